@@ -1,0 +1,1 @@
+"""One file for each outside thing; foreign errors are translated here and nowhere else."""

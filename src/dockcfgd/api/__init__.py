@@ -1,0 +1,1 @@
+"""The D-Bus interface org.dockcfgd1: contract, service, client."""

@@ -1,0 +1,1 @@
+"""dockcfgctl: one file a verb, the texts apart."""

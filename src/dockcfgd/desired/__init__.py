@@ -1,0 +1,1 @@
+"""TOML text to a checked DesiredState: find, read, merge, check."""

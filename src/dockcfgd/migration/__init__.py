@@ -1,0 +1,1 @@
+"""Backups of images and containers, and bringing them back on another storage driver."""

@@ -1,0 +1,1 @@
+"""Frozen values that the rest of dockcfgd speaks in. Nothing here imports anything but the standard library."""

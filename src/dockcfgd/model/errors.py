@@ -1,0 +1,105 @@
+"""The errors that end a transaction or a request, each with what an operator needs to act.
+
+    DockcfgdError
+    +- InvalidDesiredState   the TOML files cannot be used; carries one Finding for each reason
+    +- StaleFile             a managed file changed between observation and write
+    +- FileFailure           a file cannot be read, written or removed; carries errno
+    +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
+    +- EngineFailure         the Docker API refused or could not be reached
+    +- StepFailed            a step ran and its outcome is not the wanted one (a verdict on the state tried)
+    +- StateFileFailure      state.db cannot be used
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "DockcfgdError",
+    "EngineFailure",
+    "FileFailure",
+    "Finding",
+    "InvalidDesiredState",
+    "StaleFile",
+    "StateFileFailure",
+    "StepFailed",
+    "SystemdFailure",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason why something is refused: where it stands, what is wrong, what to do instead.
+
+    `file` is an absolute path or None, `line` counts from 1, `key` is the dotted key. `hint` may be empty.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    key: str | None = None
+    hint: str = ""
+
+    def text(self) -> str:
+        """Give the finding as one line: `FILE:LINE: KEY: message (hint)`."""
+        where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
+        key = f"{self.key}: " if self.key else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{key}{self.message}{hint}"
+
+
+class DockcfgdError(Exception):
+    """Base of all errors that dockcfgd raises on purpose. `str()` is one line for a person."""
+
+
+class InvalidDesiredState(DockcfgdError):
+    """The desired state is refused before anything is touched."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("; ".join(finding.text() for finding in findings))
+        self.findings = tuple(findings)
+
+
+class StaleFile(DockcfgdError):
+    """A managed file is no longer what was observed; it was left as it is now."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"cannot replace {path}: it changed since it was looked at, and was left alone")
+        self.path = path
+
+
+class FileFailure(DockcfgdError):
+    """A file operation failed; `errno` is the kernel's number."""
+
+    def __init__(self, *, what: str, path: str, errno: int, why: str) -> None:
+        super().__init__(f"cannot {what} {path}: {why}")
+        self.path = path
+        self.errno = errno
+
+
+class SystemdFailure(DockcfgdError):
+    """systemd did not do what it was asked; `name` is the D-Bus error name or the job's result word."""
+
+    def __init__(self, *, what: str, name: str, why: str) -> None:
+        super().__init__(f"cannot {what}: {why}")
+        self.name = name
+
+
+class EngineFailure(DockcfgdError):
+    """The engine's API answered with an error (`status` >= 400) or not at all (`status` 0)."""
+
+    def __init__(self, *, what: str, status: int, why: str) -> None:
+        super().__init__(f"cannot {what}: {why}")
+        self.status = status
+
+
+class StepFailed(DockcfgdError):
+    """A step's outcome is wrong. The desired state is to blame, so it is remembered and not tried again by itself."""
+
+
+class StateFileFailure(DockcfgdError):
+    """The state file cannot be used; the managed files were left alone."""

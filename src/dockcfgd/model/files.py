@@ -1,0 +1,60 @@
+"""What a file was when it was looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["ABSENT", "FileKind", "FileState", "Tag", "digest_of"]
+
+
+def digest_of(content: bytes) -> str:
+    """Give the lower-case hex SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Identity of a file's content and ownership. Two equal tags mean that nobody changed the file in between.
+
+    `digest` is the hex SHA-256 of the content; the empty string stands for a file that is not there.
+    """
+
+    digest: str
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+
+
+ABSENT = Tag(digest="")
+
+
+class FileKind(StrEnum):
+    """What stands at a path, links followed."""
+
+    REGULAR = "regular"
+    ABSENT = "absent"
+    DIRECTORY = "directory"
+    SPECIAL = "special"
+    DANGLING = "dangling"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A path, what stands there, and its content (empty unless regular).
+
+    `inode` and `mtime_ns` are 0 where there is no file; they serve to see a change cheaply and are not part of the tag.
+    """
+
+    path: str
+    kind: FileKind
+    tag: Tag
+    content: bytes = b""
+    inode: int = 0
+    mtime_ns: int = 0
+
+    @property
+    def present(self) -> bool:
+        """Whether a regular file stands there."""
+        return self.kind is FileKind.REGULAR

@@ -1,0 +1,135 @@
+"""What one look at the host gives: the managed files, the unit, the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dockcfgd.model.desired import Json
+from dockcfgd.model.files import FileState
+
+__all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "UnitState"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A unit as systemd knows it. Words are systemd's own; `invocation_id` is hex, empty when it never ran."""
+
+    name: str
+    load_state: str
+    active_state: str
+    sub_state: str
+    result: str = "success"
+    fragment_path: str = ""
+    drop_in_paths: tuple[str, ...] = ()
+    need_daemon_reload: bool = False
+    invocation_id: str = ""
+    main_pid: int = 0
+    restarts: int = 0
+    exec_status: int = 0
+    exec_start: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    environment_files: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether the service's process is up and said so."""
+        return self.active_state in {"active", "reloading"} and self.main_pid > 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """The text of a unit file, a drop-in or an environment file."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as the engine lists it. `state` is the engine's word: running, paused, exited, created …"""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    auto_remove: bool = False
+    restart_policy: str = "no"
+
+    @property
+    def active(self) -> bool:
+        """Whether its processes exist now."""
+        return self.state in {"running", "paused", "restarting"}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """A serving engine. `info` is its /info document; counts are of the image store and data-root in use."""
+
+    version: str
+    api_version: str
+    info: Mapping[str, Json]
+    containers: tuple[Container, ...] = ()
+    images: int = 0
+    volumes: int = 0
+    networks: int = 0
+    prior_drivers: tuple[str, ...] = ()
+
+    def text(self, key: str) -> str:
+        """Give a top-level string of /info, empty where it has none."""
+        value = self.info.get(key)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def driver(self) -> str:
+        """Name of the storage driver (or snapshotter) in use."""
+        return self.text("Driver")
+
+    @property
+    def root(self) -> str:
+        """The data-root in use."""
+        return self.text("DockerRootDir") or "/var/lib/docker"
+
+    @property
+    def live_restore(self) -> bool:
+        """Whether live-restore is in force in the running engine."""
+        return self.info.get("LiveRestoreEnabled") is True
+
+    @property
+    def swarm_active(self) -> bool:
+        """Whether the host is a swarm node."""
+        swarm = self.info.get("Swarm")
+        return isinstance(swarm, dict) and swarm.get("LocalNodeState") in {"active", "pending", "locked", "error"}
+
+    @property
+    def running(self) -> tuple[Container, ...]:
+        """The containers whose processes exist."""
+        return tuple(container for container in self.containers if container.active)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDown:
+    """The engine does not answer, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """One observation. `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order."""
+
+    daemon_json: FileState
+    drop_in: FileState
+    unit: UnitState
+    engine: EngineState | EngineDown
+    unit_files: tuple[UnitFile, ...] = ()
+    environment_files: tuple[UnitFile, ...] = ()
+    binary_version: str = ""
+    stopping: bool = False
+    dockerd: str = ""
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def version(self) -> str:
+        """The engine's version: the running one's, else that of the installed binary, else empty."""
+        return self.engine.version if isinstance(self.engine, EngineState) else self.binary_version

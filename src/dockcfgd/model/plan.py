@@ -1,0 +1,95 @@
+"""A plan: what differs, what will be done about it, who notices, and the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dockcfgd.model.impact import Impact
+from dockcfgd.model.steps import Step, from_json, to_json
+
+if TYPE_CHECKING:
+    from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.errors import Finding
+
+__all__ = ["BackStep", "Disturbed", "Drift", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference between what is wanted and what is.
+
+    `where` is `daemon.json`, `drop-in` or `engine` (the file is right, the running engine is not). None stands for absent.
+    """
+
+    where: str
+    path: KeyPath
+    desired: Json
+    actual: Json
+    impact: Impact
+
+
+@dataclass(frozen=True, slots=True)
+class BackStep:
+    """A step of the way back, needed once the forward step with index `needed_from` (from 0) has begun."""
+
+    step: Step
+    needed_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """Names of the containers that notice: those that stop and come back, those that run on, those re-created."""
+
+    stopped: tuple[str, ...] = ()
+    bridged: tuple[str, ...] = ()
+    recreated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done. A plan without steps and refusals means that the host is as wanted.
+
+    `impact` is what the change takes, also when it is refused. `id` is a digest of all of it: equal plans have equal ids.
+    """
+
+    impact: Impact
+    drifts: tuple[Drift, ...] = ()
+    steps: tuple[Step, ...] = ()
+    way_back: tuple[BackStep, ...] = ()
+    refusals: tuple[Finding, ...] = ()
+    disturbed: Disturbed = Disturbed()
+    notes: tuple[str, ...] = ()
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the id."""
+        content = json.dumps(
+            [
+                self.impact.word,
+                [[drift.where, list(drift.path), drift.desired, drift.actual] for drift in self.drifts],
+                [to_json(step) for step in self.steps],
+                [refusal.text() for refusal in self.refusals],
+            ],
+            sort_keys=True,
+        )
+        object.__setattr__(self, "id", hashlib.sha256(content.encode()).hexdigest()[:16])
+
+
+def way_back_to_json(way_back: tuple[BackStep, ...]) -> list[Json]:
+    """Give a way back as JSON for the journal."""
+    return [{"needed_from": back.needed_from, "step": to_json(back.step)} for back in way_back]
+
+
+def way_back_from_json(document: list[dict[str, Json]]) -> tuple[BackStep, ...]:
+    """Give the way back that `way_back_to_json` wrote."""
+    steps = []
+    for item in document:
+        step, needed_from = item["step"], item["needed_from"]
+        if not isinstance(step, dict) or not isinstance(needed_from, int):
+            msg = f"not a step of a way back: {item!r}"
+            raise TypeError(msg)
+        steps.append(BackStep(step=from_json(step), needed_from=needed_from))
+    return tuple(steps)

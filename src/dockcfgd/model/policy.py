@@ -1,0 +1,73 @@
+"""How far dockcfgd may go, and what counts as proof: the tables beside [engine] and [service]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dockcfgd.model.impact import Impact
+
+__all__ = ["Backup", "ContainersRule", "OnDrift", "Policy", "RestartStyle", "Storage", "UnmanagedKeys", "Verify"]
+
+
+class OnDrift(StrEnum):
+    """What to do when the host no longer is what was applied."""
+
+    REVERT = "revert"
+    REPORT = "report"
+
+
+class RestartStyle(StrEnum):
+    """How the engine is restarted while containers run."""
+
+    BRIDGED = "bridged"
+    PLAIN = "plain"
+
+
+class UnmanagedKeys(StrEnum):
+    """What happens to keys of daemon.json that the desired state does not name."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class ContainersRule(StrEnum):
+    """Which containers must run after a restart."""
+
+    RUNNING_BEFORE = "running-before"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The `[policy]` table. `max_impact` bounds new desired states, `drift_max_impact` what is done against drift."""
+
+    max_impact: Impact = Impact.MIGRATE
+    on_drift: OnDrift = OnDrift.REVERT
+    drift_max_impact: Impact = Impact.RELOAD
+    restart: RestartStyle = RestartStyle.BRIDGED
+    unmanaged_keys: UnmanagedKeys = UnmanagedKeys.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The `[verify]` table; times in seconds."""
+
+    timeout: float = 90.0
+    settle: float = 5.0
+    containers: ContainersRule = ContainersRule.RUNNING_BEFORE
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The `[backup]` table. `keep` counts complete backups in `directory`."""
+
+    directory: str = "/var/lib/dockcfgd/backups"
+    keep: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The `[storage]` table."""
+
+    migrate_containers: bool = field(default=True)

@@ -1,0 +1,182 @@
+"""The status document: what dockcfgd says of itself and its host. Its keys are stable (schema 1)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from dockcfgd.model.desired import Json
+
+__all__ = ["Condition", "EngineSummary", "FindingView", "InputView", "LastTransaction", "Phase", "Progress", "Status", "StepView", "Verdict"]
+
+
+class Phase(StrEnum):
+    """What dockcfgd is doing."""
+
+    IDLE = "idle"
+    PLANNING = "planning"
+    APPLYING = "applying"
+    VERIFYING = "verifying"
+    ROLLING_BACK = "rolling-back"
+    STOPPED = "stopped"
+
+
+class Condition(StrEnum):
+    """How the host stands to its desired state."""
+
+    UNMANAGED = "unmanaged"
+    IN_SYNC = "in-sync"
+    PENDING = "pending"
+    DRIFTED = "drifted"
+    REJECTED = "rejected"
+    DEGRADED = "degraded"
+
+
+class Verdict(StrEnum):
+    """How a transaction ended."""
+
+    APPLIED = "applied"
+    ROLLED_BACK = "rolled-back"
+    REFUSED = "refused"
+    DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A reason for a refusal."""
+
+    file: str | None
+    line: int | None
+    key: str | None
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputView:
+    """An input file or watched folder, with what shows cheaply that it changed."""
+
+    path: str
+    inode: int
+    mtime_ns: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step of the last transaction. `state`: done, failed, running, skipped; the way back's are named `undo: …`."""
+
+    name: str
+    state: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastTransaction:
+    """The newest transaction that had a step or was refused. Times are seconds since 1970."""
+
+    transaction: str
+    generation: int
+    verdict: Verdict | None
+    impact: str
+    reason: str | None
+    started: float
+    finished: float | None
+    steps: tuple[StepView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSummary:
+    """The engine at the last look."""
+
+    version: str
+    api: str
+    storage: str
+    active: bool
+    pid: int
+    live_restore: bool
+    running: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long step is; `unit` says what `done` and `total` count (bytes, images, containers)."""
+
+    step: str
+    item: str
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot, swapped by reference; see `document` for its published form."""
+
+    version: str
+    pid: int
+    since: float
+    started_ticks: int = 0
+    phase: Phase = Phase.PLANNING
+    condition: Condition = Condition.UNMANAGED
+    reason: str | None = None
+    generation: int = 0
+    digest: str = ""
+    files: tuple[InputView, ...] = ()
+    folders: tuple[InputView, ...] = ()
+    errors: tuple[FindingView, ...] = ()
+    applied_generation: int = 0
+    applied_at: float | None = None
+    last: LastTransaction | None = None
+    progress: Progress | None = None
+    drifts: tuple[dict[str, Json], ...] = ()
+    engine: EngineSummary | None = None
+    backups: int = 0
+    next_step: str = field(default="")
+
+    def document(self) -> dict[str, Json]:
+        """Give the published document, schema 1: plain JSON values only."""
+        engine: Json = None
+        if self.engine is not None:
+            engine = {
+                "version": self.engine.version,
+                "api": self.engine.api,
+                "storage": self.engine.storage,
+                "active": self.engine.active,
+                "pid": self.engine.pid,
+                "live_restore": self.engine.live_restore,
+                "containers": {"running": self.engine.running, "total": self.engine.total},
+            }
+        return {
+            "schema": 1,
+            "daemon": {"version": self.version, "pid": self.pid, "since": self.since, "started_ticks": self.started_ticks},
+            "phase": str(self.phase),
+            "condition": str(self.condition),
+            "reason": self.reason,
+            "desired": {
+                "generation": self.generation,
+                "digest": self.digest,
+                "files": [cast("Json", asdict(file)) for file in self.files],
+                "folders": [cast("Json", asdict(folder)) for folder in self.folders],
+                "errors": [cast("Json", asdict(error)) for error in self.errors],
+            },
+            "applied": {"generation": self.applied_generation, "at": self.applied_at},
+            "last": self._last(),
+            "confirm": None,
+            "progress": None if self.progress is None else cast("Json", asdict(self.progress)),
+            "drifts": list(self.drifts),
+            "engine": engine,
+            "backups": self.backups,
+            "next": self.next_step,
+        }
+
+    def _last(self) -> Json:
+        if self.last is None:
+            return None
+        document = asdict(self.last)
+        document["steps"] = list(document["steps"])
+        document["verdict"] = None if self.last.verdict is None else str(self.last.verdict)
+        return cast("Json", document)

@@ -1,0 +1,245 @@
+"""The steps a plan is made of: what to do, as data. `transaction.perform` does them, `planning` orders them.
+
+A step is idempotent: doing it twice ends where doing it once does, so a crash in the middle is mended by doing it again or
+by the way back. To add one: the class here, a case in `transaction.perform`, a way back in `planning.revert`, a line of
+text in `planning.wording`.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from dockcfgd.model.desired import Json, KeyPath
+from dockcfgd.model.files import Tag
+
+__all__ = [
+    "BackUpContainers",
+    "BackUpImages",
+    "Expectation",
+    "KeepDisposable",
+    "NoteRunning",
+    "ProveEngine",
+    "PutBack",
+    "ReloadEngine",
+    "ReloadUnits",
+    "RemoveFile",
+    "RestartEngine",
+    "RestoreStorage",
+    "ResumeContainers",
+    "SetAside",
+    "StartEngine",
+    "Step",
+    "StopEngine",
+    "WriteFile",
+    "from_json",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A key of daemon.json and the value that the engine must show for it; None stands for the engine's default."""
+
+    path: KeyPath
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Put `content` at `path`, if what stands there has one of the `expected` tags (or already has the content)."""
+
+    path: str
+    content: bytes
+    expected: tuple[Tag, ...]
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """Remove `path`, if what stands there has one of the `expected` tags (or nothing stands there)."""
+
+    path: str
+    expected: tuple[Tag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadUnits:
+    """Let systemd read its unit files again (daemon-reload)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRunning:
+    """List the containers that run now; the list is the step's outcome, on disk before anything is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepDisposable:
+    """Commit each running `--rm` container and pin its anonymous volumes, for they die with the engine's stop."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadEngine:
+    """Reload docker.service and wait `timeout` seconds for the engine's own word that these values are in force."""
+
+    expect: tuple[Expectation, ...]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestartEngine:
+    """Reset the start limit and restart docker.service; the job may take `timeout` seconds."""
+
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopEngine:
+    """Stop docker.socket, then docker.service, so that no client can wake the engine meanwhile."""
+
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartEngine:
+    """Reset the start limit and start docker.service with its socket; the job may take `timeout` seconds."""
+
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeContainers:
+    """Start what `NoteRunning` listed and does not run by itself; bring back what `KeepDisposable` kept in `folder`."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackUpImages:
+    """Back up every image and the inventory into the backup `backup` below `directory`, while the engine serves.
+
+    Ends the transaction, before anything is stopped, when the backup or the target would not fit on its filesystem.
+    """
+
+    backup: str
+    directory: str
+    target_driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackUpContainers:
+    """Stop the running containers, then back up every container's configuration and writable layer."""
+
+    backup: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """While the engine is stopped: move what `driver` left in data-root `root` to `folder` (inside `root`)."""
+
+    root: str
+    driver: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """While the engine is stopped: throw away what `driver` has in `root` now and undo the `SetAside` into `folder`."""
+
+    root: str
+    driver: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStorage:
+    """Load the backup's images, create its containers and start those that ran; the outcome maps old IDs to new."""
+
+    backup: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProveEngine:
+    """Wait until the engine shows all of `expect` and its containers run, then hold still for `settle` seconds."""
+
+    expect: tuple[Expectation, ...]
+    timeout: float
+    settle: float
+    containers: bool
+
+
+Step: TypeAlias = (
+    WriteFile
+    | RemoveFile
+    | ReloadUnits
+    | NoteRunning
+    | KeepDisposable
+    | ReloadEngine
+    | RestartEngine
+    | StopEngine
+    | StartEngine
+    | ResumeContainers
+    | BackUpImages
+    | BackUpContainers
+    | SetAside
+    | PutBack
+    | RestoreStorage
+    | ProveEngine
+)
+
+_CLASSES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (
+        Expectation, Tag, WriteFile, RemoveFile, ReloadUnits, NoteRunning, KeepDisposable, ReloadEngine, RestartEngine,
+        StopEngine, StartEngine, ResumeContainers, BackUpImages, BackUpContainers, SetAside, PutBack, RestoreStorage,
+        ProveEngine,
+    )
+}
+_BYTES = {"content"}
+_RAW = {"value"}
+
+
+def to_json(value: Step | Expectation | Tag) -> dict[str, Json]:
+    """Give a step as a JSON object, its class under `@`; `from_json` gives the equal step back."""
+    document: dict[str, Json] = {"@": type(value).__name__}
+    for field in dataclasses.fields(value):
+        document[field.name] = _encode(field.name, getattr(value, field.name))
+    return document
+
+
+def _encode(name: str, value: Any) -> Json:  # noqa: ANN401 -- the fields of all steps pass through here
+    if name in _BYTES:
+        return base64.b64encode(value).decode("ascii")
+    if name in _RAW:
+        return value  # type: ignore[no-any-return]  # Json by its declaration
+    if isinstance(value, tuple):
+        return [_encode("", item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return to_json(value)  # type: ignore[arg-type]  # only the classes above nest
+    return value  # type: ignore[no-any-return]  # scalars
+
+
+def from_json(document: dict[str, Json]) -> Any:  # noqa: ANN401 -- the class is named in the document
+    """Give the step that `to_json` wrote. Raises KeyError for a class that this release does not know."""
+    cls = _CLASSES[str(document["@"])]
+    return cls(**{name: _decode(name, value) for name, value in document.items() if name != "@"})
+
+
+def _decode(name: str, value: Json) -> Any:  # noqa: ANN401 -- see from_json
+    if name in _BYTES:
+        return base64.b64decode(str(value))
+    if name in _RAW:
+        return value
+    if isinstance(value, list):
+        return tuple(_decode("", item) for item in value)
+    if isinstance(value, dict):
+        return from_json(value)
+    return value

@@ -1,0 +1,189 @@
+"""What dockcfgd needs of the outside, in its own words. `adapters` has the real ones, `tests/fakes` working fakes.
+
+Every method raises the errors of `model.errors` named in its docstring and no foreign ones. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.files import FileState, Tag
+    from dockcfgd.model.host import UnitState
+    from dockcfgd.model.systemd import JobResult, JobVerb
+
+__all__ = ["Clock", "Containers", "Engine", "Files", "Images", "Networks", "Progressing", "ReloadEvents", "Systemd", "Validator"]
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; the daemon's clock attends to its watchdog meanwhile."""
+
+
+class Files(Protocol):
+    """Files and folders of the host. All methods raise FileFailure where the kernel refuses."""
+
+    def read(self, path: str, *, limit: int = 16 * 1024 * 1024) -> FileState:
+        """Look at `path`, links followed, without blocking on what is no regular file. FileFailure above `limit` bytes."""
+
+    def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
+        """Put `content` at `path` atomically and durably, keeping owner, mode and xattrs of a file that is there.
+
+        A link is followed and its target replaced. Only if the file there has one of the `expected` tags, else StaleFile.
+        A new file gets owner and mode of `fresh`; missing folders are made (0755). Returns the new tag.
+        """
+
+    def remove(self, path: str, *, expected: Sequence[Tag]) -> None:
+        """Remove the file durably, if it has one of the `expected` tags, else StaleFile. Nothing there is fine."""
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Give the sorted names in a folder, empty where there is none."""
+
+    def free_bytes(self, folder: str) -> int:
+        """Give the bytes that may still be written to the filesystem of `folder` (or its nearest parent)."""
+
+
+class Systemd(Protocol):
+    """systemd's manager. All methods raise SystemdFailure when it refuses or does not answer in time."""
+
+    def unit(self, name: str) -> UnitState:
+        """Give the unit's state, loading it if need be; `load_state` is not-found for one that does not exist."""
+
+    def reload_units(self) -> None:
+        """Read the unit files again (daemon-reload); returns when that is done."""
+
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
+        """Queue a job, wait for its end. A job still running at `timeout` is cancelled and its result `timeout`."""
+
+    def reset_failed(self, unit: str) -> None:
+        """Forget failures and the count against the start limit. A unit that is not loaded is fine."""
+
+    def stopping(self) -> bool:
+        """Whether systemd is shutting the machine down."""
+
+    def last_line(self, unit: str, *, invocation: str) -> str:
+        """Give the last journal line of the unit's process itself, of one invocation if given; empty if none is found."""
+
+
+class ReloadEvents(Protocol):
+    """The engine's `daemon reload` events from the moment of subscription on."""
+
+    def next(self, *, timeout: float) -> Mapping[str, str] | None:
+        """Wait for one event, give its attributes, or None at `timeout` or when the engine went away."""
+
+
+class Engine(Protocol):
+    """The Docker engine's state, over its API. Raises EngineFailure when it does not answer or refuses."""
+
+    def ping(self) -> str:
+        """Give the API version that the engine offers; the fastest proof that it serves. Never wakes a stopped engine."""
+
+    def info(self) -> dict[str, Json]:
+        """Give the /info document."""
+
+    def counts(self) -> tuple[int, int]:
+        """Give the numbers of volumes and of user-made networks."""
+
+    def reload_events(self) -> AbstractContextManager[ReloadEvents]:
+        """Subscribe to `daemon reload` events; in force when the context is entered."""
+
+
+class Containers(Protocol):
+    """The engine's containers. Documents are the API's own, of the negotiated version. Raises EngineFailure."""
+
+    def list(self) -> list[dict[str, Json]]:
+        """Give all containers, stopped ones too, as `GET /containers/json?all=1` does."""
+
+    def inspect(self, container: str) -> dict[str, Json]:
+        """Give a container's inspect document."""
+
+    def create(self, name: str, body: Mapping[str, Json]) -> str:
+        """Create a container, give its ID."""
+
+    def start(self, container: str) -> None:
+        """Start a container; one that runs is fine."""
+
+    def stop(self, container: str) -> None:
+        """Stop a container with its own stop timeout; one that is stopped is fine."""
+
+    def pause(self, container: str) -> None:
+        """Pause a running container."""
+
+    def unpause(self, container: str) -> None:
+        """Let a paused container go on; one that is not paused is fine."""
+
+    def remove(self, container: str) -> None:
+        """Remove a container by force, its volumes never. One that is gone is fine."""
+
+    def commit(self, container: str, *, repository: str, tag: str) -> str:
+        """Make an image of a container's writable layer and configuration without pausing it, give its ID."""
+
+    def changed(self, container: str) -> bool:
+        """Whether the writable layer differs from the image."""
+
+
+class Images(Protocol):
+    """The engine's images. Raises EngineFailure."""
+
+    def list(self) -> list[dict[str, Json]]:
+        """Give all images that have a tag or are used, as `GET /images/json` does."""
+
+    def inspect(self, image: str) -> dict[str, Json]:
+        """Give an image's inspect document."""
+
+    def save(self, references: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream one archive of all `references` (tags or IDs) as `docker save` writes it."""
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Load an uncompressed archive as `docker load` does; EngineFailure also for an error inside the answer's stream."""
+
+    def tag(self, image: str, *, repository: str, tag: str) -> None:
+        """Give an image a name."""
+
+    def untag(self, reference: str) -> None:
+        """Remove a name (and the image, when it was the last name and nothing uses it). One that is gone is fine."""
+
+
+class Networks(Protocol):
+    """The engine's networks and volumes. Raises EngineFailure."""
+
+    def list(self) -> list[dict[str, Json]]:
+        """Give all networks as `GET /networks` does."""
+
+    def create(self, body: Mapping[str, Json]) -> str:
+        """Create a network, give its ID."""
+
+    def connect(self, network: str, body: Mapping[str, Json]) -> None:
+        """Connect a container that has not started yet."""
+
+    def volumes(self) -> list[dict[str, Json]]:
+        """Give all volumes as `GET /volumes` does."""
+
+
+class Progressing(Protocol):
+    """Where a long step reports how far it is; a call costs little."""
+
+    def __call__(self, *, item: str, done: int, total: int, unit: str) -> None:
+        """Report `done` of `total` `unit`s, `item` being in work."""
+
+
+class Validator(Protocol):
+    """The installed engine's own check of a daemon.json."""
+
+    def check(self, binary: str, flags: Sequence[str], content: bytes) -> tuple[str, ...] | None:
+        """Run `dockerd --validate` on a copy of `content`, give its complaints (none: accepted); None: this engine has no such check."""
+
+    def version(self, binary: str) -> str:
+        """Give the version of the dockerd at `binary`, empty where it cannot be run."""

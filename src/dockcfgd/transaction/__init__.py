@@ -1,0 +1,1 @@
+"""Doing a plan so that every instant can be recovered from."""
