@@ -1,27 +1,59 @@
 # All targets work as root on a new Debian 12 or 13: what is missing is installed first.
 
-PYTHON  ?= /usr/bin/python3
-VENV    := .venv
-BIN     := $(VENV)/bin
-NEED    := packaging/need
+PYTHON ?= /usr/bin/python3
+DIST   ?= trixie
+SUITES ?= bookworm trixie forky
+
+VENV := .venv
+BIN  := $(VENV)/bin
+NEED := packaging/need
 
 SETUP_PACKAGES   := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-glib-2.0 dbus
+MACHINE_PACKAGES := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
+PACKAGE_PACKAGES := debhelper dh-python dpkg-dev
 
-.PHONY: setup check clean
+.PHONY: help setup roots check test demo deb clean
+
+help:
+	@echo 'make setup   the development environment, in $(VENV)'
+	@echo 'make check   linter, formatter, types'
+	@echo 'make test    check, and every test, also on booted machines'
+	@echo 'make roots   the Debian roots that the machines boot from ($(SUITES))'
+	@echo 'make demo    the whole story on a throwaway machine'
+	@echo 'make deb     dist/dockcfgd_*.deb; DIST=trixie (and newer), bookworm or noble'
+	@echo 'make clean   remove what the targets made, but for the roots'
 
 setup: $(VENV)/.done
 
 $(VENV)/.done: pyproject.toml
 	$(NEED) $(SETUP_PACKAGES)
 	$(PYTHON) -m venv --system-site-packages $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+roots:
+	$(NEED) $(MACHINE_PACKAGES)
+	$(PYTHON) tests/machine/roots.py $(SUITES)
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src tests
 
+# Where no machine can be made, the tests that need one are skipped with the reason.
+test: setup check
+	-$(NEED) $(PACKAGE_PACKAGES)
+	-$(MAKE) roots
+	$(BIN)/pytest
+
+demo: setup deb
+	-$(NEED) $(MACHINE_PACKAGES)
+	$(BIN)/python tests/machine/demo.py
+
+deb:
+	packaging/build-deb $(DIST) dist
+
 clean:
-	rm -rf $(VENV) dist build src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build artifacts src/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -exec rm -rf {} +
