@@ -159,6 +159,9 @@ class Images(Protocol):
 class Networks(Protocol):
     """The engine's networks and volumes. Raises EngineFailure."""
 
+    def volumes(self) -> list[dict[str, Json]]:
+        """Give all volumes as `GET /volumes` does."""
+
     def list(self) -> list[dict[str, Json]]:
         """Give all networks as `GET /networks` does."""
 
@@ -167,9 +170,6 @@ class Networks(Protocol):
 
     def connect(self, network: str, body: Mapping[str, Json]) -> None:
         """Connect a container that has not started yet."""
-
-    def volumes(self) -> list[dict[str, Json]]:
-        """Give all volumes as `GET /volumes` does."""
 
 
 class Progressing(Protocol):
