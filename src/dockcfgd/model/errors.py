@@ -5,6 +5,7 @@
     +- StaleFile             a managed file changed between observation and write
     +- FileFailure           a file cannot be read, written or removed; carries errno
     +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
+    +- BusFailure            a D-Bus call failed, or the connection to the bus did
     +- EngineFailure         the Docker API refused or could not be reached
     +- StepFailed            a step ran and its outcome is not the wanted one (a verdict on the state tried)
     +- StateFileFailure      state.db cannot be used
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "BusFailure",
     "DockcfgdError",
     "EngineFailure",
     "FileFailure",
@@ -87,6 +89,19 @@ class SystemdFailure(DockcfgdError):
     def __init__(self, *, what: str, name: str, why: str) -> None:
         super().__init__(f"cannot {what}: {why}")
         self.name = name
+
+
+class BusFailure(DockcfgdError):
+    """A D-Bus call failed; `name` is the D-Bus error name, `text` the other side's words.
+
+    No answer within the time limit is `org.freedesktop.DBus.Error.Timeout`, a lost connection
+    `org.freedesktop.DBus.Error.Disconnected`, nobody behind the name `org.freedesktop.DBus.Error.ServiceUnknown`.
+    """
+
+    def __init__(self, *, what: str, name: str, text: str) -> None:
+        super().__init__(f"cannot {what}: {text}")
+        self.name = name
+        self.text = text
 
 
 class EngineFailure(DockcfgdError):
