@@ -37,7 +37,7 @@ _NEWEST = EngineVersion(10_000, 0)
 
 @dataclass(frozen=True, slots=True)
 class ApiRange:
-    """The API versions that a release speaks; the oldest is its default, `min-api-version` moves it."""
+    """The API versions that a release speaks; `min-api-version` moves the oldest."""
 
     oldest: str
     newest: str
@@ -86,7 +86,7 @@ def automatic_storage_drivers(version: EngineVersion | None) -> tuple[str, ...]:
 
 
 def snapshotters() -> tuple[str, ...]:
-    """Give names that the containerd image store is known to take as storage-driver; others may do."""
+    """Give names that the containerd image store takes as storage-driver; others may do."""
     return tuple(_facts()["snapshotters"])
 
 
@@ -102,7 +102,7 @@ def log_drivers(version: EngineVersion | None) -> tuple[str, ...]:
 
 
 def log_options(driver: str, version: EngineVersion | None) -> frozenset[str]:
-    """Give the options that a log driver takes, those for all drivers included; empty if unknown."""
+    """Give the options that a log driver takes, the common ones included; empty if unknown."""
     own = _names_in(_facts()["log-options"].get(driver, []), version)
     return frozenset((*own, *_facts()["common-log-options"])) if own else frozenset()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["suggest"]
 
 _CUTOFF = 0.7
+_SIBLING_CUTOFF = 0.6
 
 
 def suggest(name: KeyPath | str, version: EngineVersion | None = None) -> str | None:
@@ -27,7 +28,12 @@ def suggest(name: KeyPath | str, version: EngineVersion | None = None) -> str | 
     spelled = table().flag_spellings.get(wanted)
     if spelled:
         return spelled
-    return _exact(wanted, version) or _last_part(wanted, version) or _near(wanted, version)
+    return (
+        _exact(wanted, version)
+        or _last_part(wanted, version)
+        or _sibling(wanted, version)
+        or _near(wanted, version)
+    )
 
 
 def _candidates(version: EngineVersion | None) -> tuple[str, ...]:
@@ -47,7 +53,19 @@ def _last_part(wanted: str, version: EngineVersion | None) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def _sibling(wanted: str, version: EngineVersion | None) -> str | None:
+    """Find a leaf of the same table."""
+    parent, dot, last = wanted.rpartition(".")
+    names = [name for name in _candidates(version) if dot and name.rpartition(".")[0] == parent]
+    return _closest(last, {name.rpartition(".")[2]: name for name in names}, _SIBLING_CUTOFF)
+
+
 def _near(wanted: str, version: EngineVersion | None) -> str | None:
-    names = {name.lower(): name for name in _candidates(version)}
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=_CUTOFF)
-    return names[near[0]] if near else None
+    names = {name: name for name in _candidates(version) if not wanted.startswith(f"{name}.")}
+    return _closest(wanted, names, _CUTOFF)
+
+
+def _closest(wanted: str, names: dict[str, str], cutoff: float) -> str | None:
+    lowered = {name.lower(): whole for name, whole in names.items()}
+    near = difflib.get_close_matches(wanted, lowered, n=1, cutoff=cutoff)
+    return lowered[near[0]] if near else None

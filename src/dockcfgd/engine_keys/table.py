@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.entry import read_flag_spellings, read_key, read_table_key
-from dockcfgd.engine_keys.key import InfoProbe, Key, NoDefault, TableKey, Unset
+from dockcfgd.engine_keys.key import FileRule, InfoProbe, Key, NoDefault, TableKey, Unset
 from dockcfgd.model.impact import Impact
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def known_keys(version: EngineVersion | None = None) -> tuple[Key, ...]:
     """Give the keys that this release reads from daemon.json; without one, those of the newest."""
     keys = table().keys.values()
     if version is None:
-        return tuple(key for key in keys if key.file == "read" and key.removed is None)
+        return tuple(key for key in keys if key.file is FileRule.READ and key.removed is None)
     return tuple(key for key in keys if key.known_in(version))
 
 

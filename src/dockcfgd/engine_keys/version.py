@@ -32,6 +32,11 @@ class EngineVersion:
         """Read a version where the text may be empty or a development build; None for those."""
         return cls.parse(text) if _LEADING.match(text) else None
 
+    @property
+    def short(self) -> str:
+        """The version as release notes name it: `28.0` for the first of a series."""
+        return str(self) if self.patch else f"{self.major}.{self.minor}"
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
