@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.table import known_keys, table
+from dockcfgd.engine_keys.table import is_table, known_keys, table
 
 if TYPE_CHECKING:
     from dockcfgd.engine_keys.version import EngineVersion
@@ -30,15 +30,15 @@ def suggest(name: KeyPath | str, version: EngineVersion | None = None) -> str | 
         return spelled
     return (
         _exact(wanted, version)
-        or _last_part(wanted, version)
         or _sibling(wanted, version)
+        or _last_part(wanted, version)
         or _near(wanted, version)
     )
 
 
 def _candidates(version: EngineVersion | None) -> tuple[str, ...]:
     keys = tuple(key.name for key in known_keys(version))
-    return (*keys, *(name for name in table().tables if "." not in name))
+    return (*keys, *table().tables)
 
 
 def _exact(wanted: str, version: EngineVersion | None) -> str | None:
@@ -61,8 +61,10 @@ def _sibling(wanted: str, version: EngineVersion | None) -> str | None:
 
 
 def _near(wanted: str, version: EngineVersion | None) -> str | None:
-    names = {name: name for name in _candidates(version) if not wanted.startswith(f"{name}.")}
-    return _closest(wanted, names, _CUTOFF)
+    """Find a near name; inside a known table the prefix would make everything near."""
+    if is_table(wanted.rpartition(".")[0]):
+        return None
+    return _closest(wanted, {name: name for name in _candidates(version)}, _CUTOFF)
 
 
 def _closest(wanted: str, names: dict[str, str], cutoff: float) -> str | None:
