@@ -15,10 +15,8 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import DockcfgdError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "BUSY",
@@ -28,13 +26,14 @@ __all__ = [
     "INTERFACE",
     "INVALID_ARGUMENTS",
     "INVALID_DESIRED_STATE",
+    "MAX_COMMENT",
     "MAX_FILES",
     "MAX_FILE_BYTES",
     "NOT_AUTHORIZED",
     "NOT_FOUND",
     "OBJECT_PATH",
-    "RequestError",
-    "check_files",
+    "UNKNOWN_METHOD",
+    "complaints",
     "interface_xml",
 ]
 
@@ -50,17 +49,12 @@ NOT_FOUND = ERROR_PREFIX + "NotFound"
 BUSY = ERROR_PREFIX + "Busy"
 FAILED = ERROR_PREFIX + "Failed"
 
+UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1024 * 1024
+MAX_COMMENT = 1000
 _MAX_NAME_BYTES = 255
-
-
-class RequestError(DockcfgdError):
-    """A call over the bus was refused or not answered; `name` is the D-Bus error's name."""
-
-    def __init__(self, *, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 def interface_xml() -> str:
@@ -68,13 +62,8 @@ def interface_xml() -> str:
     return resources.files("dockcfgd.api").joinpath("org.dockcfgd1.xml").read_text("utf-8")
 
 
-def check_files(files: Sequence[tuple[str, str]]) -> None:
-    """Raise RequestError, named InvalidArguments, unless all is within the limits."""
-    for why in _complaints(files):
-        raise RequestError(name=INVALID_ARGUMENTS, message=why)
-
-
-def _complaints(files: Sequence[tuple[str, str]]) -> Iterable[str]:
+def complaints(files: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Give what is wrong with the names and sizes of `files`, nothing if all is well."""
     if len(files) > MAX_FILES:
         yield f"cannot take {len(files)} files: {MAX_FILES} is the limit"
     seen: set[str] = set()
@@ -84,10 +73,7 @@ def _complaints(files: Sequence[tuple[str, str]]) -> Iterable[str]:
         if name in seen:
             yield f"cannot take two files named {name}: in conf.d there can only be one"
         seen.add(name)
-        if (
-            len(text) > MAX_FILE_BYTES
-            or len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES
-        ):
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
             yield f"cannot take {name}: it has more than {MAX_FILE_BYTES} bytes"
 
 

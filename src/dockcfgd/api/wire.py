@@ -55,7 +55,10 @@ class Connection(Protocol):
     """A client's way to the daemon."""
 
     def call(self, method: str, arguments: tuple[object, ...], *, timeout: float) -> str:
-        """Call a method of the interface, give its answer. Raises RequestError."""
+        """Call a method of the interface, give its answer. Raises BusFailure.
+
+        Arguments are plain values; those of an a{sv} are texts.
+        """
 
     def signals(self) -> AbstractContextManager[Signals]:
-        """Subscribe; in force when the context is entered. Raises RequestError."""
+        """Subscribe; in force when the context is entered. Raises BusFailure."""
