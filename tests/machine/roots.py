@@ -93,6 +93,11 @@ ln -sf /usr/lib/systemd/system/multi-user.target "$units/default.target"
 mkdir -p "$1/var/log/journal" "$1/etc/systemd/journald.conf.d"
 printf '[Journal]\\nStorage=persistent\\nRateLimitIntervalSec=0\\n' \\
     > "$1/etc/systemd/journald.conf.d/test.conf"
+# A container whose first process ignores SIGTERM holds a shutdown up for this long.
+mkdir -p "$1/etc/systemd/system.conf.d"
+printf '[Manager]\\nDefaultTimeoutStopSec=15s\\n' > "$1/etc/systemd/system.conf.d/test.conf"
+# The options of the build are not those of what is installed later.
+rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/apt/apt.conf.d/99mmdebstrap
 echo machine > "$1/etc/hostname"
 printf '127.0.0.1 localhost machine\\n::1 localhost\\n' > "$1/etc/hosts"
 rm -f "$1/etc/resolv.conf"
