@@ -1,0 +1,25 @@
+"""Lengths of time as systemd writes them: `90s`, `5m`, `1h 30m` (systemd.time(7), spans)."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["parse_span"]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+
+
+def parse_span(text: str) -> float:
+    """Give the seconds that `text` means. ValueError for anything else than numbers with units ms, s, m, h, d."""
+    seconds, at = 0.0, 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None or match[2] not in _UNITS:
+            break
+        seconds += float(match[1]) * _UNITS[match[2]]
+        at = match.end()
+    if at < len(text) or not text.strip():
+        msg = f"{text!r} is not a length of time such as 90s, 5m or 1h 30m"
+        raise ValueError(msg)
+    return seconds

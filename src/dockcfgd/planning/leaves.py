@@ -1,0 +1,76 @@
+"""daemon.json as leaves: what one owner can hold without holding its neighbours.
+
+Tables (`features`, `log-opts`, `proxies`, `builder.gc` …) are owned leaf by leaf, lists whole, and an entry of `runtimes`
+or `default-ulimits` whole, for half of a runtime makes no sense.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockcfgd.model.desired import Json, KeyPath
+
+__all__ = ["ABSENT", "flatten", "get", "put", "remove"]
+
+_WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+def flatten(document: Mapping[str, Json], prefix: KeyPath = ()) -> dict[KeyPath, Json]:
+    """Map each leaf's path to its value, in the document's order. An empty table is a leaf."""
+    leaves: dict[KeyPath, Json] = {}
+    for name, value in document.items():
+        path = (*prefix, name)
+        whole = len(path) == 2 and path[0] in _WHOLE_ENTRIES  # noqa: PLR2004 -- table and entry
+        if isinstance(value, dict) and value and not whole:
+            leaves.update(flatten(value, path))
+        else:
+            leaves[path] = value
+    return leaves
+
+
+def get(document: Mapping[str, Json], path: KeyPath) -> Json | _Absent:
+    """Give the value at `path`, or ABSENT."""
+    value: Json = dict(document)
+    for part in path:
+        if not isinstance(value, dict) or part not in value:
+            return ABSENT
+        value = value[part]
+    return value
+
+
+def put(document: dict[str, Json], path: KeyPath, value: Json) -> None:
+    """Set the value at `path`; a value that stands where a table is needed gives way."""
+    table = document
+    for part in path[:-1]:
+        inner = table.get(part)
+        if not isinstance(inner, dict):
+            inner = {}
+            table[part] = inner
+        table = inner
+    table[path[-1]] = copy.deepcopy(value)
+
+
+def remove(document: dict[str, Json], path: KeyPath) -> None:
+    """Remove the value at `path` and the tables that are empty then. Nothing there is fine."""
+    tables = [document]
+    for part in path[:-1]:
+        inner = tables[-1].get(part)
+        if not isinstance(inner, dict):
+            return
+        tables.append(inner)
+    tables[-1].pop(path[-1], None)
+    for table, part in zip(reversed(tables[:-1]), reversed(path[:-1]), strict=True):
+        if table[part] == {}:
+            del table[part]
