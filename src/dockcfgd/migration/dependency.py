@@ -1,0 +1,83 @@
+"""Which containers must be there before which others. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import Document, table, text, texts
+from dockcfgd.migration.others import Others
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["in_order", "needed_by"]
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_DEPENDS_ON = "com.docker.compose.depends_on"
+
+
+def in_order(documents: Sequence[Document]) -> list[Document]:
+    """Sort inspect documents so that each comes after those it needs, else as they come.
+
+    Where containers need each other in a circle (links on a network of the user's may), the one
+    that comes first stays first.
+    """
+    others = Others(documents, {})
+    by_id = {text(document, "Id"): document for document in documents}
+    needs = {key: list(needed_by(by_id[key], documents, others)) for key in by_id}
+    placed: dict[str, Document] = {}
+    for key in by_id:
+        _place(key, needs, by_id, placed)
+    return list(placed.values())
+
+
+def needed_by(document: Document, documents: Sequence[Document], others: Others) -> Iterator[str]:
+    """Give the IDs of the containers that one needs, as far as they are known."""
+    for token in _tokens(document):
+        identity = others.before(token)
+        if identity is not None and identity != text(document, "Id"):
+            yield identity
+    yield from _compose(document, documents)
+
+
+def _place(
+    key: str, needs: dict[str, list[str]], by_id: dict[str, Document], placed: dict[str, Document]
+) -> None:
+    """Place what `key` needs, then `key`; without recursion, as a chain may be long."""
+    waiting = [(key, iter(needs[key]))]
+    entered = {key}
+    while waiting:
+        current, rest = waiting[-1]
+        following = next((need for need in rest if need not in entered), None)
+        if following is not None and following not in placed:
+            entered.add(following)
+            waiting.append((following, iter(needs[following])))
+        elif following is None:
+            placed.setdefault(current, by_id[current])
+            waiting.pop()
+
+
+def _tokens(document: Document) -> Iterator[str]:
+    host = table(document, "HostConfig")
+    for key in ("NetworkMode", "IpcMode", "PidMode"):
+        mode = text(host, key)
+        if mode.startswith("container:"):
+            yield mode.removeprefix("container:")
+    for entry in [*texts(host, "VolumesFrom"), *texts(host, "Links")]:
+        yield entry.partition(":")[0]
+    for endpoint in table(document, "NetworkSettings", "Networks").values():
+        if isinstance(endpoint, dict):
+            yield from (link.partition(":")[0] for link in texts(endpoint, "Links"))
+
+
+def _compose(document: Document, documents: Sequence[Document]) -> Iterator[str]:
+    labels = table(document, "Config", "Labels")
+    services = {part.partition(":")[0] for part in text(labels, _DEPENDS_ON).split(",") if part}
+    if not services:
+        return
+    for other in documents:
+        theirs = table(other, "Config", "Labels")
+        same = text(theirs, _PROJECT) == text(labels, _PROJECT)
+        if same and text(theirs, _SERVICE) in services and other is not document:
+            yield text(other, "Id")

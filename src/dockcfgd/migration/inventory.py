@@ -1,0 +1,194 @@
+"""What an engine holds: containers, images, networks and volumes, as its own documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import Document, number, table, tables, text, texts
+from dockcfgd.model.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Containers, Images, Networks
+
+__all__ = [
+    "ACTIVE",
+    "HOLD_LABEL",
+    "KEPT",
+    "Image",
+    "Inventory",
+    "container_name",
+    "inspected",
+    "note",
+    "take_inventory",
+]
+
+# Names that dockcfgd gives to what it makes for a while; neither is part of a host's inventory.
+KEPT = "dockcfgd-kept/"
+HOLD_LABEL = "org.dockcfgd.holds-volumes-of"
+
+ACTIVE = frozenset({"running", "paused", "restarting"})
+
+_NOT_FOUND = 404
+_PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none"})
+_SWARM_TASK = "com.docker.swarm.task.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image: its ID, the names it has (none for an untagged one), its layers from the lowest."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    size: int = 0
+    layers: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What `docker save` is asked for so that all names come along."""
+        return self.tags or (self.id,)
+
+    def to_json(self) -> Document:
+        """Give the image as a JSON object."""
+        return {
+            "id": self.id,
+            "tags": list(self.tags),
+            "digests": list(self.digests),
+            "size": self.size,
+            "layers": list(self.layers),
+        }
+
+    @classmethod
+    def from_json(cls, document: Document) -> Image:
+        """Give the image that `to_json` wrote."""
+        return cls(
+            id=text(document, "id"),
+            tags=tuple(texts(document, "tags")),
+            digests=tuple(texts(document, "digests")),
+            size=number(document, "size"),
+            layers=tuple(texts(document, "layers")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an engine holds at one moment. `containers` are inspect documents, oldest first.
+
+    Left out are swarm tasks, containers that are being removed, what dockcfgd itself made for a
+    while, and the networks that every engine has.
+    """
+
+    containers: tuple[Document, ...] = ()
+    images: tuple[Image, ...] = ()
+    networks: tuple[Document, ...] = ()
+    volumes: tuple[Document, ...] = ()
+
+    def to_json(self) -> Document:
+        """Give the inventory as a JSON object. It holds what containers' environments hold."""
+        return {
+            "containers": list(self.containers),
+            "images": [image.to_json() for image in self.images],
+            "networks": list(self.networks),
+            "volumes": list(self.volumes),
+        }
+
+    @classmethod
+    def from_json(cls, document: Document) -> Inventory:
+        """Give the inventory that `to_json` wrote."""
+        return cls(
+            containers=tuple(tables(document, "containers")),
+            images=tuple(Image.from_json(image) for image in tables(document, "images")),
+            networks=tuple(tables(document, "networks")),
+            volumes=tuple(tables(document, "volumes")),
+        )
+
+
+def take_inventory(containers: Containers, images: Images, networks: Networks) -> Inventory:
+    """Look at everything the engine holds. An image that was removed by force is not in it."""
+    documents = inspected(containers)
+    return Inventory(
+        containers=documents,
+        images=_images(images, used={text(document, "Image") for document in documents}),
+        networks=tuple(network for network in networks.list() if _user_made(network)),
+        volumes=tuple(networks.volumes()),
+    )
+
+
+def inspected(containers: Containers) -> tuple[Document, ...]:
+    """Give the inspect documents of the containers that count, oldest first."""
+    found = []
+    for listed in containers.list():
+        try:
+            document = containers.inspect(text(listed, "Id"))
+        except EngineFailure as error:
+            # It ended between the two questions, as one with --rm may.
+            if error.status != _NOT_FOUND:
+                raise
+        else:
+            found.append(document)
+    return tuple(sorted(filter(_counts, found), key=lambda document: text(document, "Created")))
+
+
+def note(documents: Iterable[Document]) -> list[Json]:
+    """Give the active ones among inspect documents as {id, name, state, auto_remove}."""
+    return [
+        {
+            "id": text(document, "Id"),
+            "name": container_name(document),
+            "state": text(document, "State", "Status"),
+            "auto_remove": table(document, "HostConfig").get("AutoRemove") is True,
+        }
+        for document in documents
+        if text(document, "State", "Status") in ACTIVE
+    ]
+
+
+def container_name(document: Document) -> str:
+    """Give the name of an inspect document's container, without the slash."""
+    return text(document, "Name").removeprefix("/")
+
+
+def _counts(document: Document) -> bool:
+    labels = table(document, "Config", "Labels")
+    if HOLD_LABEL in labels or _SWARM_TASK in labels:
+        return False
+    return text(document, "State", "Status") not in {"dead", "removing"}
+
+
+def _user_made(network: Document) -> bool:
+    return text(network, "Name") not in _PREDEFINED_NETWORKS and text(network, "Scope") != "swarm"
+
+
+def _images(images: Images, *, used: set[str]) -> tuple[Image, ...]:
+    listed = {text(image, "Id"): image for image in images.list()}
+    found = []
+    for identity in [*listed, *sorted(used - set(listed))]:
+        names = texts(listed.get(identity, {}), "RepoTags")
+        temporary = bool(names) and all(name.startswith(KEPT) for name in names)
+        if not temporary or identity in used:
+            found += _inspected_image(images, identity)
+    return tuple(found)
+
+
+def _inspected_image(images: Images, identity: str) -> list[Image]:
+    try:
+        return [_image(images.inspect(identity))]
+    except EngineFailure as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return []
+
+
+def _image(document: Document) -> Image:
+    tags = texts(document, "RepoTags")
+    return Image(
+        id=text(document, "Id"),
+        tags=tuple(tag for tag in tags if tag != "<none>:<none>" and not tag.startswith(KEPT)),
+        digests=tuple(texts(document, "RepoDigests")),
+        size=number(document, "Size"),
+        layers=tuple(texts(document, "RootFS", "Layers")),
+    )
