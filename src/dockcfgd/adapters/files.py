@@ -1,0 +1,327 @@
+"""Files and folders of the host: looked at without blocking, replaced without losing an edit.
+
+A replaced file is exchanged with its successor, not overwritten: what comes out is looked at, and
+if it is not what was expected, it is put back. So an edit made between look and write survives.
+
+Rejected: writing to a temporary file and renaming it over the old one. What somebody else wrote in
+the moment before is gone then, and nobody learns of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+
+from dockcfgd.adapters.renameat2 import exchange, rename_to_free_name
+from dockcfgd.model.errors import FileFailure, StaleFile
+from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
+
+__all__ = ["HostFiles"]
+
+_LIMIT = 16 * 1024 * 1024
+_FOLDER_MODE = 0o755
+_MARK = ".dockcfgd-"
+
+# The first two hold a digest of the content, which a successor does not share.
+_OWN_CONTENT_ATTRIBUTES = {"security.ima", "security.evm"}
+_ATTRIBUTE_REFUSED = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL}
+
+# Temporary files of this process that are in use, so that no thread takes another's for a leftover.
+_in_use: set[str] = set()
+
+
+class HostFiles:
+    """The host's files (ports.Files)."""
+
+    def read(self, path: str, *, limit: int = _LIMIT) -> FileState:
+        """Look at `path`, links followed; a link that leads nowhere, or round, is `dangling`."""
+        with _failing("read", path):
+            return _look(path, limit=limit)
+
+    def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
+        """Put `content` at `path`; a file that has it already is left untouched, whatever its tag.
+
+        Where something fails, what was there is there still.
+        """
+        with _failing("write", path):
+            target = _target(path)
+            seen = _look(target, limit=_LIMIT)
+            _refuse_irregular(seen)
+            if seen.present and seen.content == content:
+                _sync(target)
+                _sync(os.path.dirname(target))
+                return seen.tag
+            if seen.tag not in expected:
+                raise StaleFile(path)
+            _make_folder(os.path.dirname(target))
+            _clear_leftovers(target)
+            owned = seen.tag if seen.present else fresh
+            with _successor(target, content, owned, like=target if seen.present else None) as made:
+                if seen.present:
+                    _take_place(made, target, path=path, expected=expected)
+                else:
+                    _take_free_place(made, target, path=path)
+            return _look(target, limit=_LIMIT).tag
+
+    def remove(self, path: str, *, expected: Sequence[Tag]) -> None:
+        """Remove the file that `path` leads to; a link itself stays."""
+        with _failing("remove", path):
+            target = _target(path)
+            seen = _look(target, limit=_LIMIT)
+            _refuse_irregular(seen)
+            if not seen.present:
+                return
+            if seen.tag not in expected:
+                raise StaleFile(path)
+            _clear_leftovers(target)
+            with _temporary(target) as aside:
+                rename_to_free_name(target, aside)
+                try:
+                    _refuse_other(aside, path=path, expected=expected)
+                    _sync(os.path.dirname(target))
+                except (OSError, StaleFile):
+                    # Where there is a newer one by now, that one stays.
+                    with contextlib.suppress(FileExistsError):
+                        rename_to_free_name(aside, target)
+                    raise
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Give the sorted names in a folder, empty where there is none."""
+        with _failing("list", folder):
+            try:
+                return tuple(sorted(os.listdir(folder)))
+            except FileNotFoundError:
+                return ()
+
+    def free_bytes(self, folder: str) -> int:
+        """Give the bytes that a process without privileges may still write there."""
+        with _failing("measure", folder):
+            there = os.path.realpath(folder)
+            while not os.path.exists(there):
+                there = os.path.dirname(there)
+            filesystem = os.statvfs(there)
+            return filesystem.f_bavail * filesystem.f_frsize
+
+
+@contextlib.contextmanager
+def _failing(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or errno.EIO
+        why = os.strerror(number)
+        raise FileFailure(what=what, path=path, errno=number, why=why) from error
+
+
+def _target(path: str) -> str:
+    """Give the path without links, of a file that need not be there. OSError for a loop."""
+    target = os.path.realpath(path)
+    if os.path.islink(target):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return target
+
+
+def _refuse_irregular(seen: FileState) -> None:
+    if seen.kind is FileKind.DIRECTORY:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), seen.path)
+    if seen.kind is FileKind.SPECIAL:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), seen.path)
+
+
+def _look(path: str, *, limit: int) -> FileState:
+    try:
+        # Before it is opened, as opening alone does something to some devices.
+        kind = _kind(os.stat(path))
+        if kind is FileKind.REGULAR:
+            # Without blocking, should it be a FIFO by now.
+            opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            with os.fdopen(opened, "rb", buffering=0) as file:
+                status = os.fstat(opened)
+                kind = _kind(status)
+                if kind is FileKind.REGULAR:
+                    return _regular(path, _content(file.fileno(), limit), status)
+    except FileNotFoundError:
+        kind = FileKind.DANGLING if os.path.islink(path) else FileKind.ABSENT
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        kind = FileKind.DANGLING
+    return FileState(path=path, kind=kind, tag=ABSENT)
+
+
+def _kind(status: os.stat_result) -> FileKind:
+    if stat.S_ISREG(status.st_mode):
+        return FileKind.REGULAR
+    return FileKind.DIRECTORY if stat.S_ISDIR(status.st_mode) else FileKind.SPECIAL
+
+
+def _content(opened: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := os.read(opened, 1024 * 1024):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return b"".join(parts)
+
+
+def _regular(path: str, content: bytes, status: os.stat_result) -> FileState:
+    return FileState(
+        path=path,
+        kind=FileKind.REGULAR,
+        tag=Tag(
+            digest=digest_of(content),
+            uid=status.st_uid,
+            gid=status.st_gid,
+            mode=stat.S_IMODE(status.st_mode),
+        ),
+        content=content,
+        inode=status.st_ino,
+        mtime_ns=status.st_mtime_ns,
+    )
+
+
+@contextlib.contextmanager
+def _temporary(target: str) -> Iterator[str]:
+    """Give a free name beside `target`; what has it at the end goes."""
+    folder, name = os.path.split(target)
+    made = os.path.join(folder, f".{name}{_MARK}{os.getpid()}-{secrets.token_hex(4)}")
+    _in_use.add(made)
+    try:
+        yield made
+    finally:
+        # One that cannot be removed is a leftover for the next write.
+        with contextlib.suppress(OSError):
+            os.unlink(made)
+        _in_use.discard(made)
+
+
+def _clear_leftovers(target: str) -> None:
+    """Remove what killed processes left beside `target`."""
+    folder, name = os.path.split(target)
+    prefix = f".{name}{_MARK}"
+    for found in os.listdir(folder):
+        pid = found.removeprefix(prefix).partition("-")[0]
+        path = os.path.join(folder, found)
+        if found.startswith(prefix) and pid.isdecimal() and not _owner_lives(int(pid), path):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _owner_lives(pid: int, path: str) -> bool:
+    return path in _in_use if pid == os.getpid() else os.path.exists(f"/proc/{pid}")
+
+
+@contextlib.contextmanager
+def _successor(target: str, content: bytes, owned: Tag, *, like: str | None) -> Iterator[str]:
+    """Give the path of a synced file: owner and mode of `owned`, extended attributes of `like`."""
+    with _temporary(target) as made:
+        opened = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _write(opened, content)
+            status = os.fstat(opened)
+            if (status.st_uid, status.st_gid) != (owned.uid, owned.gid):
+                os.fchown(opened, owned.uid, owned.gid)
+            os.fchmod(opened, owned.mode)
+            if like is not None:
+                _copy_attributes(like, opened)
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+        yield made
+
+
+def _write(opened: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(opened, left) :]
+
+
+def _copy_attributes(source: str, opened: int) -> None:
+    """Copy extended attributes and access lists, but those that only the kernel may set."""
+    try:
+        names = os.listxattr(source)
+    except OSError as error:
+        if error.errno in _ATTRIBUTE_REFUSED:
+            return
+        raise
+    for name in names:
+        if name in _OWN_CONTENT_ATTRIBUTES:
+            continue
+        try:
+            os.setxattr(opened, name, os.getxattr(source, name))
+        except OSError as error:
+            if name.startswith("user.") or error.errno not in _ATTRIBUTE_REFUSED:
+                raise
+
+
+def _take_place(made: str, target: str, *, path: str, expected: Sequence[Tag]) -> None:
+    """Exchange, look at what came out, exchange back if it is not expected or not to be kept."""
+    own = os.stat(made).st_ino
+    try:
+        exchange(made, target)
+    except FileNotFoundError:
+        raise StaleFile(path) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # The filesystem cannot exchange: it was looked at just now, more cannot be had.
+        os.rename(made, target)
+        _sync(os.path.dirname(target))
+        return
+    try:
+        _refuse_other(made, path=path, expected=expected)
+        _sync(os.path.dirname(target))
+    except (OSError, StaleFile):
+        _put_back(made, target, own=own)
+        raise
+
+
+def _refuse_other(came_out: str, *, path: str, expected: Sequence[Tag]) -> None:
+    seen = _look(came_out, limit=_LIMIT)
+    if os.path.islink(came_out) or not seen.present or seen.tag not in expected:
+        raise StaleFile(path)
+
+
+def _put_back(made: str, target: str, *, own: int) -> None:
+    exchange(made, target)
+    if os.lstat(made).st_ino != own:
+        # Somebody replaced the file meanwhile once more: the newest of theirs stays.
+        exchange(made, target)
+
+
+def _take_free_place(made: str, target: str, *, path: str) -> None:
+    try:
+        rename_to_free_name(made, target)
+    except FileExistsError:
+        raise StaleFile(path) from None
+    try:
+        _sync(os.path.dirname(target))
+    except OSError:
+        os.unlink(target)
+        raise
+
+
+def _sync(path: str) -> None:
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _make_folder(folder: str) -> None:
+    """Make a folder and its missing parents durably, whatever the umask."""
+    if os.path.isdir(folder):
+        return
+    parent = os.path.dirname(folder)
+    _make_folder(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, _FOLDER_MODE)
+        os.chmod(folder, _FOLDER_MODE)
+    _sync(parent)
