@@ -23,18 +23,26 @@ if TYPE_CHECKING:
     from dockcfgd.engine_keys.version import EngineVersion
     from dockcfgd.model.desired import KeyPath
 
-__all__ = ["check"]
+__all__ = ["check", "remarks"]
 
 
 def check(
     engine: Mapping[str, object], version: EngineVersion | None = None
 ) -> tuple[KeyFinding, ...]:
-    """Give what is wrong with the `[engine]` table in its own order, contradictions last.
+    """Give why the `[engine]` table is refused, in its own order, contradictions last.
 
     Without a release the newest one's rules hold, and nothing is said about removed keys.
     """
-    single = tuple(_table_findings(engine, (), version))
+    single = (finding for finding in _table_findings(engine, (), version) if finding.refuses)
     return (*single, *together_findings(engine, version))
+
+
+def remarks(
+    engine: Mapping[str, object], version: EngineVersion | None = None
+) -> tuple[KeyFinding, ...]:
+    """Give what an operator should know of the `[engine]` table though it can be used."""
+    findings = _table_findings(engine, (), version)
+    return tuple(finding for finding in findings if not finding.refuses)
 
 
 def _table_findings(

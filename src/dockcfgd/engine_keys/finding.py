@@ -11,7 +11,7 @@ __all__ = ["Code", "KeyFinding", "Severity", "shown_path"]
 
 
 class Severity(StrEnum):
-    """An error refuses the desired state, a warning does not."""
+    """Whether a finding refuses the desired state or only tells the operator something."""
 
     ERROR = "error"
     WARNING = "warning"
