@@ -1,0 +1,33 @@
+"""The system's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["SystemClock"]
+
+_SLICE_SECONDS = 1.0
+
+
+class SystemClock:
+    """The machine's time (ports.Clock). `attend` is called at least every second of a sleep."""
+
+    def __init__(self, *, attend: Callable[[], None] | None = None) -> None:
+        self._attend = attend
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in slices, attending to other things between them."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE_SECONDS))
+            if self._attend is not None:
+                self._attend()
