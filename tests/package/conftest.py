@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,20 @@ def tree() -> Path:
 @pytest.fixture(scope="session")
 def unit_file() -> Path:
     return TREE / "packaging/systemd/dockcfgd.service"
+
+
+@pytest.fixture(scope="session")
+def build_deb(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Build the package for a release, once."""
+
+    def build(release: str) -> Path:
+        output = tmp_path_factory.mktemp(release)
+        command = [str(TREE / "packaging/build-deb"), release, str(output)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.strip())
+
+    return functools.cache(build)
 
 
 @pytest.fixture(params=SUITES)
