@@ -1,0 +1,382 @@
+"""A backup folder: how its files are written, ended, checked, listed and removed.
+
+    ID/manifest.json          written last: what is in the folder, with sizes and checksums
+    ID/images.tar.zst         all images, for `zstd -dc images.tar.zst | docker load`
+    ID/layers/NAME.tar.zst    a container's writable layer as an image above the container's image
+    ID/{images,containers/NAME,networks/NAME,volumes/NAME}.json
+
+Every file is written under another name, synced and renamed; a folder without a manifest is
+incomplete. Folders are 0700 and files 0600, as environments hold secrets. The big files stream
+through this module alone, past the Files port, which holds a file's content in memory.
+docs/backup-format.md describes the content for those who read a backup without dockcfgd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import quote
+
+import zstandard
+
+from dockcfgd.migration.documents import Document, number, tables, text
+from dockcfgd.migration.layer_filter import keep_top_layer
+from dockcfgd.migration.tar_members import BadArchive
+from dockcfgd.model.errors import EngineFailure, FileFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from dockcfgd.model.desired import Json
+
+__all__ = [
+    "MANIFEST",
+    "SCHEMA",
+    "Backup",
+    "Entry",
+    "Manifest",
+    "file_name",
+    "finish",
+    "list_backups",
+    "open_folder",
+    "prune",
+    "read_archive",
+    "read_document",
+    "read_documents",
+    "read_manifest",
+    "remove_incomplete",
+    "verify",
+    "write_archive",
+    "write_document",
+    "write_layer",
+]
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+_CHUNK = 1024 * 1024
+_PART = ".part"
+_LEVEL = 1
+# What dockcfgd notes beside a backup while it uses it; no part of the backup.
+_NOTES = frozenset({MANIFEST, "restored.json", "disposable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a backup: its path in the folder, size and SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a complete backup says of itself. `created` is in seconds since 1970."""
+
+    created: float
+    engine: str
+    api: str
+    storage: str
+    files: tuple[Entry, ...] = ()
+
+    def to_json(self) -> Document:
+        """Give the manifest as a JSON object."""
+        return {
+            "schema": SCHEMA,
+            "complete": True,
+            "created": self.created,
+            "engine": self.engine,
+            "api": self.api,
+            "storage": self.storage,
+            "files": [dict(asdict(entry)) for entry in self.files],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup as a list shows it; an incomplete one has no manifest."""
+
+    id: str
+    folder: str
+    bytes: int
+    manifest: Manifest | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be restored."""
+        return self.manifest is not None
+
+
+def file_name(name: str) -> str:
+    """Give the file name for an object's name, which may hold any character."""
+    quoted = quote(name, safe="")
+    return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
+
+
+def open_folder(folder: str) -> None:
+    """Make a backup's folder and those in it, and their parents; what is there is fine."""
+    path = Path(folder)
+    with _translated("make", folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for made in (
+            path,
+            *(path / sub for sub in ("layers", "containers", "networks", "volumes")),
+        ):
+            made.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(path)
+        _sync_folder(path.parent)
+
+
+def write_document(folder: str, path: str, document: Mapping[str, Json]) -> None:
+    """Write a JSON file."""
+    content = json.dumps(dict(document), indent=2, sort_keys=True).encode() + b"\n"
+    with _new_file(folder, path) as file:
+        file.write(content)
+
+
+def read_document(folder: str, path: str) -> Document:
+    """Read a JSON file of a backup; FileFailure where it is not there or no object."""
+    where = str(Path(folder, path))
+    with _translated("read", where):
+        content = Path(where).read_bytes()
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise FileFailure(what="read", path=where, errno=0, why=f"no JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise FileFailure(what="read", path=where, errno=0, why="no JSON object")
+    return document
+
+
+def read_documents(folder: str, kind: str) -> list[Document]:
+    """Read all JSON files of one of the folders `containers`, `networks`, `volumes`."""
+    with _translated("list", str(Path(folder, kind))):
+        names = sorted(path.name for path in Path(folder, kind).glob("*.json"))
+    return [read_document(folder, f"{kind}/{name}") for name in names]
+
+
+def write_archive(folder: str, path: str, chunks: Iterable[bytes]) -> Entry:
+    """Write a compressed archive from a stream; give its size and checksum."""
+    with _new_file(folder, path) as file:
+        summing = _Summing(file)
+        output = cast("IO[bytes]", summing)
+        with _compressor().stream_writer(output, closefd=False) as compressed:
+            for chunk in chunks:
+                compressed.write(chunk)
+    return Entry(path, summing.size, summing.sha256())
+
+
+def write_layer(folder: str, path: str, chunks: Iterable[bytes], *, layers: Sequence[str]) -> Entry:
+    """Write a compressed archive of an image that holds the content of its top layer only.
+
+    `layers` are the image's DiffIDs from the lowest. Layers that are not recognised stay in it.
+    """
+    with _new_file(folder, path) as file:
+        try:
+            keep_top_layer(chunks, file, compressor=_compressor(), layers=layers)
+        except BadArchive as error:
+            raise EngineFailure(what=f"save {path}", status=0, why=str(error)) from error
+    return _entry(folder, path)
+
+
+def read_archive(folder: str, entry: Entry) -> Iterator[bytes]:
+    """Give a compressed archive's content; FileFailure at its end where the checksum is wrong."""
+    where = str(Path(folder, entry.path))
+    summing = hashlib.sha256()
+    with _translated("read", where), Path(where).open("rb") as file:
+        source = cast("IO[bytes]", _Watched(file, summing))
+        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        while chunk := _decompressed(reader, where):
+            yield chunk
+    if summing.hexdigest() != entry.sha256:
+        raise FileFailure(what="use", path=where, errno=0, why="its checksum is wrong")
+
+
+def finish(folder: str, manifest: Manifest, *, known: Iterable[Entry]) -> Manifest:
+    """Complete a backup: list its files with checksums (those of `known` are taken as given)."""
+    sums = {entry.path: entry for entry in known}
+    paths = _files(folder)
+    files = tuple(sums.get(path) or _entry(folder, path) for path in paths)
+    complete = Manifest(manifest.created, manifest.engine, manifest.api, manifest.storage, files)
+    for sub in sorted({str(Path(path).parent) for path in paths}):
+        _sync_folder(Path(folder, sub))
+    write_document(folder, MANIFEST, complete.to_json())
+    return complete
+
+
+def read_manifest(folder: str) -> Manifest:
+    """Read the manifest; FileFailure where the backup is incomplete or of a later format."""
+    document = read_document(folder, MANIFEST)
+    where = str(Path(folder, MANIFEST))
+    if document.get("schema") != SCHEMA or document.get("complete") is not True:
+        raise FileFailure(
+            what="use", path=where, errno=0, why=f"no complete backup of schema {SCHEMA}"
+        )
+    created = document.get("created")
+    return Manifest(
+        created=float(created) if isinstance(created, int | float) else 0.0,
+        engine=text(document, "engine"),
+        api=text(document, "api"),
+        storage=text(document, "storage"),
+        files=tuple(
+            Entry(text(entry, "path"), number(entry, "size"), text(entry, "sha256"))
+            for entry in tables(document, "files")
+        ),
+    )
+
+
+def verify(folder: str) -> tuple[str, ...]:
+    """Read a complete backup through; give what is wrong with it, one line for each file."""
+    complaints = []
+    for entry in read_manifest(folder).files:
+        where = Path(folder, entry.path)
+        if not where.is_file():
+            complaints.append(f"{where}: missing")
+        elif where.stat().st_size != entry.size:
+            complaints.append(f"{where}: {where.stat().st_size} bytes instead of {entry.size}")
+        elif _entry(folder, entry.path).sha256 != entry.sha256:
+            complaints.append(f"{where}: its checksum is wrong")
+    return tuple(complaints)
+
+
+def list_backups(directory: str) -> tuple[Backup, ...]:
+    """Give the backups below `directory`, newest first, then the incomplete ones."""
+    with _translated("list", directory):
+        folders = [path for path in Path(directory).glob("*") if path.is_dir()]
+    found = [_backup(path) for path in folders]
+    return tuple(sorted(found, key=_age))
+
+
+def prune(directory: str, *, keep: int, in_use: Sequence[str]) -> tuple[str, ...]:
+    """Remove all complete backups but the newest `keep` and those `in_use`; give their IDs."""
+    complete = [backup for backup in list_backups(directory) if backup.complete]
+    old = [backup for backup in complete[max(0, keep) :] if backup.id not in in_use]
+    return _remove(directory, old)
+
+
+def remove_incomplete(directory: str, *, in_use: Sequence[str]) -> tuple[str, ...]:
+    """Remove what interrupted backups left, but those `in_use`; give their IDs."""
+    found = [backup for backup in list_backups(directory) if not backup.complete]
+    return _remove(directory, [backup for backup in found if backup.id not in in_use])
+
+
+class _Summing:
+    """A file being written, with the checksum of what went into it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._sum = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._sum.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def sha256(self) -> str:
+        return self._sum.hexdigest()
+
+
+class _Watched:
+    """A file being read, with the checksum of what came out of it."""
+
+    def __init__(self, file: IO[bytes], summing: hashlib._Hash) -> None:
+        self._file = file
+        self._sum = summing
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._sum.update(data)
+        return data
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=_LEVEL, threads=min(4, os.cpu_count() or 1))
+
+
+def _decompressed(reader: zstandard.ZstdDecompressionReader, where: str) -> bytes:
+    try:
+        return reader.read(_CHUNK)
+    except zstandard.ZstdError as error:
+        raise FileFailure(what="read", path=where, errno=0, why=str(error)) from error
+
+
+def _backup(path: Path) -> Backup:
+    size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        manifest = read_manifest(str(path))
+    except FileFailure:
+        manifest = None
+    return Backup(path.name, str(path), size, manifest)
+
+
+def _age(backup: Backup) -> tuple[bool, float, str]:
+    created = backup.manifest.created if backup.manifest else 0.0
+    return backup.manifest is None, -created, backup.id
+
+
+def _remove(directory: str, backups: Sequence[Backup]) -> tuple[str, ...]:
+    for backup in backups:
+        with _translated("remove", backup.folder):
+            # Without its manifest a half removed backup is none.
+            Path(backup.folder, MANIFEST).unlink(missing_ok=True)
+            _sync_folder(Path(backup.folder))
+            shutil.rmtree(backup.folder)
+    if backups:
+        _sync_folder(Path(directory))
+    return tuple(backup.id for backup in backups)
+
+
+def _files(folder: str) -> list[str]:
+    top = Path(folder)
+    with _translated("list", folder):
+        paths = [path.relative_to(top) for path in top.rglob("*") if path.is_file()]
+    return sorted(
+        str(path) for path in paths if path.parts[0] not in _NOTES and path.suffix != _PART
+    )
+
+
+def _entry(folder: str, path: str) -> Entry:
+    where = Path(folder, path)
+    with _translated("read", str(where)), where.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return Entry(path, file.tell(), digest.hexdigest())
+
+
+@contextlib.contextmanager
+def _new_file(folder: str, path: str) -> Iterator[IO[bytes]]:
+    """Give a file that appears at `path`, whole and durable, when the block ends well."""
+    target = Path(folder, path)
+    part = target.with_name(target.name + _PART)
+    with _translated("write", str(target)):
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w+b") as file:  # noqa: PTH123 -- a descriptor with the right mode
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        _sync_folder(target.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(what=what, path=path, errno=error.errno or 0, why=why) from error
