@@ -6,7 +6,6 @@ folders, either of the host's filesystem or of an image of its own.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -87,7 +86,9 @@ class Disk:
     def lose_unsynced(self) -> None:
         """Cut the filesystem off: from now on nothing reaches the image, and all writes fail."""
         if self.filesystem not in _CUT_OFF:
-            raise ValueError(f"cannot cut the power: the disk is {self.filesystem}, not ext4 or xfs")
+            raise ValueError(
+                f"cannot cut the power: the disk is {self.filesystem}, not ext4 or xfs"
+            )
         _call("xfs_io", "-x", "-c", "shutdown", str(self._disk))
 
     def data_folder(self, name: str) -> Path:
@@ -95,11 +96,6 @@ class Disk:
         folder = self._data / name
         folder.mkdir(exist_ok=True)
         return folder
-
-    def remove(self) -> None:
-        """Unmount everything and delete the folder, whatever state it is in."""
-        unmount_below(self._folder)
-        shutil.rmtree(self._folder)
 
 
 def unmount_below(folder: Path) -> None:

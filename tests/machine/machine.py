@@ -162,7 +162,6 @@ class Machine:
         """Kill the machine if it runs and remove everything of it."""
         if self.running:
             self.kill()
-        _end_nspawn(self._folder)
         _remove(self._folder)
         self._lock.close()
 
@@ -385,17 +384,20 @@ class Machine:
 
     def _save(self, target: Path, *command: str) -> None:
         """Write what a command prints, in the machine or, while it is off, in its root."""
-        inside = (
-            nspawn.entered(self.pid, command)
-            if self.running
-            else ["chroot", str(self._disk.root), *command]
-        )
         try:
+            inside = self._inside(command)
             done = _bounded(inside, source=None, timeout=30.0, env=_ENVIRONMENT)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, subprocess.TimeoutExpired, MachineError) as error:
             target.write_text(f"{error}\n")
         else:
             target.write_bytes(done.stdout or done.stderr)
+
+    def _inside(self, command: Sequence[str]) -> list[str]:
+        if self.running:
+            return nspawn.entered(self.pid, command)
+        # journalctl of systemd 258 and newer reads nothing without /proc.
+        enter = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+        return ["unshare", "--mount", "sh", "-c", enter, str(self._disk.root), *command]
 
 
 def probe(suite: str = "trixie") -> None:
@@ -431,13 +433,13 @@ def _claim(name: str) -> tuple[Path, IO[bytes]]:
     """
     machines = cache_folder() / "machines"
     machines.mkdir(parents=True, exist_ok=True)
-    with _exclusive(machines / "lock"):
-        for folder in machines.glob("dockcfgd-*"):
-            _remove_if_abandoned(folder)
+    with _exclusive(machines / "making"):
+        for owner in machines.glob("*.lock"):
+            _remove_if_abandoned(owner)
         folder = machines / name
-        folder.mkdir()
-        lock = (folder / "owner").open("wb")
+        lock = _owner(folder).open("wb")
         fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir()
     return folder, lock
 
 
@@ -448,29 +450,31 @@ def _exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def _remove_if_abandoned(folder: Path) -> None:
+def _owner(folder: Path) -> Path:
+    """Return the file that is locked while *folder* has an owner.
+
+    It lies beside the folder: an open file in there would keep it from being unmounted.
+    """
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _remove_if_abandoned(owner: Path) -> None:
     try:
-        with (folder / "owner").open("rb") as handle:
+        with owner.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _end_nspawn(folder)
-            _remove(folder)
+            _remove(owner.with_suffix(""))
     except (BlockingIOError, FileNotFoundError):
         return
 
 
-def _end_nspawn(folder: Path) -> None:
-    """Kill the nspawn that was started for *folder*, if it runs; its init dies with it."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        pid = int((folder / "nspawn.pid").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        if f"--machine={folder.name}" in words:
-            os.kill(pid, signal.SIGKILL)
-
-
 def _remove(folder: Path) -> None:
+    """End whatever still runs of a machine and remove everything of it."""
+    nspawn.end(folder.name)
     unmount_below(folder)
-    shutil.rmtree(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
     nspawn.remove_cgroup(folder.name)
+    _owner(folder).unlink(missing_ok=True)
 
 
 def _bounded(
@@ -481,17 +485,18 @@ def _bounded(
     env: Mapping[str, str],
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in a session of its own, all of which is killed when time is out."""
-    piped = isinstance(source, bytes)
+    data = source if isinstance(source, bytes) else None
+    file = subprocess.DEVNULL if source is None or isinstance(source, bytes) else source
     with subprocess.Popen(
         command,
-        stdin=subprocess.PIPE if piped else (source or subprocess.DEVNULL),
+        stdin=file if data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(env),
         start_new_session=True,
     ) as process:
         try:
-            out, err = process.communicate(source if piped else None, timeout=timeout)
+            out, err = process.communicate(data, timeout=timeout)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise

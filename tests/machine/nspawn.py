@@ -12,7 +12,7 @@ from pathlib import Path
 
 from roots import MachineUnavailable
 
-__all__ = ["Booted", "boot", "remove_cgroup", "try_out"]
+__all__ = ["Booted", "boot", "end", "entered", "remove_cgroup", "try_out"]
 
 _STOP_SECONDS = 10.0
 
@@ -85,12 +85,14 @@ def boot(root: Path, *, name: str, binds: Mapping[str, Path], console: Path) -> 
             env=_ENVIRONMENT,
             start_new_session=True,
         )
-    (console.parent / "nspawn.pid").write_text(str(process.pid))
-    while process.poll() is None:
-        init = _init_of(process.pid)
-        if init is not None:
-            return Booted(process, init=init)
-        time.sleep(0.01)
+    try:
+        init = _await_init(process)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if init is not None:
+        return Booted(process, init=init)
     text = console.read_text(errors="replace").strip()
     raise MachineUnavailable(f"cannot boot {root}: systemd-nspawn: {text[-500:]}")
 
@@ -122,6 +124,15 @@ def _command(root: Path, name: str) -> list[str]:
     ]
 
 
+def end(name: str) -> None:
+    """Kill every process of the machine *name*, if there is one, whoever started it.
+
+    A killed systemd-nspawn leaves its machine running.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        (_cgroup_root() / name / "cgroup.kill").write_text("1")
+
+
 def remove_cgroup(name: str) -> None:
     """Remove the control groups of the machine *name*, which is off."""
     top = _cgroup_root() / name
@@ -150,6 +161,16 @@ def _cgroup_root() -> Path:
         if kind == "cgroup2":
             return Path(path)
     raise MachineUnavailable("cannot boot a machine: no cgroup2 hierarchy is mounted")
+
+
+def _await_init(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the machine's init, or None if nspawn ended without one."""
+    while process.poll() is None:
+        init = _init_of(process.pid)
+        if init is not None:
+            return init
+        time.sleep(0.01)
+    return None
 
 
 def _init_of(nspawn: int) -> int | None:

@@ -25,7 +25,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["SUITES", "MachineUnavailable", "cache_folder", "ensure_root", "ensure_roots"]
+__all__ = [
+    "SUITES",
+    "MachineUnavailable",
+    "cache_folder",
+    "ensure_root",
+    "ensure_roots",
+    "lines",
+    "stanzas",
+]
 
 SUITES = ("bookworm", "trixie", "forky")
 
@@ -237,31 +245,41 @@ def _sources() -> Iterator[tuple[str, str, list[str]]]:
         if not path.is_file():
             continue
         text = path.read_text()
-        found = _stanzas(text) if path.suffix == ".sources" else _lines(text)
-        for address, suite, components in found:
-            if "security" not in suite:
-                yield address, suite, components
+        for source in stanzas(text) if path.suffix == ".sources" else lines(text):
+            if "security" not in source[1]:
+                yield source
 
 
-def _lines(text: str) -> Iterator[tuple[str, str, list[str]]]:
+def lines(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield address, suite and components of each line of a sources.list."""
     for line in text.splitlines():
         words = re.sub(r"\[.*?\]", "", line.partition("#")[0]).split()
         if len(words) >= 4 and words[0] == "deb":
             yield words[1], words[2], words[3:]
 
 
-def _stanzas(text: str) -> Iterator[tuple[str, str, list[str]]]:
+def stanzas(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield address, suite and components of each combination in a deb822 file."""
     for stanza in re.split(r"\n\s*\n", text):
-        lines = [line for line in stanza.splitlines() if not line.startswith("#")]
-        fields = {
-            name.strip().lower(): value.split()
-            for name, _, value in (line.partition(":") for line in lines)
-        }
+        fields = _fields(stanza)
         if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"]:
             continue
         for address in fields.get("uris", []):
             for suite in fields.get("suites", []):
                 yield address, suite, fields.get("components", [])
+
+
+def _fields(stanza: str) -> dict[str, list[str]]:
+    fields: dict[str, list[str]] = {}
+    name = ""
+    for line in stanza.splitlines():
+        if line.startswith("#"):
+            continue
+        value = line
+        if not line.startswith((" ", "\t")):
+            name, _, value = line.partition(":")
+        fields.setdefault(name.strip().lower(), []).extend(value.split())
+    return fields
 
 
 def main(arguments: Sequence[str]) -> int:
