@@ -38,6 +38,7 @@ def read_key(entry: Entry) -> Key:
         trap=entry.get("trap", ""),
         default=_default(entry["default"]),
         default_text=entry.get("default-text", ""),
+        example=_default(entry.get("example")),
         older_defaults=_older_defaults(entry),
         default_by_cgroup={
             int(cg): mode for cg, mode in entry.get("default-by-cgroup", {}).items()

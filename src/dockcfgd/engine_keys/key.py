@@ -105,8 +105,9 @@ class Key:
     """One key. `name` is its dotted path; inside the open maps the names are the operator's own.
 
     `default` is what the engine uses without the key, NO_DEFAULT where `default_text` has to say it
-    in words. `since` and `removed` are the first releases with and without it. `applies` says what
-    a new value reaches, empty where it reaches everything.
+    in words; `example` is a value worth showing where the default is not. `since` and `removed` are
+    the first releases with and without it. `applies` says what a new value reaches, empty where it
+    reaches everything.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Key:
     trap: str = ""
     default: Json | NoDefault = NoDefault.NO_DEFAULT
     default_text: str = ""
+    example: Json | NoDefault = NoDefault.NO_DEFAULT
     older_defaults: tuple[tuple[EngineVersion, Json], ...] = ()
     default_by_cgroup: Mapping[int, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()

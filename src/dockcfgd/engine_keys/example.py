@@ -1,0 +1,250 @@
+"""Writes conf.example.toml: every table and key of a desired state, all of it commented out.
+
+    python -m dockcfgd.engine_keys.example > conf.example.toml
+
+A line that begins with `#` and no blank is a setting; with the `#` taken away it is valid TOML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys import engines
+from dockcfgd.engine_keys.key import FileRule, Key, NoDefault
+from dockcfgd.engine_keys.table import lookup, table
+from dockcfgd.model.impact import Impact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockcfgd.engine_keys.version import EngineVersion
+    from dockcfgd.model.desired import Json
+
+__all__ = ["example_text", "main", "setting"]
+
+_WIDTH = 100
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+_HEAD = """\
+# dockcfgd: the desired state of this host.
+#
+# Read from /etc/dockcfgd/conf.toml and then from conf.d/*.toml in /usr/lib/dockcfgd, /run/dockcfgd
+# and /etc/dockcfgd, in the order of the file names; a file in /etc hides one of the same name in
+# /run, and that one in /usr/lib. Tables are merged, values and lists replaced by the later file.
+# As it stands this file manages nothing. "dockcfgctl validate FILE" checks a file,
+# "dockcfgctl plan FILE" tells what it would do.
+
+schema = 1
+
+# Takes keys of earlier files away. It must stand above the first table.
+#unset = ["engine.log-opts.max-file"]
+"""
+
+_ENGINE = """\
+# Keys of daemon.json under their own names. What is not named here stays as it is.
+# Each key is shown with its default, or with an example where there is none worth showing.
+# What a change takes:
+#   reload         the engine reads its file again; containers notice nothing
+#   restart        the engine restarts; containers run on where policy.restart is "bridged"
+#   plain restart  the engine restarts; containers are stopped and started again
+#   migration      images and containers are carried over to the new storage
+# features.cdi = true may as well be written as cdi = true below [engine.features].
+[engine]
+"""
+
+_OTHERS = """\
+
+# Keys that this release does not know yet, passed on without any check.
+[engine-extra]
+#a-key-of-tomorrow = true
+
+
+# The drop-in of docker.service.
+[service]
+# Environment of dockerd.
+#environment = { HTTPS_PROXY = "http://proxy.example.com:3128" }
+# Further flags of dockerd. A flag and a key of the same meaning together are refused.
+#arguments = ["--containerd-plugins-namespace=plugins.moby"]
+
+# Any setting of the unit, by section (Unit, Service, Install). A list gives several lines.
+[service.unit.Service]
+#LimitNOFILE = 1048576
+#OOMScoreAdjust = -500
+
+
+[policy]
+# The largest action taken without an operator's word: none, reload, restart, migrate.
+# More waits as pending.
+#max-impact = "migrate"
+# What to do when the host no longer is as it was left: revert or report;
+# adopt writes a hand edit back as TOML (not in this release).
+#on-drift = "revert"
+# The largest action taken unattended against such a drift; more waits as pending.
+#drift-max-impact = "reload"
+# bridged: containers run on through a restart wherever the engine can. plain: they stop.
+#restart = "bridged"
+# What happens to keys of daemon.json that are not named here: keep or remove.
+#unmanaged-keys = "keep"
+# Goes back unless "dockcfgctl confirm" comes in time; more than 0 is not in this release.
+#confirm-timeout = "0s"
+# Times for restart and migrate, as ["Sat,Sun 02:00/2h"] (not in this release).
+#maintenance-windows = []
+
+
+[verify]
+# Counted from the end of the old engine process; never less than 3 times the slowest start so far.
+#timeout = "90s"
+# How long the engine must stay up before it counts.
+#settle = "5s"
+# running-before: what ran must run again. none: not looked at.
+#containers = "running-before"
+# Commands that must exit 0 (not in this release).
+#commands = []
+
+
+# Made before images and containers are touched.
+[backup]
+#directory = "/var/lib/dockcfgd/backups"
+# How many are kept.
+#keep = 3
+# Archives the content of volumes too (true is not in this release).
+#volumes = false
+
+
+# Changes of the storage driver.
+[storage]
+# Creates the containers again on the new driver.
+#migrate-containers = true
+# Keeps the data of the old driver (false is not in this release).
+#keep-previous = true
+"""
+
+
+def example_text() -> str:
+    """Give the whole file."""
+    return "\n".join((_HEAD, _ENGINE + "\n".join(_engine_lines()), _OTHERS))
+
+
+def setting(key: Key) -> str:
+    """Give the key's line as TOML, with its example or else its default."""
+    example = key.example
+    value = key.default if isinstance(example, NoDefault) else example
+    if isinstance(value, NoDefault):
+        raise TypeError(f"cannot show {key.name}: it has neither default nor example")
+    return f"{key.name} = {_toml(value)}"
+
+
+def main() -> None:
+    """Write the file to standard output."""
+    sys.stdout.write(example_text())
+
+
+def _engine_lines() -> Iterator[str]:
+    keys = [key for key in table().keys.values() if key.file is FileRule.READ]
+    for group, members in groupby(keys, key=lambda key: key.group):
+        title = f"-- {group} "
+        yield f"\n# {title}{'-' * (_WIDTH - 2 - len(title))}"
+        for key in members:
+            yield ""
+            yield from _comment(key.summary)
+            yield from _comment(_facts(key))
+            if key.trap:
+                yield from _comment(f"Beware: {key.trap}")
+            yield f"#{setting(key)}"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2, break_on_hyphens=False)]
+
+
+def _facts(key: Key) -> str:
+    words = (_effect(key), _reach(key), _default(key), _choices(key), _releases(key))
+    return " ".join(f"{word}." for word in words if word)
+
+
+def _effect(key: Key) -> str:
+    if key.impact is Impact.MIGRATE:
+        return "Change: migration"
+    if key.impact is Impact.RESTART:
+        return "Change: restart" if key.bridgeable else "Change: plain restart"
+    window = key.reload_window
+    if window.before is not None and window.before != key.removed:
+        return f"Change: reload before engine {window.before.short}"
+    return "Change: reload"
+
+
+def _reach(key: Key) -> str:
+    match key.applies:
+        case "":
+            return ""
+        case "container start":
+            return "Counts at a container's next start"
+        case "next pull":
+            return "Counts at the next pull"
+        case reached:
+            return f"Counts for {reached}"
+
+
+def _default(key: Key) -> str:
+    if key.default_text:
+        return f"Default: {key.default_text}"
+    if isinstance(key.default, NoDefault) or key.default in ("", [], {}):
+        return "Default: not set"
+    if key.older_defaults:
+        before, value = key.older_defaults[0]
+        return f"Default: {_toml(value)} before engine {before.short}, then {_toml(key.default)}"
+    return "" if isinstance(key.example, NoDefault) else f"Default: {_toml(key.default)}"
+
+
+def _choices(key: Key) -> str:
+    match key.name:
+        case "storage-driver":
+            choices = engines.storage_drivers(None)
+        case "log-driver":
+            choices = engines.log_drivers(None)
+        case _:
+            choices = key.choices
+    return f"One of {', '.join(choices)}" if choices else ""
+
+
+def _releases(key: Key) -> str:
+    words = [f"Engine {_since(key)}"] if _since(key) else []
+    if key.removed is not None:
+        words.append(
+            f"before {key.removed.short}" if words else f"Engine before {key.removed.short}"
+        )
+    if key.deprecated is not None:
+        words.append("deprecated" if words else "Deprecated")
+    if key.replacement and lookup(key.replacement) is not None:
+        words.append(f"use {key.replacement}")
+    return ", ".join(words)
+
+
+def _since(key: Key) -> str:
+    tables = table().tables
+    around = [tables[name].since for name in tables if key.name.startswith(f"{name}.")]
+    since: EngineVersion | None = key.since or next((each for each in around if each), None)
+    return "" if since is None else f"{since.short} and newer"
+
+
+def _toml(value: Json) -> str:
+    """Write a value as TOML on one line; TOML's plain strings are JSON's."""
+    if isinstance(value, dict):
+        pairs = (f"{_toml_key(name)} = {_toml(item)}" for name, item in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _toml_key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else json.dumps(name)
+
+
+if __name__ == "__main__":
+    main()
