@@ -46,8 +46,11 @@ test: setup check
 	-$(MAKE) roots
 	$(BIN)/pytest
 
-demo: setup deb
+# Where no package can be built or no machine made, the demo says so and runs without.
+demo: setup
 	-$(NEED) $(MACHINE_PACKAGES)
+	rm -f dist/dockcfgd_*_all.deb
+	-packaging/build-deb trixie dist
 	$(BIN)/python tests/machine/demo.py
 
 deb:
