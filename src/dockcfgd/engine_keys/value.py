@@ -11,15 +11,16 @@ from dockcfgd.engine_keys.forms import fault_of_form
 from dockcfgd.engine_keys.key import Shape
 from dockcfgd.engine_keys.objects import object_findings
 from dockcfgd.engine_keys.shapes import misfits
+from dockcfgd.engine_keys.version import EngineVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockcfgd.engine_keys.key import Key
-    from dockcfgd.engine_keys.version import EngineVersion
 
 __all__ = ["value_findings"]
 
+_SECCOMP_WORDS = EngineVersion(23, 0)
 _SHOWN_FORMS = {"ip", "interface", "network", "host-port", "api-version", "any-case"}
 
 
@@ -51,6 +52,10 @@ def _trap_findings(key: Key, value: object, version: EngineVersion | None) -> It
     if key.name == "tlsverify" and value is False:
         why = "the mere presence of the key switches TLS on"
         yield _finding(key, value, Code.TRAP, why=why, hint="leave it out")
+    words = {"builtin", "unconfined"}
+    if key.name == "seccomp-profile" and value in words and _before(_SECCOMP_WORDS, version):
+        why = f"before engine {_SECCOMP_WORDS.short} it must be a path"
+        yield _finding(key, value, Code.TRAP, why=why)
     zero = key.zero_is_default
     if zero is not None and value == 0 and (version is None or zero.holds(version)):
         why = f"the engine reads 0 as its default, {key.default}"
@@ -59,6 +64,10 @@ def _trap_findings(key: Key, value: object, version: EngineVersion | None) -> It
     if value == "" and key.shape is Shape.STRING and key.default not in ("", None):
         why = "the engine reads an empty string as its default"
         yield _finding(key, value, Code.ZERO, why=why, hint="leave it out")
+
+
+def _before(first: EngineVersion, version: EngineVersion | None) -> bool:
+    return version is not None and version < first
 
 
 def _choice_findings(key: Key, value: object) -> Iterator[KeyFinding]:

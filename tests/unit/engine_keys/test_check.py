@@ -219,6 +219,7 @@ def test_refuses_wrong_values(text: str, code: Code, message: str) -> None:
         ("max-concurrent-downloads = 0", None, Code.ZERO),
         ('data-root = ""', "26.1.5", Code.ZERO),
         ("tlsverify = false", "26.1.5", Code.TRAP),
+        ("seccomp-profile = 'unconfined'", "20.10.24", Code.TRAP),
         ("userland-proxy = true", "26.1.5", Code.TOGETHER),
         ('labels = ["a=1", "a=2"]', "26.1.5", Code.TOGETHER),
         ("host-gateway-ip = '10.0.0.1'\nhost-gateway-ips = ['10.0.0.1']", "28.5.2", Code.TOGETHER),
@@ -259,6 +260,8 @@ def test_refuses_traps(text: str, version: str | None, code: Code) -> None:
         ("storage-driver = 'aufs'", "20.10.24"),
         ("api-cors-header = ''", "28.5.2"),
         ("oom-score-adjust = 0", "25.0.3"),
+        ("seccomp-profile = 'unconfined'", "23.0.0"),
+        ("seccomp-profile = '/etc/docker/seccomp.json'", "20.10.24"),
     ],
 )
 def test_accepts_what_only_looks_like_a_trap(text: str, version: str) -> None:
@@ -284,7 +287,7 @@ def test_accepts_what_only_looks_like_a_trap(text: str, version: str) -> None:
         ("oom-score-adjust = -500", "25.0.3", Code.FATAL, "engine 25.0.3 does not start", "use"),
         ("api-cors-header = '*'", "28.5.2", Code.FATAL, "engine 28.5.2 does not start with it", ""),
         ("graph = '/x'", "23.0.1", Code.FATAL, "does not start with it", "use data-root"),
-        ("features.windows-dns-proxy = true", "26.1.5", Code.FATAL, "does not start", ""),
+        ("features.windows-dns-proxy = true", "26.1.5", Code.REJECTED, "the engine refuses", ""),
         (
             "allow-nondistributable-artifacts = ['x']",
             "28.5.2",

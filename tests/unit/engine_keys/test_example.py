@@ -68,8 +68,6 @@ def test_every_key_is_shown() -> None:
 def test_every_shown_setting_is_accepted_by_a_release_that_has_it(key: Key) -> None:
     old = key.removed is not None or key.ignored_from is not None
     release = EngineVersion(20, 10, 24) if old else EngineVersion(29, 7, 2)
-    if key.name == "features.windows-dns-proxy":
-        release = EngineVersion(28, 5, 2)  # no release before 26.1 has it
     assert check(tomllib.loads(setting(key)), release) == ()
 
 

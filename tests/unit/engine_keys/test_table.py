@@ -283,6 +283,7 @@ def test_keys_that_no_engine_reads_are_marked() -> None:
         "containerd-plugins-namespace",
         "default-init",
         "disable-legacy-registry",
+        "features.windows-dns-proxy",
         "resolv-conf",
         "swarm-raft-election-tick",
         "swarm-raft-heartbeat-tick",
