@@ -143,6 +143,9 @@ class Images(Protocol):
     def inspect(self, image: str) -> dict[str, Json]:
         """Give an image's inspect document."""
 
+    def history(self, image: str) -> list[dict[str, Json]]:
+        """Give an image's history, the newest entry first, as `GET /images/NAME/history` does."""
+
     def save(self, references: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
         """Stream one archive of all `references` (tags or IDs) as `docker save` writes it."""
 

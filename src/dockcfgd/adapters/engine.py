@@ -226,6 +226,11 @@ class DockerImages:
         request = Request("GET", f"/images/{image}/json", what=f"inspect image {image}")
         return _object(self._connections.call(request), request)
 
+    def history(self, image: str) -> Documents:
+        """Give an image's history, the newest entry first."""
+        request = Request("GET", f"/images/{image}/history", f"read the history of image {image}")
+        return _objects(self._connections.call(request), request)
+
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:
         """Stream one archive of all `references`; EngineFailure also where it is cut short."""

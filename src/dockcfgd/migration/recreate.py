@@ -55,20 +55,29 @@ class Recreation:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the document does not say: the image's name or ID now, the API version in use.
+    """What the document does not say: the image's name or ID now, and API versions.
 
-    `macs` are addresses that the user asked for, by network; where the document shows one that
-    may be the engine's invention, only these are set again.
+    `api` is the version in use, `shown` the one that the document was asked with. `macs` are addresses that the user asked for, by network; where the document shows one that
+    may be the engine's invention, only these are set again. `networks` has the names of networks
+    that were made anew, by the IDs from before.
     """
 
     image: str
     api: str
+    shown: str
     macs: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, str] = field(default_factory=dict)
+
+    def network_mode(self, document: Document) -> str:
+        """Give the container's NetworkMode, which may name a network by (part of) its ID."""
+        mode = text(document, "HostConfig", "NetworkMode")
+        found = [name for key, name in self.networks.items() if mode and key.startswith(mode)]
+        return found[0] if len(found) == 1 and found[0] != mode else mode
 
 
 def recreation(document: Document, others: Others, setting: Setting) -> Recreation:
     """Give what creates the container of an inspect document again."""
-    host = _host_config(document, others)
+    host = _host_config(document, others, setting)
     endpoints = _Endpoints(document, others, setting)
     body: Document = dict(_config(document, setting))
     body["HostConfig"] = host
@@ -98,8 +107,10 @@ def _config(document: Document, setting: Setting) -> Document:
     return config
 
 
-def _host_config(document: Document, others: Others) -> Document:
+def _host_config(document: Document, others: Others, setting: Setting) -> Document:
     host = dict(table(document, "HostConfig"))
+    if "NetworkMode" in host:
+        host["NetworkMode"] = setting.network_mode(document)
     for key in ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupnsMode"):
         mode = host.get(key)
         if isinstance(mode, str) and mode.startswith(_SHARED):
@@ -123,7 +134,7 @@ class _Endpoints:
         self._document = document
         self._others = others
         self._setting = setting
-        self._mode = text(document, "HostConfig", "NetworkMode")
+        self._mode = setting.network_mode(document)
         self._found = table(document, "NetworkSettings", "Networks")
         if self._mode in _WITHOUT_ENDPOINTS or self._mode.startswith(_SHARED):
             self._found = {}
@@ -180,7 +191,7 @@ class _Endpoints:
     def _aliases(self, shown: Document) -> list[Json]:
         # The engine adds the short ID, and before API 1.45 shows it and the hostname as aliases.
         dropped = {text(self._document, "Id")[:_SHORT]}
-        if not api_at_least(self._setting.api, *_OWN_ALIASES_ONLY):
+        if not api_at_least(self._setting.shown, *_OWN_ALIASES_ONLY):
             dropped.add(text(self._document, "Config", "Hostname"))
         return [alias for alias in texts(shown, "Aliases") if alias not in dropped]
 

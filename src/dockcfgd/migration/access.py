@@ -1,0 +1,46 @@
+"""The ports that a migration acts through, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import text
+
+if TYPE_CHECKING:
+    from dockcfgd.ports import Clock, Containers, Engine, Files, Images, Networks
+
+__all__ = ["Access", "Facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an engine says of itself. `api` is the version that its documents have."""
+
+    version: str
+    api: str
+    driver: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The engine's API, the host's files, and time."""
+
+    engine: Engine
+    containers: Containers
+    images: Images
+    networks: Networks
+    files: Files
+    clock: Clock
+
+    def facts(self) -> Facts:
+        """Ask the engine for its version, API version, driver and data-root."""
+        api = self.engine.ping()
+        info = self.engine.info()
+        return Facts(
+            version=text(info, "ServerVersion"),
+            api=api,
+            driver=text(info, "Driver"),
+            root=text(info, "DockerRootDir") or "/var/lib/docker",
+        )

@@ -1,0 +1,174 @@
+"""Bringing a backup's images, networks and containers to an engine.
+
+`restored.json` in the backup's folder has the present IDs by the old ones, written after each
+container is whole; one that bears the right name, was never started and is not in it was left half
+made by a crash, and is made anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.archive import (
+    Entry,
+    Manifest,
+    read_archive,
+    read_document,
+    read_documents,
+    read_manifest,
+    write_document,
+)
+from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration.inventory import Image
+from dockcfgd.migration.network_body import network_body, network_order
+from dockcfgd.migration.others import Others
+from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.migration.records import Record, read_records
+from dockcfgd.migration.recreate import Recreation, Setting, recreation
+from dockcfgd.migration.saved_images import load_images, present_ids
+from dockcfgd.model.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dockcfgd.migration.access import Access
+    from dockcfgd.ports import Progressing
+
+__all__ = ["restore_all"]
+
+_RECORD = "restored.json"
+
+
+def restore_all(access: Access, *, folder: str, api: str, progress: Progressing) -> dict[str, str]:
+    """Bring everything back and start what ran; give present container IDs by the old ones.
+
+    FileFailure where the backup is incomplete or a checksum is wrong. Doing it again goes on.
+    """
+    manifest = read_manifest(folder)
+    images = load_images(access.images, folder=folder, progress=progress)
+    records = _ordered(read_records(folder))
+    images |= _load_layers(access, records, folder=folder, manifest=manifest)
+    renamed = _make_networks(access, folder=folder)
+    setting = Setting(image="", api=api, shown=manifest.api, networks=renamed)
+    maker = _Maker(access, records, folder=folder, images=images, setting=setting)
+    for number, record in enumerate(records):
+        progress(item=record.name, done=number, total=len(records), unit="containers")
+        maker.make(record)
+    for number, record in enumerate(records):
+        progress(item=record.name, done=number, total=len(records), unit="containers")
+        start_as_before(access.containers, maker.present[record.id], record.state)
+    progress(item="", done=len(records), total=len(records), unit="containers")
+    return maker.present
+
+
+class _Maker:
+    """Makes containers one after the other, each able to refer to those before it."""
+
+    def __init__(
+        self,
+        access: Access,
+        records: Sequence[Record],
+        *,
+        folder: str,
+        images: Mapping[str, str],
+        setting: Setting,
+    ) -> None:
+        self.present = _restored(folder)
+        self._access = access
+        self._documents = [record.inspect for record in records]
+        self._folder = folder
+        self._images = images
+        self._setting = setting
+        self._networks = {text(network, "Name") for network in access.networks.list()}
+
+    def make(self, record: Record) -> None:
+        """Create the container, unless it is there."""
+        if record.id in self.present:
+            return
+        found = find_container(self._access.containers, record.name)
+        if found is not None and text(found, "Id") != record.id:
+            self._remove_half_made(found, record)
+            found = None
+        self.present[record.id] = text(found, "Id") if found is not None else self._create(record)
+        write_document(self._folder, _RECORD, dict(self.present))
+
+    def _create(self, record: Record) -> str:
+        plan = self._plan(record)
+        created = self._access.containers.create(plan.name, plan.body)
+        for connect in plan.connects:
+            # A container that is stopped may name a network that was removed.
+            if connect.network in self._networks:
+                self._access.networks.connect(connect.network, connect.body(created))
+        return created
+
+    def _plan(self, record: Record) -> Recreation:
+        setting = replace(self._setting, image=self._image(record), macs=record.macs)
+        return recreation(record.inspect, Others(self._documents, self.present), setting)
+
+    def _image(self, record: Record) -> str:
+        """Give the image as the container knew it, where that still means the same image."""
+        present = self._images[record.image]
+        asked = text(record.inspect, "Config", "Image")
+        if record.layer or not asked:
+            return present
+        try:
+            same = text(self._access.images.inspect(asked), "Id") == present
+        except EngineFailure as error:
+            if error.status == 0:
+                raise
+            same = False
+        return asked if same else present
+
+    def _remove_half_made(self, found: Document, record: Record) -> None:
+        ours = text(found, "State", "Status") == "created"
+        ours = ours and text(found, "Config", "Image") == self._image(record)
+        if not ours:
+            raise EngineFailure(
+                what=f"create container {record.name}",
+                status=0,
+                why="there is another container of that name",
+            )
+        self._access.containers.remove(text(found, "Id"))
+
+
+def _ordered(records: Sequence[Record]) -> list[Record]:
+    by_id = {record.id: record for record in records}
+    documents = in_order([record.inspect for record in records])
+    return [by_id[text(document, "Id")] for document in documents]
+
+
+def _load_layers(
+    access: Access, records: Sequence[Record], *, folder: str, manifest: Manifest
+) -> dict[str, str]:
+    entries: dict[str, Entry] = {entry.path: entry for entry in manifest.files}
+    images: dict[str, str] = {}
+    for record in records:
+        if record.layer:
+            wanted = [Image(id=record.image)]
+            try:
+                images |= present_ids(access.images, wanted)
+            except EngineFailure as error:
+                if error.status != 0:
+                    raise
+                access.images.load(read_archive(folder, entries[record.layer]))
+                images |= present_ids(access.images, wanted)
+    return images
+
+
+def _make_networks(access: Access, *, folder: str) -> dict[str, str]:
+    """Create the networks that are missing; give the names of those by their old IDs."""
+    present = {text(network, "Name") for network in access.networks.list()}
+    wanted = network_order(read_documents(folder, "networks"))
+    missing = [network for network in wanted if text(network, "Name") not in present]
+    for network in missing:
+        access.networks.create(network_body(network))
+    return {text(network, "Id"): text(network, "Name") for network in missing}
+
+
+def _restored(folder: str) -> dict[str, str]:
+    if not Path(folder, _RECORD).exists():
+        return {}
+    return {key: str(value) for key, value in read_document(folder, _RECORD).items()}

@@ -1,0 +1,122 @@
+"""Stopping the containers and putting into a backup what they are and what they have written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration import disposable
+from dockcfgd.migration.archive import Entry, write_layer
+from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.documents import Document, table, text, texts
+from dockcfgd.migration.inventory import ACTIVE, container_name, inspected
+from dockcfgd.migration.kept_images import commit_changes
+from dockcfgd.migration.presence import find_container
+from dockcfgd.migration.records import Record, read_record, read_records, write_record
+from dockcfgd.model.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockcfgd.migration.access import Access
+    from dockcfgd.ports import Files, Progressing
+
+__all__ = ["DISPOSABLE", "save_layers", "stop_all"]
+
+DISPOSABLE = "disposable"
+
+_ROUNDS = 5
+_PURPOSE = "stopped"
+
+
+def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -> None:
+    """Write down every container, then stop the active ones, those that need others first.
+
+    What was written down while a container ran stays, so that this may be done again after a crash.
+    A container that appears meanwhile is taken along.
+    """
+    active: list[Document] = []
+    for _ in range(_ROUNDS):
+        disposable.keep(access, folder=f"{folder}/{DISPOSABLE}")
+        documents = inspected(access.containers)
+        for document in documents:
+            _write_down(access.files, document, folder=folder, root=root)
+        active = [document for document in documents if _status(document) in ACTIVE]
+        if not active:
+            return
+        _stop(access, active, progress)
+    names = ", ".join(container_name(document) for document in active)
+    raise EngineFailure(
+        what="stop all containers", status=0, why=f"something starts them again: {names}"
+    )
+
+
+def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[Entry]:
+    """Save the writable layer of every container that changed; give the archives."""
+    kept = {
+        text(document, "Id"): image for document, image in disposable.kept(f"{folder}/{DISPOSABLE}")
+    }
+    records, entries = read_records(folder), []
+    for number, record in enumerate(records):
+        progress(item=record.name, done=number, total=len(records), unit="containers")
+        image = kept.get(record.id) or _commit(access, record)
+        if image != text(record.inspect, "Image"):
+            entries.append(_save_layer(access, record, image=image, folder=folder))
+            record = record.with_layer(image, entries[-1].path)  # noqa: PLW2901 -- the record itself changes
+        write_record(folder, record)
+    progress(item="", done=len(records), total=len(records), unit="containers")
+    return entries
+
+
+def _write_down(files: Files, document: Document, *, folder: str, root: str) -> None:
+    macs = _asked_macs(files, text(document, "Id"), root=root)
+    record = Record(inspect=document, image=text(document, "Image"), macs=macs)
+    earlier = read_record(folder, record)
+    if earlier is None or (earlier.state not in ACTIVE and record.state in ACTIVE):
+        write_record(folder, record)
+
+
+def _asked_macs(files: Files, container: str, *, root: str) -> dict[str, str]:
+    """Read which addresses the user asked for; engines from 25 on keep them apart in their file."""
+    content = files.read(f"{root}/containers/{container}/config.v2.json").content
+    try:
+        document = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    networks = table(document, "NetworkSettings", "Networks") if isinstance(document, dict) else {}
+    asked = {
+        name: text(endpoint, "DesiredMacAddress")
+        for name, endpoint in networks.items()
+        if isinstance(endpoint, dict)
+    }
+    return {name: mac for name, mac in asked.items() if mac}
+
+
+def _stop(access: Access, active: Sequence[Document], progress: Progressing) -> None:
+    for number, document in enumerate(reversed(in_order(active))):
+        name = container_name(document)
+        progress(item=name, done=number, total=len(active), unit="containers")
+        try:
+            access.containers.stop(text(document, "Id"))
+        except EngineFailure:
+            # One with --rm may be gone before the answer, or before the question.
+            if find_container(access.containers, text(document, "Id")) is not None:
+                raise
+
+
+def _commit(access: Access, record: Record) -> str:
+    present = find_container(access.containers, record.id)
+    if present is None:
+        # It ended by itself and was removed, as it would have been without us.
+        return text(record.inspect, "Image")
+    return commit_changes(access.containers, present, purpose=_PURPOSE)
+
+
+def _save_layer(access: Access, record: Record, *, image: str, folder: str) -> Entry:
+    layers = texts(access.images.inspect(image), "RootFS", "Layers")
+    with access.images.save([image]) as stream:
+        return write_layer(folder, record.layer_path, stream, layers=layers)
+
+
+def _status(document: Document) -> str:
+    return text(document, "State", "Status")

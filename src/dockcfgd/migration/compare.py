@@ -1,0 +1,146 @@
+"""Whether a container that was created again is what it was: the differences that may not be. Pure.
+
+These may differ, and only these:
+
+    Id, Created, RestartCount, ExecIDs, State but what it does (exited and created are one),
+    paths that contain the ID, Driver, GraphDriver and sizes
+    Image and Config.Image, where the writable layer was committed or a name means another image now
+    the name of an unnamed volume in HostConfig (Binds, Mounts), its `nocopy`, and VolumesFrom,
+    where it says from whom a `--rm` container took it
+    what the engine gives at each start: addresses that were not asked for, sandbox and endpoint IDs,
+    ephemeral ports, the short ID among the aliases and DNS names
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import Document, table, tables, text, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockcfgd.model.desired import Json
+
+__all__ = ["differences"]
+
+_SHORT = 12
+_TOP = frozenset(
+    {
+        "Id", "Created", "RestartCount", "ExecIDs", "State", "Image", "ResolvConfPath",
+        "HostnamePath", "HostsPath", "LogPath", "Driver", "GraphDriver", "Storage", "SizeRw",
+        "SizeRootFs", "MountLabel", "ProcessLabel", "ImageManifestDescriptor", "NetworkSettings",
+        "Mounts", "Config", "HostConfig",
+    }
+)  # fmt: skip
+_ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "GwPriority")
+_HELD_BY = "dockcfgd-hold-"
+
+
+def differences(before: Document, after: Document, *, now: Mapping[str, str]) -> list[str]:
+    """Give what differs and may not, as `where: before -> after`.
+
+    `now` has the present IDs of all containers by their IDs from before.
+    """
+    first, second = _comparable(before, now), _comparable(after, {})
+    if text(before, "Image") == text(after, "Image"):
+        named = texts({"names": [text(after, "Config", "Image"), text(after, "Image")]}, "names")
+        if text(before, "Config", "Image") not in named and named[0] != named[1]:
+            return [f"Config.Image: {text(before, 'Config', 'Image')} -> {named[0]}"]
+    return list(_differing("", first, second))
+
+
+def _comparable(document: Document, now: Mapping[str, str]) -> Document:
+    kept: Document = {key: value for key, value in document.items() if key not in _TOP}
+    kept["State"] = _state(document)
+    kept["Config"] = _config(document)
+    kept["HostConfig"] = _host_config(document, now)
+    kept["Mounts"] = {text(mount, "Destination"): _mount(mount) for mount in _mounts(document)}
+    networks = table(document, "NetworkSettings", "Networks")
+    kept["Networks"] = {
+        name: _endpoint(document, endpoint, now)
+        for name, endpoint in networks.items()
+        if isinstance(endpoint, dict)
+    }
+    return kept
+
+
+def _state(document: Document) -> Json:
+    status = text(document, "State", "Status")
+    return "exited" if status == "created" else status
+
+
+def _config(document: Document) -> Document:
+    config = dict(table(document, "Config"))
+    del config["Image"]
+    if text(document, "HostConfig", "NetworkMode").startswith("container:"):
+        config.pop("Hostname", None)  # that of the namespace, once it has started
+    if "MacAddress" in config:
+        config["MacAddress"] = config["MacAddress"] or ""
+    return config
+
+
+def _host_config(document: Document, now: Mapping[str, str]) -> Document:
+    host = dict(table(document, "HostConfig"))
+    for key, value in host.items():
+        if isinstance(value, str) and value.startswith("container:"):
+            token = value.removeprefix("container:")
+            host[key] = f"container:{now.get(token, token)}"
+    unnamed = _unnamed(document)
+    host["Binds"] = sorted(bind for bind in texts(host, "Binds") if _source(bind) not in unnamed)
+    host["Mounts"] = [_asked_mount(mount, unnamed) for mount in tables(host, "Mounts")]
+    host["VolumesFrom"] = [
+        now.get(entry, entry)
+        for entry in texts(host, "VolumesFrom")
+        if not entry.startswith(_HELD_BY)
+    ]
+    host["Links"] = sorted(texts(host, "Links"))
+    return host
+
+
+def _unnamed(document: Document) -> set[str]:
+    return {text(mount, "Name") for mount in _mounts(document) if _is_hash(text(mount, "Name"))}
+
+
+def _is_hash(name: str) -> bool:
+    return len(name) == 64 and not set(name) - set("0123456789abcdef")  # noqa: PLR2004 -- SHA-256
+
+
+def _source(bind: str) -> str:
+    return bind.partition(":")[0]
+
+
+def _asked_mount(mount: Document, unnamed: set[str]) -> Document:
+    if text(mount, "Source") not in unnamed and text(mount, "Source"):
+        return mount
+    options = {
+        key: value for key, value in table(mount, "VolumeOptions").items() if key != "NoCopy"
+    }
+    return mount | {"Source": "", "VolumeOptions": options}
+
+
+def _mounts(document: Document) -> list[Document]:
+    return tables(document, "Mounts")
+
+
+def _mount(mount: Document) -> Document:
+    options = sorted({option for option in text(mount, "Mode").split(",") if option} - {"nocopy"})
+    return mount | {"Mode": ",".join(options)}
+
+
+def _endpoint(document: Document, endpoint: Document, now: Mapping[str, str]) -> Document:
+    kept: Document = {key: endpoint.get(key) or None for key in _ENDPOINT}
+    engines = {text(document, "Id")[:_SHORT], text(document, "Config", "Hostname")}
+    kept["Aliases"] = sorted(set(texts(endpoint, "Aliases")) - engines)
+    kept["DNSNames"] = sorted(set(texts(endpoint, "DNSNames")) - engines)
+    kept["Links"] = [now.get(link, link) for link in texts(endpoint, "Links")]
+    return kept
+
+
+def _differing(where: str, before: Json, after: Json) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            inner = f"{where}.{key}" if where else key
+            yield from _differing(inner, before.get(key), after.get(key))
+    elif before != after:
+        yield f"{where}: {before!r} -> {after!r}"

@@ -1,0 +1,152 @@
+"""Containers with `--rm`: they and their unnamed volumes go with every stop of the engine.
+
+Before it, each is committed and described in a file of its own, and a container that is never
+started takes its volumes too, so that they are in use. After it, each is created and started again
+under its name; it takes the volumes from that container, which leaves unnamed ones unnamed: they
+still go when it ends. FOLDER holds ID12.json for each, and restored.json, the present IDs by the
+old ones, so that none is brought back twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.archive import read_document, write_document
+from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
+from dockcfgd.migration.inventory import ACTIVE, HOLD_LABEL, container_name, inspected
+from dockcfgd.migration.kept_images import commit_changes, drop_kept_names, short
+from dockcfgd.migration.others import Others
+from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.migration.recreate import Recreation, Setting, recreation
+
+if TYPE_CHECKING:
+    from dockcfgd.migration.access import Access
+    from dockcfgd.model.desired import Json
+
+__all__ = ["bring_back", "drop_holders", "keep", "kept", "pending"]
+
+_RECORD = "restored.json"
+_PURPOSE = "running"
+
+
+def keep(access: Access, *, folder: str) -> None:
+    """Keep every running `--rm` container that `folder` does not have yet."""
+    done = {text(document, "Id") for document, _ in kept(folder)}
+    Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for document in inspected(access.containers):
+        if _disposable(document) and text(document, "Id") not in done:
+            _hold_volumes(access, document)
+            image = commit_changes(access.containers, document, purpose=_PURPOSE)
+            content: Document = {"inspect": document, "image": image}
+            write_document(folder, f"{short(document)}.json", content)
+
+
+def kept(folder: str) -> list[tuple[Document, str]]:
+    """Give the kept containers: the inspect document and the image that has the writable layer."""
+    names = sorted(path.name for path in Path(folder).glob("*.json") if path.name != _RECORD)
+    contents = [read_document(folder, name) for name in names]
+    return [(table(content, "inspect"), text(content, "image")) for content in contents]
+
+
+def bring_back(access: Access, *, folder: str, api: str) -> dict[str, str]:
+    """Create and start what `keep` kept and is not there; give present IDs by the old ones.
+
+    A container of that name that somebody else made meanwhile, as a service of systemd does, is
+    taken for it. Doing it again goes on where it ended.
+    """
+    contents = kept(folder)
+    images = {text(document, "Id"): image for document, image in contents}
+    done = _restored(folder)
+    for document in in_order([document for document, _ in contents]):
+        identity = text(document, "Id")
+        if identity not in done:
+            setting = Setting(image=images[identity], api=api, shown=api)
+            present = _present(access, document, done) or _create(access, document, setting, done)
+            start_as_before(access.containers, present, text(document, "State", "Status"))
+            done[identity] = present
+            write_document(folder, _RECORD, dict(done))
+    drop_holders(access)
+    drop_kept_names(access.images)
+    return done
+
+
+def pending(folder: str) -> list[str]:
+    """Give the names of the kept containers that were not brought back yet."""
+    done = _restored(folder)
+    documents = [document for document, _ in kept(folder)]
+    return [container_name(one) for one in documents if text(one, "Id") not in done]
+
+
+def drop_holders(access: Access) -> None:
+    """Remove the containers that only hold volumes, and no volume."""
+    for listed in access.containers.list():
+        if HOLD_LABEL in table(listed, "Labels"):
+            access.containers.remove(text(listed, "Id"))
+
+
+def _disposable(document: Document) -> bool:
+    active = text(document, "State", "Status") in ACTIVE
+    return active and flag(document, "HostConfig", "AutoRemove")
+
+
+def _holder(document: Document) -> str:
+    return f"dockcfgd-hold-{short(document)}"
+
+
+def _hold_volumes(access: Access, document: Document) -> None:
+    volumes = [mount for mount in tables(document, "Mounts") if text(mount, "Type") == "volume"]
+    if not volumes or find_container(access.containers, _holder(document)) is not None:
+        return
+    labels: Document = {HOLD_LABEL: text(document, "Id")}
+    host: Document = {"VolumesFrom": [text(document, "Id")], "NetworkMode": "none"}
+    body: Document = {
+        "Image": text(document, "Image"),
+        "Entrypoint": ["/never-started"],
+        "Labels": labels,
+        "HostConfig": host,
+    }
+    access.containers.create(_holder(document), body)
+
+
+def _restored(folder: str) -> dict[str, str]:
+    if not Path(folder, _RECORD).exists():
+        return {}
+    return {key: str(value) for key, value in read_document(folder, _RECORD).items()}
+
+
+def _present(access: Access, document: Document, done: dict[str, str]) -> str | None:
+    found = find_container(access.containers, container_name(document))
+    if found is None:
+        return None
+    identity = text(found, "Id")
+    half_made = text(found, "State", "Status") == "created" and identity not in done.values()
+    if half_made and identity != text(document, "Id"):
+        access.containers.remove(identity)
+        return None
+    return identity
+
+
+def _create(access: Access, document: Document, setting: Setting, done: dict[str, str]) -> str:
+    plan = _plan(access, document, setting, done)
+    created = access.containers.create(plan.name, plan.body)
+    for connect in plan.connects:
+        access.networks.connect(connect.network, connect.body(created))
+    return created
+
+
+def _plan(access: Access, document: Document, setting: Setting, done: dict[str, str]) -> Recreation:
+    neighbours = list(inspected(access.containers))
+    now = {text(neighbour, "Id"): text(neighbour, "Id") for neighbour in neighbours} | done
+    holder = find_container(access.containers, _holder(document))
+    if holder is not None:
+        neighbours.append(holder)
+        now[text(holder, "Id")] = text(holder, "Id")
+        sources: list[Json] = [
+            container_name(holder),
+            *texts(document, "HostConfig", "VolumesFrom"),
+        ]
+        host = table(document, "HostConfig") | {"VolumesFrom": sources}
+        document = document | {"HostConfig": host}
+    return recreation(document, Others([*neighbours, document], now), setting)

@@ -1,0 +1,202 @@
+"""What a transaction's steps do to containers and images: one function for each.
+
+Every function may be done again after a crash and goes on where it was. FOLDER is a backup's folder
+except where a docstring says otherwise; functions raise EngineFailure and FileFailure.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration import archive, disposable
+from dockcfgd.migration.access import Access, Facts
+from dockcfgd.migration.bring_back import restore_all
+from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all
+from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.documents import Document, flag, text
+from dockcfgd.migration.folders import obstacle
+from dockcfgd.migration.inventory import (
+    Inventory,
+    inspected,
+    note,
+    take_inventory,
+)
+from dockcfgd.migration.kept_images import drop_kept_names
+from dockcfgd.migration.obstacles import obstacles
+from dockcfgd.migration.presence import came_back, find_container, start_as_before
+from dockcfgd.migration.records import read_records
+from dockcfgd.migration.saved_images import read_images, save_images
+from dockcfgd.migration.space import Room, estimate, layer_sizes, refusal
+from dockcfgd.model.errors import EngineFailure, FileFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Containers, Progressing
+
+__all__ = [
+    "Access",
+    "back_up_containers",
+    "back_up_images",
+    "clean_up_old_engine",
+    "keep_disposable",
+    "note_running",
+    "restore",
+    "resume",
+]
+
+
+def back_up_images(
+    access: Access, *, folder: str, target_driver: str, progress: Progressing
+) -> None:
+    """Save every image while the engine serves.
+
+    Refuses, with nothing stopped and nothing changed, what could not be brought back on
+    `target_driver`, or has no room: FileFailure with ENOSPC.
+    """
+    facts = access.facts()
+    inventory = take_inventory(access.containers, access.images, access.networks)
+    sizes = {
+        image.id: layer_sizes(image, access.images.history(image.id)) for image in inventory.images
+    }
+    need = estimate(inventory, sizes, target_driver=target_driver)
+    saved = bool(read_images(folder)[1])
+    _refuse(inventory, facts, target_driver=target_driver)
+    if not saved:
+        directory = str(Path(folder).parent)
+        room = _room(access, directory=directory, root=facts.root)
+        why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
+        if why:
+            raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
+    archive.open_folder(folder)
+    total = sum(image.size for image in inventory.images)
+    save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
+
+
+def back_up_containers(access: Access, *, folder: str, progress: Progressing) -> list[Json]:
+    """Stop all containers, save what they are and have written, and complete the backup.
+
+    Gives those that ran as `note_running` does, also when it is done again and nothing runs any
+    more. What was pulled or built since `back_up_images` is saved too. `FOLDER/disposable` has what
+    `resume` needs to bring back `--rm` containers on the old engine.
+    """
+    facts = access.facts()
+    archive.open_folder(folder)
+    stop_all(access, folder=folder, root=facts.root, progress=progress)
+    inventory = take_inventory(access.containers, access.images, access.networks)
+    _refuse(inventory, facts, target_driver="")
+    total = sum(image.size for image in inventory.images)
+    save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
+    layers = save_layers(access, folder=folder, progress=progress)
+    _write_all(folder, "networks", inventory.networks)
+    _write_all(folder, "volumes", inventory.volumes)
+    manifest = archive.Manifest(
+        created=access.clock.now(), engine=facts.version, api=facts.api, storage=facts.driver
+    )
+    archive.finish(folder, manifest, known=[*read_images(folder)[1], *layers])
+    return note(record.inspect for record in read_records(folder))
+
+
+def restore(access: Access, *, folder: str, progress: Progressing) -> dict[str, str]:
+    """Load the backup's images, create its networks and containers, and start those that ran.
+
+    Gives present container IDs by the old ones.
+    """
+    facts = access.facts()
+    return restore_all(access, folder=folder, api=facts.api, progress=progress)
+
+
+def keep_disposable(access: Access, *, folder: str) -> None:
+    """Keep every running `--rm` container in `folder`, a folder of its own."""
+    disposable.keep(access, folder=folder)
+
+
+def note_running(access: Access) -> list[Json]:
+    """Give the active containers as {id, name, state, auto_remove}."""
+    return note(inspected(access.containers))
+
+
+def resume(access: Access, *, running: Sequence[Mapping[str, Json]], folder: str) -> list[str]:
+    """Start those of `running` that do not run, and bring back what is kept in `folder`.
+
+    `running` is what `note_running` gave; `folder` that of `keep_disposable`, which need not exist.
+    Gives the names of those that did not come back. One that ends by itself with exit code 0 did.
+    """
+    states = {text(entry, "id"): text(entry, "state") for entry in map(dict, running)}
+    facts = access.facts()
+    disposable.bring_back(access, folder=folder, api=facts.api)
+    documents = in_order(inspected(access.containers))
+    refused = set()
+    for document in documents:
+        identity = text(document, "Id")
+        if identity in states:
+            try:
+                start_as_before(access.containers, identity, states[identity])
+            except EngineFailure as error:
+                if error.status == 0:
+                    raise
+                refused.add(identity)
+    return [
+        text(entry, "name")
+        for entry in map(dict, running)
+        if text(entry, "id") in refused or not _came_back(access.containers, entry)
+    ]
+
+
+def clean_up_old_engine(access: Access, *, folder: str) -> None:
+    """Remove what `back_up_containers` and `keep_disposable` left in the engine.
+
+    After `resume`, on the engine that they ran on: while a `--rm` container of FOLDER/disposable
+    is not back, nothing is removed. The backup in `folder` stays.
+    """
+    if disposable.pending(f"{folder}/{DISPOSABLE}"):
+        return
+    disposable.drop_holders(access)
+    drop_kept_names(access.images)
+
+
+def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str) -> None:
+    reasons = list(obstacles(inventory, target_driver=target_driver))
+    immovable = obstacle(facts.root, facts.driver)
+    if immovable:
+        reasons.append(immovable)
+    if reasons:
+        raise EngineFailure(
+            what="change the storage without losing something", status=0, why="; ".join(reasons)
+        )
+
+
+def _room(access: Access, *, directory: str, root: str) -> Room:
+    return Room(
+        backup=access.files.free_bytes(directory),
+        data_root=access.files.free_bytes(root),
+        shared=_device(directory) == _device(root),
+    )
+
+
+def _device(folder: str) -> int:
+    """Give the device of a folder, or of the nearest one above it that exists."""
+    path = Path(folder)
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return path.stat().st_dev
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(what="look at", path=folder, errno=error.errno or 0, why=why) from error
+
+
+def _write_all(folder: str, kind: str, documents: Sequence[Document]) -> None:
+    for document in documents:
+        name = archive.file_name(text(document, "Name"))
+        archive.write_document(folder, f"{kind}/{name}.json", document)
+
+
+def _came_back(containers: Containers, entry: Document) -> bool:
+    found = find_container(containers, text(entry, "name"))
+    if flag(entry, "auto_remove") and found is None:
+        return True  # it was brought back, ended, and removed itself
+    return came_back(found)

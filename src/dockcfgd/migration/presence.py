@@ -1,0 +1,56 @@
+"""Whether a container is there, and making it do what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import Document, number, text
+from dockcfgd.migration.inventory import ACTIVE, container_name
+from dockcfgd.model.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from dockcfgd.ports import Containers
+
+__all__ = ["came_back", "find_container", "start_as_before"]
+
+_NOT_FOUND = 404
+
+
+def find_container(containers: Containers, name: str) -> Document | None:
+    """Give the inspect document of the container with a name or whole ID, None if there is none."""
+    try:
+        found = containers.inspect(name)
+    except EngineFailure as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return None
+    # A name such as `db` may be the beginning of another container's ID.
+    return found if name in {container_name(found), text(found, "Id")} else None
+
+
+def start_as_before(containers: Containers, container: str, state: str) -> None:
+    """Start a container that was `state`, and pause it or let it go on accordingly.
+
+    Nothing is done for a state without processes.
+    """
+    if state not in ACTIVE:
+        return
+    found = find_container(containers, container)
+    if found is None or text(found, "State", "Status") not in ACTIVE:
+        containers.start(container)
+    present = find_container(containers, container)
+    if present is None:
+        return  # it ended, and removed itself
+    paused = text(present, "State", "Status") == "paused"
+    if state == "paused" and not paused:
+        containers.pause(container)
+    elif state != "paused" and paused:
+        containers.unpause(container)
+
+
+def came_back(document: Document | None) -> bool:
+    """Tell whether a container that was started runs, or ended well by itself."""
+    if document is None:
+        return False
+    status = text(document, "State", "Status")
+    return status in ACTIVE or (status == "exited" and number(document, "State", "ExitCode") == 0)

@@ -1,0 +1,122 @@
+"""The images of a backup: saving them into archives, loading them, and finding them again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.archive import (
+    Entry,
+    read_archive,
+    read_document,
+    write_archive,
+    write_document,
+)
+from dockcfgd.migration.documents import Document, number, tables, text
+from dockcfgd.migration.inventory import Image
+from dockcfgd.model.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dockcfgd.ports import Images, Progressing
+
+__all__ = ["load_images", "present_ids", "read_images", "save_images"]
+
+_LIST = "images.json"
+_NOT_FOUND = 404
+
+
+def save_images(
+    images: Images, wanted: Sequence[Image], *, folder: str, total: int, progress: Progressing
+) -> None:
+    """Save those of the `wanted` images that the backup does not have yet, and list them all.
+
+    The first archive is images.tar.zst; what came later, or got another name, is in images-2 …
+    """
+    known, archives = read_images(folder)
+    saved = {(image.id, image.tags) for image in known}
+    missing = [image for image in wanted if (image.id, image.tags) not in saved]
+    if missing:
+        number_ = len(archives) + 1
+        path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
+        references = [reference for image in missing for reference in image.references]
+        with images.save(references) as stream:
+            chunks = _reported(stream, item=path, total=total, progress=progress)
+            archives = [*archives, write_archive(folder, path, chunks)]
+    elif Path(folder, _LIST).exists() and list(wanted) == known:
+        return
+    document: Document = {
+        "images": [image.to_json() for image in wanted],
+        "archives": [dict(asdict(entry)) for entry in archives],
+    }
+    write_document(folder, _LIST, document)
+
+
+def read_images(folder: str) -> tuple[list[Image], list[Entry]]:
+    """Give the images of a backup, complete or not, and the archives that have them."""
+    if not Path(folder, _LIST).exists():
+        return [], []
+    document = read_document(folder, _LIST)
+    entries = [
+        Entry(text(entry, "path"), number(entry, "size"), text(entry, "sha256"))
+        for entry in tables(document, "archives")
+    ]
+    return [Image.from_json(image) for image in tables(document, "images")], entries
+
+
+def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[str, str]:
+    """Load what is not there yet; give the present ID for each of the backup's images.
+
+    EngineFailure where one is still missing afterwards.
+    """
+    wanted, archives = read_images(folder)
+    if not all(_complete(images, image) for image in wanted):
+        total = sum(image.size for image in wanted)
+        for entry in archives:
+            chunks = read_archive(folder, entry)
+            images.load(_reported(chunks, item=entry.path, total=total, progress=progress))
+    return present_ids(images, wanted)
+
+
+def present_ids(images: Images, wanted: Iterable[Image]) -> dict[str, str]:
+    """Give the ID that each image has here: its own, or that of one of its names.
+
+    The IDs are the same from one graph driver to another; the containerd store has its own.
+    """
+    found = {}
+    for image in wanted:
+        present = next(filter(None, (_id(images, name) for name in (image.id, *image.tags))), None)
+        if present is None:
+            label = image.tags[0] if image.tags else image.id
+            raise EngineFailure(
+                what=f"load image {label}", status=0, why="the engine does not have it afterwards"
+            )
+        found[image.id] = present
+    return found
+
+
+def _complete(images: Images, image: Image) -> bool:
+    """Whether an image is there with all its names."""
+    return all(_id(images, name) == image.id for name in (image.id, *image.tags))
+
+
+def _id(images: Images, name: str) -> str | None:
+    try:
+        return text(images.inspect(name), "Id")
+    except EngineFailure as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return None
+
+
+def _reported(
+    chunks: Iterable[bytes], *, item: str, total: int, progress: Progressing
+) -> Iterator[bytes]:
+    done = 0
+    progress(item=item, done=0, total=total, unit="bytes")
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress(item=item, done=done, total=max(total, done), unit="bytes")

@@ -1,0 +1,121 @@
+"""How much room a migration takes, and whether it is there. Pure.
+
+Saving and loading both stage the whole uncompressed content below data-root. vfs keeps a full copy
+for every layer of every image and two more for a container; the others store a layer once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.documents import Document, number, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from dockcfgd.migration.inventory import Image, Inventory
+
+__all__ = ["Need", "Room", "estimate", "layer_sizes", "refusal"]
+
+_COPYING = frozenset({"vfs", "native"})
+_COPIES_OF_A_CONTAINER = 2
+_COPIES_OF_A_COMMITTED_ONE = 3
+_MARGIN = 64 * 1024 * 1024
+_FILE_SYSTEM_SHARE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that are wanted: for the backup's folder, and in data-root at the worst moment.
+
+    What the old driver holds stays where it is and is not part of it.
+    """
+
+    backup: int
+    data_root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes that are free for the backup and in data-root, and whether that is the same room."""
+
+    backup: int
+    data_root: int
+    shared: bool
+
+
+def layer_sizes(image: Image, history: Iterable[Document]) -> tuple[int, ...]:
+    """Give the sizes of an image's layers from the lowest, as its history (newest first) has them.
+
+    Entries that made no layer cannot be told from empty layers; both count nothing.
+    """
+    sizes = [number(entry, "Size") for entry in history]
+    filled = [size for size in reversed(sizes) if size > 0]
+    if len(filled) > len(image.layers) or sum(filled) < image.size:
+        filled = [image.size]
+    return tuple(filled) + (0,) * (len(image.layers) - len(filled))
+
+
+def estimate(
+    inventory: Inventory, sizes: Mapping[str, Sequence[int]], *, target_driver: str
+) -> Need:
+    """Give what a migration needs; `sizes` are those of each image's layers, by its ID.
+
+    Writable layers are not known before they are saved; a margin stands for them.
+    """
+    chains = dict(_chains(inventory.images, sizes))
+    content = sum(size for size, _ in chains.values())
+    if target_driver in _COPYING:
+        target = sum(whole for _, whole in chains.values())
+        whole = {image.id: sum(sizes.get(image.id, ())) for image in inventory.images}
+        images = [text(container, "Image") for container in inventory.containers]
+        copies = _COPIES_OF_A_CONTAINER + _COPIES_OF_A_COMMITTED_ONE
+        target += sum(copies * whole.get(image, 0) for image in images)
+    else:
+        target = content
+    return Need(backup=_with_margin(content), data_root=_with_margin(content + target))
+
+
+def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver: str) -> str:
+    """Say why there is too little room; empty where there is enough."""
+    total = need.backup + need.data_root
+    if room.shared and total > room.data_root:
+        return (
+            f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
+            f"backup ({_size(need.backup)}) and the images on {target_driver} "
+            f"({_size(need.data_root)}, docker's staging included) take {_size(total)}"
+        )
+    if not room.shared and need.backup > room.backup:
+        return (
+            f"the filesystem of {directory} has {_size(room.backup)} free, "
+            f"and the backup takes up to {_size(need.backup)}"
+        )
+    if not room.shared and need.data_root > room.data_root:
+        return (
+            f"the filesystem of {root} has {_size(room.data_root)} free, and the images on "
+            f"{target_driver} take {_size(need.data_root)} (docker's staging included)"
+        )
+    return ""
+
+
+def _chains(
+    images: Iterable[Image], sizes: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
+    """Give each chain of layers once, with the size of its last layer and of the whole chain."""
+    for image in images:
+        whole = 0
+        for count, size in enumerate(sizes.get(image.id, ()), start=1):
+            whole += size
+            yield image.layers[:count], (size, whole)
+
+
+def _with_margin(content: int) -> int:
+    return content + content // _FILE_SYSTEM_SHARE + _MARGIN
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"
