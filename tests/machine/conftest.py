@@ -76,15 +76,32 @@ def _maker(node: pytest.Item) -> Iterator[NewMachine]:
     with contextlib.ExitStack() as stack:
 
         def make(suite: str, **options: Any) -> Machine:
-            try:
-                made = stack.enter_context(Machine(suite, **options))
-            except MachineUnavailable as error:
-                pytest.skip(str(error))
+            made = stack.enter_context(Machine(suite, **options))
             stack.callback(machines.remove, made)
             machines.append(made)
             return made
 
         yield make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    with _skipped_where_unavailable():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    with _skipped_where_unavailable():
+        return (yield)
+
+
+@contextlib.contextmanager
+def _skipped_where_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except MachineUnavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
-from roots import MachineUnavailable
+from roots import MachineError
 
 __all__ = ["Disk", "Filesystem", "unmount_below"]
 
@@ -126,6 +126,6 @@ def _call(*command: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise MachineUnavailable(f"cannot make a disk: {error}") from error
+        raise MachineError(f"cannot make a disk: {error}") from error
     if done.returncode != 0:
-        raise MachineUnavailable(f"cannot make a disk: {' '.join(command)}: {done.stderr.strip()}")
+        raise MachineError(f"cannot make a disk: {' '.join(command)}: {done.stderr.strip()}")

@@ -34,7 +34,7 @@ from typing import IO, Literal, Self
 
 import nspawn
 from disk import Disk, Filesystem, unmount_below
-from roots import MachineUnavailable, cache_folder, ensure_root
+from roots import MachineError, MachineUnavailable, cache_folder, ensure_root
 from waiting import wait_for
 
 __all__ = ["CommandFailed", "Machine", "MachineError", "MachineUnavailable", "probe", "wait_for"]
@@ -46,10 +46,6 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb"}
 
 _numbers = itertools.count(1)
-
-
-class MachineError(RuntimeError):
-    """A machine that was made does not do what it should: it does not boot, or not stop."""
 
 
 class CommandFailed(subprocess.CalledProcessError):
@@ -91,6 +87,9 @@ class Machine:
     def __enter__(self) -> Self:
         try:
             self._disk.make()
+        except MachineError as error:
+            self.close()
+            raise MachineUnavailable(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -410,6 +409,7 @@ def probe(suite: str = "trixie") -> None:
     for tool in ("systemd-nspawn", "nsenter", "mount", "umount"):
         if shutil.which(tool) is None:
             raise MachineUnavailable(f"cannot make a machine: {tool} is not installed")
+    nspawn.cgroup_root()
     _try_out(ensure_root(suite))
 
 
@@ -421,6 +421,8 @@ def _try_out(base: Path) -> None:
     try:
         disk.make()
         nspawn.try_out(disk.root, name=name)
+    except MachineError as error:
+        raise MachineUnavailable(str(error)) from error
     finally:
         _remove(folder)
         lock.close()

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from roots import MachineUnavailable
+from roots import MachineError, MachineUnavailable
 
-__all__ = ["Booted", "boot", "end", "entered", "remove_cgroup", "try_out"]
+__all__ = ["Booted", "boot", "cgroup_root", "end", "entered", "remove_cgroup", "try_out"]
 
 _STOP_SECONDS = 10.0
 
@@ -94,11 +94,11 @@ def boot(root: Path, *, name: str, binds: Mapping[str, Path], console: Path) -> 
     if init is not None:
         return Booted(process, init=init)
     text = console.read_text(errors="replace").strip()
-    raise MachineUnavailable(f"cannot boot {root}: systemd-nspawn: {text[-500:]}")
+    raise MachineError(f"cannot boot {root}: systemd-nspawn: {text[-500:]}")
 
 
 def try_out(root: Path, *, name: str) -> None:
-    """Run one command in *root*; raise MachineUnavailable if nspawn cannot do that here."""
+    """Run one command in *root*; raise MachineError if nspawn cannot do that here."""
     command = [*_command(root, name), "--pipe", "/bin/true"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, env=_ENVIRONMENT, check=False
@@ -106,7 +106,7 @@ def try_out(root: Path, *, name: str) -> None:
     remove_cgroup(name)
     if done.returncode != 0:
         text = done.stderr.decode(errors="replace").strip()
-        raise MachineUnavailable(f"cannot start systemd-nspawn: {text[-500:]}")
+        raise MachineError(f"cannot start systemd-nspawn: exit {done.returncode}: {text[-500:]}")
 
 
 def _command(root: Path, name: str) -> list[str]:
@@ -115,7 +115,7 @@ def _command(root: Path, name: str) -> list[str]:
     With --keep-unit nspawn makes the groups `supervisor` and `payload` below the one that it is
     started in: two machines started in the same one would share them.
     """
-    group = _cgroup_root() / name
+    group = cgroup_root() / name
     group.mkdir(exist_ok=True)
     enter = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
     return [
@@ -130,12 +130,12 @@ def end(name: str) -> None:
     A killed systemd-nspawn leaves its machine running.
     """
     with contextlib.suppress(FileNotFoundError):
-        (_cgroup_root() / name / "cgroup.kill").write_text("1")
+        (cgroup_root() / name / "cgroup.kill").write_text("1")
 
 
 def remove_cgroup(name: str) -> None:
     """Remove the control groups of the machine *name*, which is off."""
-    top = _cgroup_root() / name
+    top = cgroup_root() / name
     if not top.is_dir():
         return
     for folder, _, _ in os.walk(top, topdown=False):
@@ -155,7 +155,8 @@ def _remove_group(group: Path) -> None:
             return
 
 
-def _cgroup_root() -> Path:
+def cgroup_root() -> Path:
+    """Return where the host's cgroup2 hierarchy is mounted, or raise MachineUnavailable."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, path, kind, *_ = line.split()
         if kind == "cgroup2":

@@ -27,6 +27,7 @@ from pathlib import Path
 
 __all__ = [
     "SUITES",
+    "MachineError",
     "MachineUnavailable",
     "cache_folder",
     "ensure_root",
@@ -117,6 +118,10 @@ rm -rf "$1"/var/lib/docker/* "$1"/var/lib/containerd/*
 
 class MachineUnavailable(RuntimeError):
     """A test machine cannot be made here; the text says why."""
+
+
+class MachineError(RuntimeError):
+    """A machine that was made does not do what it should: it does not boot, or not stop."""
 
 
 def cache_folder() -> Path:
@@ -214,7 +219,10 @@ def _apt_options() -> list[str]:
 
     A testing release may not have been signed again for longer than its Valid-Until says.
     """
-    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+    try:
+        dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        raise MachineUnavailable(f"cannot build a Debian root: {error}") from error
     wanted = re.compile(r"Acquire::(Check-Date|https?::(.*::)?(Proxy|CaInfo|CaPath|Verify-\w+)) ")
     return [line for line in dump.stdout.splitlines() if wanted.match(line)] + [
         'Acquire::Check-Valid-Until "false";'

@@ -14,7 +14,7 @@ import pytest
 
 from disk import Filesystem
 from images import make_busybox, make_image
-from machine import CommandFailed, Machine, wait_for
+from machine import CommandFailed, Machine, probe, wait_for
 from roots import SUITES, cache_folder
 
 HERE = Path(__file__).parent
@@ -225,6 +225,7 @@ def test_a_closed_machine_leaves_nothing_even_after_a_failure(suite: str) -> Non
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_machine(suite: str) -> None:
+    probe(suite)
     script = f"""
 import sys, time
 sys.path.insert(0, {str(HERE)!r})
