@@ -79,7 +79,10 @@ class HostFiles:
                 raise StaleFile(path)
             _clear_leftovers(target)
             with _temporary(target) as aside:
-                rename_to_free_name(target, aside)
+                try:
+                    rename_to_free_name(target, aside)
+                except FileNotFoundError:
+                    return
                 try:
                     _refuse_other(aside, path=path, expected=expected)
                     _sync(os.path.dirname(target))
