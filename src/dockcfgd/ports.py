@@ -143,7 +143,7 @@ class Images(Protocol):
     def inspect(self, image: str) -> dict[str, Json]:
         """Give an image's inspect document."""
 
-    def history(self, image: str) -> list[dict[str, Json]]:
+    def history(self, image: str) -> Sequence[dict[str, Json]]:
         """Give an image's history, the newest entry first, as `GET /images/NAME/history` does."""
 
     def save(self, references: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:

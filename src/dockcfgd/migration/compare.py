@@ -5,10 +5,11 @@ These may differ, and only these:
     Id, Created, RestartCount, ExecIDs, State but what it does (exited and created are one),
     paths that contain the ID, Driver, GraphDriver and sizes
     Image and Config.Image, where the writable layer was committed or a name means another image now
-    the name of an unnamed volume in HostConfig (Binds, Mounts), its `nocopy`, and VolumesFrom,
-    where it says from whom a `--rm` container took it
-    what the engine gives at each start: addresses that were not asked for, sandbox and endpoint IDs,
-    ephemeral ports, the short ID among the aliases and DNS names
+    the name of an unnamed volume in HostConfig (Binds, Mounts), its `nocopy`, and an entry of
+    VolumesFrom that says from whom a `--rm` container took it
+    the hostname in the configuration, where the container has that of another namespace
+    what the engine gives at each start: addresses that were not asked for, IDs of sandbox and
+    endpoint, ephemeral ports, the short ID among the aliases and DNS names
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import Document, table, tables, text, texts
+from dockcfgd.model.desired import Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dockcfgd.model.desired import Json
 
 __all__ = ["differences"]
 
@@ -73,8 +74,9 @@ def _state(document: Document) -> Json:
 def _config(document: Document) -> Document:
     config = dict(table(document, "Config"))
     del config["Image"]
-    if text(document, "HostConfig", "NetworkMode").startswith("container:"):
-        config.pop("Hostname", None)  # that of the namespace, once it has started
+    shared = text(document, "HostConfig", "NetworkMode").startswith("container:")
+    if shared or text(document, "HostConfig", "UTSMode") == "host":
+        config.pop("Hostname", None)
     if "MacAddress" in config:
         config["MacAddress"] = config["MacAddress"] or ""
     return config
@@ -87,14 +89,17 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
             token = value.removeprefix("container:")
             host[key] = f"container:{now.get(token, token)}"
     unnamed = _unnamed(document)
-    host["Binds"] = sorted(bind for bind in texts(host, "Binds") if _source(bind) not in unnamed)
+    host["Binds"] = list[Json](
+        sorted(bind for bind in texts(host, "Binds") if _source(bind) not in unnamed)
+    )
     host["Mounts"] = [_asked_mount(mount, unnamed) for mount in tables(host, "Mounts")]
     host["VolumesFrom"] = [
         now.get(entry, entry)
         for entry in texts(host, "VolumesFrom")
         if not entry.startswith(_HELD_BY)
     ]
-    host["Links"] = sorted(texts(host, "Links"))
+    host["OomKillDisable"] = host.get("OomKillDisable") or False
+    host["Links"] = list[Json](sorted(texts(host, "Links")))
     return host
 
 
@@ -131,8 +136,8 @@ def _mount(mount: Document) -> Document:
 def _endpoint(document: Document, endpoint: Document, now: Mapping[str, str]) -> Document:
     kept: Document = {key: endpoint.get(key) or None for key in _ENDPOINT}
     engines = {text(document, "Id")[:_SHORT], text(document, "Config", "Hostname")}
-    kept["Aliases"] = sorted(set(texts(endpoint, "Aliases")) - engines)
-    kept["DNSNames"] = sorted(set(texts(endpoint, "DNSNames")) - engines)
+    kept["Aliases"] = list[Json](sorted(set(texts(endpoint, "Aliases")) - engines))
+    kept["DNSNames"] = list[Json](sorted(set(texts(endpoint, "DNSNames")) - engines))
     kept["Links"] = [now.get(link, link) for link in texts(endpoint, "Links")]
     return kept
 

@@ -100,14 +100,36 @@ def _hold_volumes(access: Access, document: Document) -> None:
     if not volumes or find_container(access.containers, _holder(document)) is not None:
         return
     labels: Document = {HOLD_LABEL: text(document, "Id")}
-    host: Document = {"VolumesFrom": [text(document, "Id")], "NetworkMode": "none"}
     body: Document = {
         "Image": text(document, "Image"),
         "Entrypoint": ["/never-started"],
         "Labels": labels,
-        "HostConfig": host,
+        "HostConfig": _same_mounts(document) | {"NetworkMode": "none"},
     }
     access.containers.create(_holder(document), body)
+
+
+def _same_mounts(document: Document) -> Document:
+    if _shares_mounts(document):
+        return {"VolumesFrom": [text(document, "Id")]}
+    binds: list[Json] = []
+    in_memory: list[Json] = []
+    for mount in tables(document, "Mounts"):
+        place, source = text(mount, "Destination"), text(mount, "Name") or text(mount, "Source")
+        if text(mount, "Type") == "tmpfs":
+            in_memory.append({"Type": "tmpfs", "Target": place})
+        else:
+            binds.append(f"{source}:{place}")
+    return {"Binds": binds, "Mounts": in_memory}
+
+
+def _shares_mounts(document: Document) -> bool:
+    """Whether another container can take its mounts.
+
+    Engines look for the volume of a tmpfs mount then, and say that there is no such volume. Where
+    that is so, unnamed volumes become named ones, and stay when the container ends.
+    """
+    return all(text(mount, "Type") != "tmpfs" for mount in tables(document, "Mounts"))
 
 
 def _restored(folder: str) -> dict[str, str]:
@@ -140,7 +162,7 @@ def _plan(access: Access, document: Document, setting: Setting, done: dict[str, 
     neighbours = list(inspected(access.containers))
     now = {text(neighbour, "Id"): text(neighbour, "Id") for neighbour in neighbours} | done
     holder = find_container(access.containers, _holder(document))
-    if holder is not None:
+    if holder is not None and _shares_mounts(document):
         neighbours.append(holder)
         now[text(holder, "Id")] = text(holder, "Id")
         sources: list[Json] = [

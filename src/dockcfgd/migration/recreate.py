@@ -57,9 +57,10 @@ class Recreation:
 class Setting:
     """What the document does not say: the image's name or ID now, and API versions.
 
-    `api` is the version in use, `shown` the one that the document was asked with. `macs` are addresses that the user asked for, by network; where the document shows one that
-    may be the engine's invention, only these are set again. `networks` has the names of networks
-    that were made anew, by the IDs from before.
+    `api` is the version in use, `shown` the one that the document was asked with. `macs` are
+    addresses that the user asked for, by network; where the document shows one that may be the
+    engine's invention, only these are set again. `networks` has the names of networks that were
+    made anew, by the IDs from before.
     """
 
     image: str

@@ -1,0 +1,146 @@
+"""Containers that between them use what a migration must carry over, made with the engine's client."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Mapping
+
+from images import make_busybox, make_image
+from machine import Machine
+
+__all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_zoo"]
+
+_TRAP = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+ANONYMOUS_DATA = "kept although nobody named the volume"
+
+_WRITES = """\
+set -e
+if [ ! -e /data ]; then
+mkdir -p /data/deep/er; echo one > /data/deep/er/file; echo two > /data/file
+chmod 4755 /data/file; chown 1000:1001 /data/deep; chmod 2771 /data/deep
+ln /data/file /data/hard; ln -s /nowhere /data/soft; mkfifo /data/fifo; mknod /data/null c 1 3
+touch -d '2001-02-03 04:05:06' /data/deep/er/file; rm -f /etc/group; rm -rf /tmp
+dd if=/dev/zero of=/data/sparse bs=1 count=1 seek=1000000 2>/dev/null
+echo 'root::0:0:root:/root:/bin/sh' > /etc/passwd; chmod 1711 /root
+fi
+"""
+
+
+def make_zoo(machine: Machine) -> None:
+    """Make images, networks, volumes and containers; some run, are paused, ended or never ran."""
+    _make_images(machine)
+    docker = machine.docker
+    docker("network", "create", "--subnet=10.77.0.0/24", "--label=net=1", "net1")
+    docker("network", "create", "--subnet=10.78.0.0/24", "--internal", "net2")
+    docker("volume", "create", "--label=kept=yes", "named")
+    machine.run("mkdir -p /srv/bound && echo bound > /srv/bound/file")
+
+    run = ("run", "--detach", "--stop-timeout=3")
+    docker(*run, "--name=writer", "busybox", "sh", "-c", f"{_WRITES}\n{_TRAP}")
+    docker(*run, "--name=entry", "app:full", "one", "two")
+    docker(*run, "--name=no-entry", "--entrypoint=", "app:full", "sh", "-c", _TRAP)
+    docker(*run, "--name=other-entry", "--entrypoint=/bin/sh", "app:full", "-c", _TRAP)
+    docker(
+        *run, "--name=settings", "--env=A=b", "--env=EMPTY=", "--user=1000:1000", "--workdir=/tmp",
+        "--label=com.example=1", "--hostname=own-name", "--domainname=example.org",
+        "--restart=on-failure:3", "--stop-signal=SIGINT", "--cap-add=NET_ADMIN", "--cap-drop=MKNOD",
+        "--ulimit=nofile=1024:2048", "--sysctl=net.ipv4.ip_forward=1", "--read-only", "--init",
+        "--tmpfs=/scratch:size=1m", "--shm-size=8m", "--dns=10.9.9.9", "--add-host=peer:10.1.1.1",
+        "--log-driver=json-file", "--log-opt=max-size=1m", "--device=/dev/null:/dev/mine",
+        "--security-opt=no-new-privileges", "--pids-limit=50", "--oom-score-adj=100",
+        "--health-cmd=true", "--health-interval=1s", "busybox", "sh", "-c", _TRAP,
+    )  # fmt: skip
+    docker(*run, "--name=always", "--restart=always", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=unless", "--restart=unless-stopped", "app:1", "sh", "-c", _TRAP)
+    docker(
+        *run, "--name=volumes", "--volume=named:/named", "--volume=/anonymous",
+        "--volume=/srv/bound:/bound:ro", "--mount=type=volume,target=/mounted",
+        "app:full", "-c", "x",
+    )  # fmt: skip
+    docker(*run, "--name=in-memory", "--mount=type=tmpfs,target=/in-memory", "busybox",
+           "sh", "-c", _TRAP)  # fmt: skip
+    machine.docker("exec", "volumes", "sh", "-c", f"echo '{ANONYMOUS_DATA}' > /anonymous/file")
+    machine.docker("exec", "volumes", "sh", "-c", "echo mounted > /mounted/file; rm /vol/seed")
+    docker(*run, "--name=sharer", "--volumes-from=volumes:ro", "busybox", "sh", "-c", _TRAP)
+    docker(
+        *run, "--name=networks", "--network=net1", "--ip=10.77.0.50", "--network-alias=first",
+        "--network-alias=second", "busybox", "sh", "-c", _TRAP,
+    )  # fmt: skip
+    docker("network", "connect", "--ip=10.78.0.60", "--alias=third", "net2", "networks")
+    docker(*run, "--name=mac", "--mac-address=02:42:0a:4d:00:99", "--network=net1", "busybox",
+           "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=bridge-mac", "--mac-address=02:42:ac:11:00:99", "busybox",
+           "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=ports", "--publish=8080:80", "--publish=127.0.0.1::81", "--expose=82",
+           "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=linked", "--link=ports:web", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=in-network", "--network=container:networks", "app:full", "-c", "x")
+    docker(*run, "--name=ipc-owner", "--ipc=shareable", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=in-ipc", "--ipc=container:ipc-owner", "--pid=container:ipc-owner",
+           "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=host-net", "--network=host", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=no-net", "--network=none", "--uts=host", "busybox", "sh", "-c", _TRAP)
+    network = docker("network", "inspect", "--format", "{{.Id}}", "net1")
+    docker(*run, "--name=by-id", f"--network={network}", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=compose-web", "--label=com.docker.compose.project=p",
+           "--label=com.docker.compose.service=web", "--label=com.docker.compose.depends_on=db:x:false",
+           "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=compose-db", "--label=com.docker.compose.project=p",
+           "--label=com.docker.compose.service=db", "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=paused", "busybox", "sh", "-c", _TRAP)
+    docker("pause", "paused")
+    docker(*run, "--rm", "--name=disposable", "--volume=/anonymous", "busybox", "sh", "-c",
+           f"[ -e /written ] || echo disposable > /written; echo mine > /anonymous/file; {_TRAP}")  # fmt: skip
+    docker(*run, "--rm", "--name=disposable-untouched", "--mount=type=tmpfs,target=/in-memory",
+           "--volume=/anonymous", "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker("run", "--name=exited-3", "busybox", "sh", "-c", "echo bye > /last; exit 3", check=False)
+    docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
+    docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)
+    docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
+    docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
+
+
+def _make_images(machine: Machine) -> None:
+    make_busybox(machine)
+    make_image(machine, "app:1", layers_mb=[1, 0.5])
+    machine.docker("tag", "app:1", "app:stable")
+    machine.docker("run", "--name=made", "app:1", "sh", "-c", "mkdir /vol; echo seed > /vol/seed")
+    changes = (
+        'ENTRYPOINT ["/bin/sh", "-c", "trap \\"exit 0\\" TERM; while :; do sleep 0.1; done", "sh"]',
+        'CMD ["default"]', "VOLUME /vol", "EXPOSE 80/tcp", "ENV FROM=image", "LABEL of=image",
+        "WORKDIR /work", "HEALTHCHECK --interval=1s CMD true",
+    )  # fmt: skip
+    machine.docker("commit", *(f"--change={change}" for change in changes), "made", "app:full")
+    machine.docker("rm", "made")
+    make_image(machine, "app:moved", layers_mb=[0.25])
+    machine.docker("run", "--detach", "--stop-timeout=3", "--name=unnamed-image", "app:moved",
+                   "sh", "-c", _TRAP)  # fmt: skip
+
+
+Content = dict[str, tuple[object, ...]]
+
+_ENGINES_OWN = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv", "dev")
+
+
+def content_of(machine: Machine, container: str) -> Content:
+    """Give what stands in a container's files: kind, mode, owner, time, link, digest by path."""
+    archive = machine.run_bytes(["docker", "export", container])
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        return dict(_described(files))
+
+
+def _described(files: tarfile.TarFile) -> Mapping[str, tuple[object, ...]]:
+    found: Content = {}
+    for entry in files:
+        name = entry.name.removeprefix("./").rstrip("/")
+        if name.split("/")[0] == "dev" or name in _ENGINES_OWN:
+            continue
+        stream = files.extractfile(entry) if entry.isreg() else None
+        digest = hashlib.sha256(stream.read()).hexdigest() if stream else ""
+        # A folder's time changes when the engine mounts something in it.
+        time = 0 if entry.isdir() else entry.mtime
+        kind = (entry.type, entry.mode, entry.uid, entry.gid, time)
+        found[name] = (*kind, entry.linkname, entry.devmajor, entry.devminor, digest)
+    return found

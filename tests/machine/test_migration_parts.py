@@ -1,0 +1,194 @@
+"""From one storage driver to another and back by the parts of `migration`, on real engines.
+
+What the transaction does between them is done by hand here: stop, switch, start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.adapters.clock import SystemClock
+from dockcfgd.adapters.engine import (
+    DockerContainers,
+    DockerEngine,
+    DockerImages,
+    DockerNetworks,
+)
+from dockcfgd.adapters.engine_http import EngineConnections
+from dockcfgd.adapters.files import HostFiles
+from dockcfgd.migration import archive, operations
+from dockcfgd.migration.access import Access
+from dockcfgd.migration.compare import differences
+from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration.folders import put_back, set_aside
+from dockcfgd.migration.inventory import Inventory, take_inventory
+from dockcfgd.model.files import FileState
+from machine import Machine, wait_for
+from migration_zoo import content_of, make_zoo
+
+ALL = ("bookworm", "trixie", "forky")
+ROOT = "/var/lib/docker"
+
+
+class MachineFiles(HostFiles):
+    """The files of a machine, reached from the host."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def read(self, path: str, *, limit: int = 1 << 24) -> FileState:
+        return super().read(str(self._machine.host_path(path)), limit=limit)
+
+    def free_bytes(self, folder: str) -> int:
+        return super().free_bytes(str(self._machine.host_path(folder)))
+
+
+def access_to(machine: Machine) -> Access:
+    connections = EngineConnections(f"/proc/{machine.pid}/root/run/docker.sock")
+    return Access(
+        engine=DockerEngine(connections),
+        containers=DockerContainers(connections),
+        images=DockerImages(connections),
+        networks=DockerNetworks(connections),
+        files=MachineFiles(machine),
+        clock=SystemClock(),
+    )
+
+
+class Told:
+    """The progress that was reported."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, int, str]] = []
+
+    def __call__(self, *, item: str, done: int, total: int, unit: str) -> None:
+        assert 0 <= done <= total
+        self.calls.append((item, done, total, unit))
+
+
+def stop(machine: Machine) -> None:
+    machine.run("systemctl stop docker.socket docker.service", timeout=120)
+
+
+def start(machine: Machine, settings: Mapping[str, str]) -> None:
+    machine.write("/etc/docker/daemon.json", json.dumps(dict(settings)))
+    machine.run("systemctl reset-failed docker.service docker.socket; systemctl start docker")
+
+
+def root_of(machine: Machine) -> str:
+    return str(machine.host_path(ROOT))
+
+
+def look(access: Access) -> Inventory:
+    return take_inventory(access.containers, access.images, access.networks)
+
+
+def by_name(inventory: Inventory) -> dict[str, Document]:
+    return {text(one, "Name").removeprefix("/"): one for one in inventory.containers}
+
+
+def statuses(inventory: Inventory) -> dict[str, str]:
+    return {name: text(one, "State", "Status") for name, one in by_name(inventory).items()}
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.timeout(600)
+def test_there_and_back_on_another_driver(machine: Machine, tmp_path: Path) -> None:
+    make_zoo(machine)
+    access, told = access_to(machine), Told()
+    before, root = look(access), root_of(machine)
+    folder = str(tmp_path / "backups" / "one")
+
+    running = operations.note_running(access)
+    operations.back_up_images(access, folder=folder, target_driver="vfs", progress=told)
+    assert statuses(look(access)) == statuses(before)  # nothing is disturbed so far
+    noted = operations.back_up_containers(access, folder=folder, progress=told)
+    assert noted == running
+    assert archive.verify(folder) == ()
+    names = [name for name in by_name(before) if not name.startswith("disposable")]
+    written = {name: content_of(machine, name) for name in names}
+
+    stop(machine)
+    set_aside(root, "vfs", f"{root}/aside/vfs")
+    set_aside(root, "overlay2", f"{root}/aside/overlay2")
+    start(machine, {"storage-driver": "vfs"})
+    assert look(access).containers == ()
+    now = operations.restore(access, folder=folder, progress=told)
+
+    after = look(access)
+    assert statuses(after) == {
+        name: "created" if status == "exited" else status
+        for name, status in statuses(before).items()
+    }
+    old, new = by_name(before), by_name(after)
+    found = {name: differences(old[name], new[name], now=now) for name in old}
+    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert {name: content_of(machine, name) for name in names} == written
+    assert {one.id: set(one.tags) for one in before.images}.items() <= {
+        one.id: set(one.tags) for one in after.images
+    }.items()
+    assert volume_data(machine) == VOLUME_DATA
+    assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
+        "disposable\nmine"
+    )
+    assert operations.restore(access, folder=folder, progress=told) == now
+
+    stop(machine)
+    put_back(root, "vfs", f"{root}/aside/vfs")
+    put_back(root, "overlay2", f"{root}/aside/overlay2")
+    start(machine, {})
+    assert operations.resume(access, running=running, folder=f"{folder}/disposable") == []
+    operations.clean_up_old_engine(access, folder=folder)
+    back = look(access)
+    assert statuses(back) == statuses(before)
+    assert {text(one, "Id") for one in back.containers} >= {
+        text(one, "Id") for one in before.containers if "disposable" not in text(one, "Name")
+    }
+    assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
+        "disposable\nmine"
+    )
+    assert "dockcfgd-hold" not in machine.docker("ps", "--all")
+    assert not Path(root, "vfs").exists()
+    assert not Path(root, "aside", "vfs").exists()
+    assert volume_data(machine) == VOLUME_DATA
+
+
+VOLUME_DATA = "kept although nobody named the volume\nmounted"
+
+
+def volume_data(machine: Machine) -> str:
+    return machine.docker("exec", "volumes", "cat", "/anonymous/file", "/mounted/file")
+
+
+@pytest.mark.suite(*ALL)
+def test_disposable_containers_survive_a_restart(machine: Machine, tmp_path: Path) -> None:
+    make_zoo(machine)
+    access, folder = access_to(machine), str(tmp_path / "kept")
+    before = look(access)
+    running = operations.note_running(access)
+    operations.keep_disposable(access, folder=folder)
+    operations.keep_disposable(access, folder=folder)
+    stop(machine)
+    start(machine, {})
+    assert "disposable" not in statuses(look(access))
+    assert operations.resume(access, running=running, folder=folder) == []
+    assert statuses(look(access)) == statuses(before)
+    old, new = by_name(before), by_name(look(access))
+    for name in ("disposable", "disposable-untouched"):
+        assert differences(old[name], new[name], now={}) == []
+    assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
+        "disposable\nmine"
+    )
+    volume = machine.docker(
+        "inspect", "disposable", "--format", "{{range .Mounts}}{{.Name}}{{end}}"
+    )
+    machine.docker("stop", "disposable")
+    wait_for(lambda: "disposable" not in machine.docker("ps", "-a", "--format={{.Names}}").split())
+    assert volume not in machine.docker("volume", "ls", "--quiet").split()
+    # It ended: a second time it is not brought back.
+    operations.resume(access, running=running, folder=folder)
+    assert "disposable" not in statuses(look(access))
