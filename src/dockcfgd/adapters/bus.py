@@ -523,7 +523,7 @@ class Client:
         self._remote = remote
 
     def call(self, member: str, *arguments: Any, timeout: float = CALL_TIMEOUT) -> Any:
-        """Call a method as `Bus.call` does; BusFailure SERVICE_UNKNOWN where nobody has the name."""
+        """Call a method as `Bus.call` does; BusFailure SERVICE_UNKNOWN where nobody is there."""
         return self._bus.call(self._remote, member, *arguments, timeout=timeout)
 
     def properties(self, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
@@ -531,7 +531,7 @@ class Client:
         return self._bus.properties(self._remote, timeout=timeout)
 
     def listen(self, *members: str) -> Mailbox:
-        """Give a Mailbox for these signals of the object, and for OWNER_CHANGED of its name."""
+        """Give a Mailbox for these signals of the object and for its OWNER_CHANGED."""
         remote = self._remote
         wanted = (Match(remote.name, remote.interface, member, remote.path) for member in members)
         return self._bus.mailbox(*wanted, Match.owner_of(remote.name))

@@ -1,0 +1,280 @@
+"""systemd's manager over D-Bus (org.freedesktop.systemd1(5))."""
+
+from __future__ import annotations
+
+import string
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.adapters import journal
+from dockcfgd.adapters.bus import (
+    CALL_TIMEOUT,
+    DISCONNECTED,
+    NO_REPLY,
+    OWNER_CHANGED,
+    Match,
+    Remote,
+    Signal,
+)
+from dockcfgd.model.errors import BusFailure, SystemdFailure
+from dockcfgd.model.host import UnitState
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dockcfgd.adapters.bus import Bus, Mailbox
+    from dockcfgd.ports import Clock
+
+__all__ = ["SystemdBus"]
+
+_NAME = "org.freedesktop.systemd1"
+_PATH = "/org/freedesktop/systemd1"
+_MANAGER = Remote(_NAME, _PATH, "org.freedesktop.systemd1.Manager")
+_JOB_REMOVED = Match(_NAME, _MANAGER.interface, "JobRemoved", _PATH)
+_RELOADING = Match(_NAME, _MANAGER.interface, "Reloading", _PATH)
+_OWNER_CHANGED = Match.owner_of(_NAME)
+_NO_JOB = "/"
+
+_ALREADY_SUBSCRIBED = "org.freedesktop.systemd1.AlreadySubscribed"
+_NO_SUCH_JOB = "org.freedesktop.systemd1.NoSuchJob"
+_NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
+_RATE_LIMITED = "org.freedesktop.DBus.Error.LimitsExceeded"
+
+_RELOAD_TIMEOUT = 120.0  # the answer comes after all generators ran and all units were read
+_RELOAD_PATIENCE = 30.0
+_SLICE = 1.0  # how often a wait attends to the daemon's watchdog
+_DOUBT = 5.0  # how often a silent wait looks at the unit itself
+
+_TYPES = {"service": "Service", "socket": "Socket"}
+_VERBS = {
+    JobVerb.RELOAD: "reload",
+    JobVerb.RESTART: "restart",
+    JobVerb.START: "start",
+    JobVerb.STOP: "stop",
+}
+
+
+class SystemdBus:
+    """`ports.Systemd` on a bus connection, which its owner opens and closes.
+
+    Any thread may use it, with or without a running loop; only `watch_unit` needs one. While a job is
+    awaited the clock's `sleep` is called at least once a second (with 0). A lost bus connection is a
+    SystemdFailure with the name DISCONNECTED.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+
+    def unit(self, name: str) -> UnitState:
+        """Give the unit's state, loading it if need be.
+
+        `exec_start` is the first command with its arguments, `environment_files` the paths without
+        the `-` prefix.
+        """
+        with _own_errors(f"read the state of {name}"):
+            try:
+                path = self._bus.call(_MANAGER, "LoadUnit", name)
+            except BusFailure as error:
+                if error.name != _NO_SUCH_UNIT:
+                    raise
+                return UnitState(name, "not-found", "inactive", "dead")
+            values = self._bus.properties(Remote(_NAME, path, "org.freedesktop.systemd1.Unit"))
+            kind = _TYPES.get(name.rpartition(".")[2])
+            if kind:
+                interface = f"org.freedesktop.systemd1.{kind}"
+                values |= self._bus.properties(Remote(_NAME, path, interface))
+        return _unit_state(name, values)
+
+    def reload_units(self) -> None:
+        """Read the unit files again; returns when that is done.
+
+        A rate limit that an administrator has set is waited for, half a minute at most.
+        """
+        give_up = self._clock.monotonic() + _RELOAD_PATIENCE
+        with _own_errors("reload the unit files"):
+            while True:
+                try:
+                    self._bus.call(_MANAGER, "Reload", timeout=_RELOAD_TIMEOUT)
+                except BusFailure as error:
+                    # Some versions drop the connection while they reload, and the answer with it.
+                    if error.name == NO_REPLY and self._units_are_read(give_up):
+                        return
+                    if error.name != _RATE_LIMITED or self._clock.monotonic() >= give_up:
+                        raise
+                else:
+                    return
+                self._clock.sleep(_SLICE)
+
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
+        """Queue a job, replacing one that is queued, and wait for its end.
+
+        At `timeout` the job is cancelled and the result is TIMEOUT, unless it ended at that very moment.
+        """
+        deadline = self._clock.monotonic() + timeout
+        with (
+            _own_errors(f"{_VERBS[verb]} {unit}"),
+            # A job's end is often told before the call that queued it is answered: listen first.
+            self._bus.mailbox(_JOB_REMOVED, _OWNER_CHANGED) as mailbox,
+        ):
+            self._subscribe()
+            patience = min(timeout, CALL_TIMEOUT)
+            job = self._bus.call(_MANAGER, verb.value, unit, "replace", timeout=patience)
+            return self._await(_Job(job, unit, verb), mailbox, deadline)
+
+    def reset_failed(self, unit: str) -> None:
+        """Forget failures and the count against the start limit; fine if it is not loaded."""
+        with _own_errors(f"reset the failures of {unit}"):
+            try:
+                self._bus.call(_MANAGER, "ResetFailedUnit", unit)
+            except BusFailure as error:
+                if error.name != _NO_SUCH_UNIT:
+                    raise
+
+    def stopping(self) -> bool:
+        """Whether systemd is shutting the machine down."""
+        with _own_errors("read the state of the system"):
+            return bool(self._bus.property(_MANAGER, "SystemState") == "stopping")
+
+    def last_line(self, unit: str, *, invocation: str) -> str:
+        """Give the journal line that tells most of how the unit's process ended, or ""."""
+        return journal.last_line(unit, invocation=invocation)
+
+    def watch_unit(self, name: str, hint: Callable[[str], None]) -> None:
+        """Call `hint` from the loop with a reason when the unit, or systemd itself, may have changed.
+
+        Hints may come in bursts, be needless or, rarely, missing; the first comes at once.
+        """
+        path = f"{_PATH}/unit/{_escaped(name)}"
+        properties = "org.freedesktop.DBus.Properties"
+        changed = Match(_NAME, properties, "PropertiesChanged", path)
+        self._bus.subscribe(changed, lambda _: hint(f"{name} changed"))
+        self._bus.subscribe(_RELOADING, lambda told: self._reloading(told, hint))
+        self._bus.watch_name(_NAME, lambda owner: self._owner_changed(owner, hint))
+
+    def _owner_changed(self, owner: str, hint: Callable[[str], None]) -> None:
+        if owner:
+            # systemd sends no signals before somebody subscribes, and a new one has no subscribers.
+            self._bus.send(_MANAGER, "Subscribe")
+            hint("systemd is there")
+
+    def _reloading(self, told: Signal, hint: Callable[[str], None]) -> None:
+        if told.arguments == (False,):
+            hint("systemd has read its units again")
+
+    def _subscribe(self) -> None:
+        try:
+            self._bus.call(_MANAGER, "Subscribe")
+        except BusFailure as error:
+            if error.name != _ALREADY_SUBSCRIBED:
+                raise
+
+    def _await(self, job: _Job, mailbox: Mailbox, deadline: float) -> JobResult:
+        doubt = self._clock.monotonic() + _DOUBT
+        while (left := deadline - self._clock.monotonic()) > 0:
+            told = mailbox.next(timeout=min(left, _SLICE))
+            self._clock.sleep(0)
+            if told is not None and job.ended_by(told):
+                return _result(told)
+            restarted = told is not None and told.member == OWNER_CHANGED and told.arguments[2]
+            if restarted or self._clock.monotonic() >= doubt:
+                doubt = self._clock.monotonic() + _DOUBT
+                result = self._look(job, mailbox)
+                if result is not None:
+                    return result
+        return self._cancel(job, mailbox)
+
+    def _look(self, job: _Job, mailbox: Mailbox) -> JobResult | None:
+        """Judge by the unit itself, for a signal may be lost while systemd executes itself anew."""
+        try:
+            self._subscribe()
+            remote = Remote(_NAME, job.unit_path, "org.freedesktop.systemd1.Unit")
+            unit = self._bus.properties(remote)
+        except BusFailure as error:
+            if error.name == DISCONNECTED:
+                raise
+            return None
+        pending = unit["Job"][1]
+        if pending == job.path:
+            return None
+        told = mailbox.until(job.ended_by, timeout=0)
+        if told is not None:
+            return _result(told)
+        if pending != _NO_JOB:
+            return JobResult.CANCELED
+        return JobResult.DONE if unit["ActiveState"] in job.good_states else JobResult.FAILED
+
+    def _cancel(self, job: _Job, mailbox: Mailbox) -> JobResult:
+        try:
+            self._bus.call(_MANAGER, "CancelJob", job.number)
+        except BusFailure as error:
+            if error.name != _NO_SUCH_JOB:
+                raise
+            told = mailbox.until(job.ended_by, timeout=0)
+            if told is not None:
+                return _result(told)
+        return JobResult.TIMEOUT
+
+    def _units_are_read(self, give_up: float) -> bool:
+        while True:
+            try:
+                return not self.unit(DOCKER_SERVICE).need_daemon_reload
+            except SystemdFailure as error:
+                if error.name == DISCONNECTED or self._clock.monotonic() >= give_up:
+                    raise
+            self._clock.sleep(_SLICE)
+
+
+class _Job:
+    """A job that was queued."""
+
+    def __init__(self, path: str, unit: str, verb: JobVerb) -> None:
+        self.path = path
+        self.number = int(path.rpartition("/")[2])
+        self.unit_path = f"{_PATH}/unit/{_escaped(unit)}"
+        stopped, serving = {"inactive", "failed"}, {"active", "reloading"}
+        self.good_states = stopped if verb is JobVerb.STOP else serving
+
+    def ended_by(self, told: Signal) -> bool:
+        return told.member == "JobRemoved" and told.arguments[1] == self.path
+
+
+def _result(told: Signal) -> JobResult:
+    word = told.arguments[3]
+    return JobResult(word) if word in set(JobResult) else JobResult.UNKNOWN
+
+
+def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
+    commands = values.get("ExecStart", ())
+    return UnitState(
+        name=name,
+        load_state=values["LoadState"],
+        active_state=values["ActiveState"],
+        sub_state=values["SubState"],
+        result=values.get("Result", "success"),
+        fragment_path=values["FragmentPath"],
+        drop_in_paths=tuple(values["DropInPaths"]),
+        need_daemon_reload=values["NeedDaemonReload"],
+        invocation_id=bytes(values["InvocationID"]).hex(),
+        main_pid=values.get("MainPID", 0),
+        restarts=values.get("NRestarts", 0),
+        exec_status=values.get("ExecMainStatus", 0),
+        exec_start=tuple(commands[0][1]) if commands else (),
+        environment=tuple(values.get("Environment", ())),
+        environment_files=tuple(path for path, _ in values.get("EnvironmentFiles", ())),
+    )
+
+
+def _escaped(name: str) -> str:
+    """Give a unit's name as its object path has it."""
+    plain = string.ascii_letters + string.digits
+    return "".join(letter if letter in plain else f"_{ord(letter):02x}" for letter in name)
+
+
+@contextmanager
+def _own_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except BusFailure as error:
+        raise SystemdFailure(what=what, name=error.name, why=error.text) from error
