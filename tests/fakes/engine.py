@@ -332,6 +332,13 @@ class FakeImages(_Served):
             "RootFS": {"Type": "layers", "Layers": list(found.layers)},
         }
 
+    def history(self, image: str) -> Documents:
+        self._process(f"read the history of image {image}")
+        store = self._dockerd.images
+        layers = store.find(image).layers
+        made = [{"Id": "<missing>", "Size": len(store.layers[layer])} for layer in layers]
+        return [dict(entry) for entry in reversed(made)]
+
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:
         self._process("save images")

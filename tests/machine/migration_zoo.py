@@ -95,6 +95,7 @@ def make_zoo(machine: Machine) -> None:
            f"[ -e /written ] || echo disposable > /written; echo mine > /anonymous/file; {_TRAP}")  # fmt: skip
     docker(*run, "--rm", "--name=disposable-untouched", "--mount=type=tmpfs,target=/in-memory",
            "--volume=/anonymous", "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker("create", "--rm", "--name=disposable-created", "busybox", "sh", "-c", _TRAP)
     docker("run", "--name=exited-3", "busybox", "sh", "-c", "echo bye > /last; exit 3", check=False)
     docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
     docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.migration.archive import read_document, write_document
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
-from dockcfgd.migration.inventory import ACTIVE, HOLD_LABEL, container_name, inspected
+from dockcfgd.migration.inventory import HOLD_LABEL, container_name, inspected
 from dockcfgd.migration.kept_images import commit_changes, drop_kept_names, short
 from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, start_as_before
@@ -32,11 +32,15 @@ _PURPOSE = "running"
 
 
 def keep(access: Access, *, folder: str) -> None:
-    """Keep every running `--rm` container that `folder` does not have yet."""
+    """Keep every `--rm` container that `folder` does not have yet.
+
+    Also one that has not run so far: an engine that starts removes those that do not run.
+    """
     done = {text(document, "Id") for document, _ in kept(folder)}
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     for document in inspected(access.containers):
-        if _disposable(document) and text(document, "Id") not in done:
+        auto_remove = flag(document, "HostConfig", "AutoRemove")
+        if auto_remove and text(document, "Id") not in done:
             _hold_volumes(access, document)
             image = commit_changes(access.containers, document, purpose=_PURPOSE)
             content: Document = {"inspect": document, "image": image}
@@ -84,11 +88,6 @@ def drop_holders(access: Access) -> None:
     for listed in access.containers.list():
         if HOLD_LABEL in table(listed, "Labels"):
             access.containers.remove(text(listed, "Id"))
-
-
-def _disposable(document: Document) -> bool:
-    active = text(document, "State", "Status") in ACTIVE
-    return active and flag(document, "HostConfig", "AutoRemove")
 
 
 def _holder(document: Document) -> str:

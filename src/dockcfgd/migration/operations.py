@@ -110,7 +110,7 @@ def restore(access: Access, *, folder: str, progress: Progressing) -> dict[str, 
 
 
 def keep_disposable(access: Access, *, folder: str) -> None:
-    """Keep every running `--rm` container in `folder`, a folder of its own."""
+    """Keep every `--rm` container in `folder`, a folder of its own."""
     disposable.keep(access, folder=folder)
 
 
