@@ -18,8 +18,8 @@ class Notifier:
     """The way to the supervisor that started this process.
 
     Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment, so that no child
-    speaks in our name. `watchdog_interval` is how often `watchdog` is to be called, in seconds; None
-    where nobody waits for it.
+    speaks in our name. `watchdog_interval` is how often `watchdog` is to be called, in seconds, and
+    None where nobody waits for it.
     """
 
     def __init__(self, environment: MutableMapping[str, str] | None = None) -> None:

@@ -58,9 +58,9 @@ _VERBS = {
 class SystemdBus:
     """`ports.Systemd` on a bus connection, which its owner opens and closes.
 
-    Any thread may use it, with or without a running loop; only `watch_unit` needs one. While a job is
-    awaited the clock's `sleep` is called at least once a second (with 0). A lost bus connection is a
-    SystemdFailure with the name DISCONNECTED.
+    Any thread may use it, with or without a running loop; only `watch_unit` needs one. While a job
+    is awaited the clock's `sleep` is called at least once a second (with 0). A lost bus connection
+    is a SystemdFailure with the name DISCONNECTED.
     """
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
@@ -110,7 +110,7 @@ class SystemdBus:
     def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
         """Queue a job, replacing one that is queued, and wait for its end.
 
-        At `timeout` the job is cancelled and the result is TIMEOUT, unless it ended at that very moment.
+        At `timeout` the job is cancelled and the result is TIMEOUT, unless it ended just then.
         """
         deadline = self._clock.monotonic() + timeout
         with (
@@ -142,7 +142,7 @@ class SystemdBus:
         return journal.last_line(unit, invocation=invocation)
 
     def watch_unit(self, name: str, hint: Callable[[str], None]) -> None:
-        """Call `hint` from the loop with a reason when the unit, or systemd itself, may have changed.
+        """Call `hint` from the loop with a reason when the unit or systemd itself may have changed.
 
         Hints may come in bursts, be needless or, rarely, missing; the first comes at once.
         """
