@@ -186,6 +186,10 @@ class FakeFiles:
         state = self._look(path, limit=_LIMIT)
         return state.content.decode()
 
+    def is_link(self, path: str) -> bool:
+        """Tell whether a symbolic link has the name."""
+        return isinstance(self._live.get(path), Link)
+
     def snapshot(self) -> dict[str, bytes]:
         """Give all files with their content."""
         return {path: node.content for path, node in self._live.items() if isinstance(node, File)}
