@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.systemd import JobResult, JobVerb
 
-__all__ = ["Clock", "Containers", "Engine", "Files", "Images", "Networks", "Progressing", "ReloadEvents", "Systemd", "Validator"]
+__all__ = [
+    "Clock",
+    "Containers",
+    "Engine",
+    "Files",
+    "Images",
+    "Networks",
+    "Progressing",
+    "ReloadEvents",
+    "Systemd",
+    "Validator",
+]
 
 
 class Clock(Protocol):

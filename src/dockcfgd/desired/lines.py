@@ -9,7 +9,16 @@ if TYPE_CHECKING:
 
 __all__ = ["key_lines"]
 
-_ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\", "e": "\x1b"}
+_ESCAPES = {
+    "b": "\b",
+    "t": "\t",
+    "n": "\n",
+    "f": "\f",
+    "r": "\r",
+    '"': '"',
+    "\\": "\\",
+    "e": "\x1b",
+}
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -111,7 +120,9 @@ class _Scanner:
             if char == "\\" and quote[0] == '"':
                 escape = self._take()
                 digits = {"x": 2, "u": 4, "U": 8}.get(escape)
-                content += _ESCAPES.get(escape, "") if digits is None else chr(int(self._take(digits), 16))
+                content += (
+                    _ESCAPES.get(escape, "") if digits is None else chr(int(self._take(digits), 16))
+                )
             else:
                 content += char
         self._take(len(quote))

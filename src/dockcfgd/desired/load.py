@@ -45,7 +45,9 @@ class Loaded:
     findings: list[Finding] = field(default_factory=list)
 
 
-def load(files: Files, *, config_file: str, folders: Sequence[str], extra: Sequence[Text] = ()) -> Loaded:
+def load(
+    files: Files, *, config_file: str, folders: Sequence[str], extra: Sequence[Text] = ()
+) -> Loaded:
     """Read `config_file`, then `*.toml` of `folders` in the order of their names; a later folder hides an earlier one's file.
 
     `extra` texts hide files of the same name. A table is merged, any other value replaced; `unset` lists dotted keys of
@@ -65,10 +67,18 @@ def _in_order(
 ) -> Iterable[tuple[str, str]]:
     chosen: dict[str, str | Text] = {}
     for folder in folders:
-        names = [name for name in files.names(folder) if name.endswith(".toml") and not name.startswith(".")]
+        names = [
+            name
+            for name in files.names(folder)
+            if name.endswith(".toml") and not name.startswith(".")
+        ]
         if len(names) > _LIMIT_FILES:
             loaded.findings.append(
-                Finding(file=folder, message=f"cannot use {len(names)} files", hint=f"at most {_LIMIT_FILES} in one folder")
+                Finding(
+                    file=folder,
+                    message=f"cannot use {len(names)} files",
+                    hint=f"at most {_LIMIT_FILES} in one folder",
+                )
             )
             return
         chosen.update({name: str(PurePosixPath(folder) / name) for name in names})
@@ -91,7 +101,9 @@ def _read(files: Files, path: str, loaded: Loaded) -> str | None:
         return None
     if state.kind is FileKind.ABSENT:
         return None
-    loaded.files.append(InputFile(path=path, inode=state.inode, mtime_ns=state.mtime_ns, size=len(state.content)))
+    loaded.files.append(
+        InputFile(path=path, inode=state.inode, mtime_ns=state.mtime_ns, size=len(state.content))
+    )
     finding = _distrust(state)
     if finding is not None:
         loaded.findings.append(finding)
@@ -101,14 +113,28 @@ def _read(files: Files, path: str, loaded: Loaded) -> str | None:
 
 def _distrust(state: FileState) -> Finding | None:
     if state.kind is FileKind.DANGLING:
-        return Finding(file=state.path, message="cannot read it: the link leads nowhere", hint="remove or mend the link")
+        return Finding(
+            file=state.path,
+            message="cannot read it: the link leads nowhere",
+            hint="remove or mend the link",
+        )
     if state.kind is not FileKind.REGULAR:
-        return Finding(file=state.path, message=f"cannot read it: not a regular file but a {state.kind}", hint="put a regular file there")
+        return Finding(
+            file=state.path,
+            message=f"cannot read it: not a regular file but a {state.kind}",
+            hint="put a regular file there",
+        )
     if state.tag.uid != 0:
-        return Finding(file=state.path, message=f"owned by uid {state.tag.uid}, not by root", hint=f"chown root {state.path}")
+        return Finding(
+            file=state.path,
+            message=f"owned by uid {state.tag.uid}, not by root",
+            hint=f"chown root {state.path}",
+        )
     if state.tag.mode & _OTHERS_MAY_WRITE:
         return Finding(
-            file=state.path, message=f"others than root may write it (mode {state.tag.mode:04o})", hint=f"chmod go-w {state.path}"
+            file=state.path,
+            message=f"others than root may write it (mode {state.tag.mode:04o})",
+            hint=f"chmod go-w {state.path}",
         )
     return None
 
@@ -116,14 +142,21 @@ def _distrust(state: FileState) -> Finding | None:
 def _decode(path: str, content: bytes, loaded: Loaded) -> str | None:
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         loaded.findings.append(
-            Finding(file=path, line=1, message="begins with a byte order mark", hint="save it as plain UTF-8 without BOM")
+            Finding(
+                file=path,
+                line=1,
+                message="begins with a byte order mark",
+                hint="save it as plain UTF-8 without BOM",
+            )
         )
         return None
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        loaded.findings.append(Finding(file=path, line=line, message="not valid UTF-8", hint="save it as UTF-8"))
+        loaded.findings.append(
+            Finding(file=path, line=line, message="not valid UTF-8", hint="save it as UTF-8")
+        )
         return None
 
 
@@ -134,7 +167,11 @@ def _merge_text(loaded: Loaded, shown: str, text: str) -> None:
         match = _ERROR_LINE.search(str(error))
         line = int(match[1]) if match and match[1] else text.count("\n") + 1
         message = _ERROR_LINE.sub("", str(error))
-        loaded.findings.append(Finding(file=shown, line=line, message=f"not valid TOML: {message[:1].lower()}{message[1:]}"))
+        loaded.findings.append(
+            Finding(
+                file=shown, line=line, message=f"not valid TOML: {message[:1].lower()}{message[1:]}"
+            )
+        )
         return
     except RecursionError:
         loaded.findings.append(Finding(file=shown, message="nested too deeply"))
@@ -147,14 +184,25 @@ def _merge_text(loaded: Loaded, shown: str, text: str) -> None:
 def _unset(loaded: Loaded, keys: object, shown: str, lines: dict[KeyPath, int]) -> None:
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         loaded.findings.append(
-            Finding(file=shown, line=lines.get(("unset",)), key="unset", message="must be a list of dotted keys", hint='unset = ["engine.debug"]')
+            Finding(
+                file=shown,
+                line=lines.get(("unset",)),
+                key="unset",
+                message="must be a list of dotted keys",
+                hint='unset = ["engine.debug"]',
+            )
         )
         return
     for key in keys:
         path = _split(key)
         if path is None:
             loaded.findings.append(
-                Finding(file=shown, line=lines.get(("unset",)), key="unset", message=f"{key!r} is not a dotted key")
+                Finding(
+                    file=shown,
+                    line=lines.get(("unset",)),
+                    key="unset",
+                    message=f"{key!r} is not a dotted key",
+                )
             )
             continue
         _forget(loaded, path)
@@ -186,8 +234,13 @@ def _forget(loaded: Loaded, path: KeyPath) -> None:
         del loaded.sources[known]
 
 
-def _merge(  # noqa: PLR0913 -- one recursion, its state passed along
-    loaded: Loaded, into: dict[str, Any], table: dict[str, Any], prefix: KeyPath, shown: str, lines: dict[KeyPath, int]
+def _merge(
+    loaded: Loaded,
+    into: dict[str, Any],
+    table: dict[str, Any],
+    prefix: KeyPath,
+    shown: str,
+    lines: dict[KeyPath, int],
 ) -> None:
     for name, value in table.items():
         path = (*prefix, name)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from dockcfgd.desired.schema import Root
 from dockcfgd.engine_keys.check import check
+from dockcfgd.engine_keys.finding import KeyFinding, shown_path
 from dockcfgd.model.desired import DesiredState, KeyPath, Service, dotted
 from dockcfgd.model.errors import Finding, InvalidDesiredState
 from dockcfgd.model.policy import Backup, Policy, Storage, Verify
@@ -52,8 +53,8 @@ def parse(loaded: Loaded, *, version: EngineVersion | None) -> DesiredState | No
     extra = loaded.document.get("engine-extra", {})
     if isinstance(engine, dict):
         findings += [
-            _placed(loaded, ("engine", *found.path), found.message, found.hint)
-            for found in check(engine, version=version)
+            _placed(loaded, ("engine", *found.path), _without_key(found), found.hint)
+            for found in check(engine, version)
         ]
     if isinstance(engine, dict) and isinstance(extra, dict):
         findings += [
@@ -138,9 +139,15 @@ def _finding(loaded: Loaded, details: ErrorDetails) -> Finding:
     if kind == "literal_error" and path[:2] == ("service", "unit"):
         return _placed(loaded, path, "no such section", "Unit, Service or Install")
     if kind == "literal_error":
-        return _placed(loaded, path, f"must be {details.get('ctx', {}).get('expected', 'another value')}", "")
+        return _placed(
+            loaded, path, f"must be {details.get('ctx', {}).get('expected', 'another value')}", ""
+        )
     message = _PLAIN.get(kind, details["msg"].removeprefix("Value error, "))
     return _placed(loaded, path, message[:1].lower() + message[1:], "")
+
+
+def _without_key(found: KeyFinding) -> str:
+    return found.message.removeprefix(f"cannot use {shown_path(found.path)}: ")
 
 
 def _path(document: Any, location: tuple[int | str, ...]) -> KeyPath:  # noqa: ANN401 -- any TOML value
@@ -157,7 +164,11 @@ def _path(document: Any, location: tuple[int | str, ...]) -> KeyPath:  # noqa: A
 def _nearest(path: KeyPath) -> str:
     model: type[BaseModel] | None = Root
     for part in path[:-1]:
-        fields: dict[str, Any] = {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
+        fields: dict[str, Any] = (
+            {}
+            if model is None
+            else {field.alias or name: field for name, field in model.model_fields.items()}
+        )
         inner = fields[part].annotation if part in fields else None
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
     if model is None:
@@ -165,5 +176,3 @@ def _nearest(path: KeyPath) -> str:
     names = [field.alias or name for name, field in model.model_fields.items()]
     near = difflib.get_close_matches(path[-1], names, n=1)
     return f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"
-
-

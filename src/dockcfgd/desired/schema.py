@@ -44,7 +44,12 @@ def _single_line(value: str) -> str:
 
 
 def _variable(value: str) -> str:
-    if not value or not value.isascii() or value[0].isdigit() or not value.replace("_", "").isalnum():
+    if (
+        not value
+        or not value.isascii()
+        or value[0].isdigit()
+        or not value.replace("_", "").isalnum()
+    ):
         msg = f"{value!r} is not the name of an environment variable"
         raise ValueError(msg)
     return value
@@ -76,7 +81,9 @@ def _not_yet(value: Any) -> Any:  # noqa: ANN401 -- any non-default value of an 
     raise ValueError(msg)
 
 
-def _choice(kind: type[OnDrift] | type[RestartStyle] | type[UnmanagedKeys] | type[ContainersRule]) -> BeforeValidator:
+def _choice(
+    kind: type[OnDrift | RestartStyle | UnmanagedKeys | ContainersRule],
+) -> BeforeValidator:
     words = " or ".join(f'"{member}"' for member in kind)
 
     def read(value: object) -> object:
@@ -114,7 +121,7 @@ def _only_false(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its va
 
 
 def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
-    return value if value else bool(_not_yet(value))
+    return value or bool(_not_yet(value))
 
 
 def _on_drift(value: object) -> object:
@@ -124,11 +131,16 @@ def _on_drift(value: object) -> object:
 class ServiceTable(_Table):
     """`[service]`."""
 
-    environment: dict[Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_no_null)]] = {}
+    environment: dict[
+        Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_no_null)]
+    ] = {}
     arguments: list[Annotated[str, AfterValidator(_flag)]] = []
     unit: dict[
         Literal["Unit", "Service", "Install"],
-        Annotated[dict[str, bool | int | Directive | list[bool | int | Directive]], BeforeValidator(_section)],
+        Annotated[
+            dict[str, bool | int | Directive | list[bool | int | Directive]],
+            BeforeValidator(_section),
+        ],
     ] = {}
 
 

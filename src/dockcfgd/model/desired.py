@@ -16,7 +16,10 @@ KeyPath: TypeAlias = tuple[str, ...]
 
 def dotted(path: KeyPath) -> str:
     """Give a key path as TOML writes it, parts quoted where they need it."""
-    return ".".join(part if part.replace("-", "").replace("_", "").isalnum() and part.isascii() else f'"{part}"' for part in path)
+    return ".".join(
+        part if part.replace("-", "").replace("_", "").isalnum() and part.isascii() else f'"{part}"'
+        for part in path
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """The errors that end a transaction or a request, each with what an operator needs to act.
 
-    DockcfgdError
-    +- InvalidDesiredState   the TOML files cannot be used; carries one Finding for each reason
-    +- StaleFile             a managed file changed between observation and write
-    +- FileFailure           a file cannot be read, written or removed; carries errno
-    +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
-    +- BusFailure            a D-Bus call failed, or the connection to the bus did
-    +- EngineFailure         the Docker API refused or could not be reached
-    +- StepFailed            a step ran and its outcome is not the wanted one (a verdict on the state tried)
-    +- StateFileFailure      state.db cannot be used
+DockcfgdError
++- InvalidDesiredState   the TOML files cannot be used; carries one Finding for each reason
++- StaleFile             a managed file changed between observation and write
++- FileFailure           a file cannot be read, written or removed; carries errno
++- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
++- BusFailure            a D-Bus call failed, or the connection to the bus did
++- EngineFailure         the Docker API refused or could not be reached
++- StepFailed            a step ran and its outcome is not the wanted one (a verdict on the state tried)
++- StateFileFailure      state.db cannot be used
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ class Finding:
 
     def text(self) -> str:
         """Give the finding as one line: `FILE:LINE: KEY: message (hint)`."""
-        where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
+        where = (
+            ""
+            if self.file is None
+            else f"{self.file}:{self.line}: "
+            if self.line
+            else f"{self.file}: "
+        )
         key = f"{self.key}: " if self.key else ""
         hint = f" ({self.hint})" if self.hint else ""
         return f"{where}{key}{self.message}{hint}"
@@ -70,7 +76,9 @@ class StaleFile(DockcfgdError):
     """A managed file is no longer what was observed; it was left as it is now."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"cannot replace {path}: it changed since it was looked at, and was left alone")
+        super().__init__(
+            f"cannot replace {path}: it changed since it was looked at, and was left alone"
+        )
         self.path = path
 
 

@@ -99,7 +99,12 @@ class EngineState:
     def swarm_active(self) -> bool:
         """Whether the host is a swarm node."""
         swarm = self.info.get("Swarm")
-        return isinstance(swarm, dict) and swarm.get("LocalNodeState") in {"active", "pending", "locked", "error"}
+        return isinstance(swarm, dict) and swarm.get("LocalNodeState") in {
+            "active",
+            "pending",
+            "locked",
+            "error",
+        }
 
     @property
     def running(self) -> tuple[Container, ...]:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.errors import Finding
 
-__all__ = ["BackStep", "Disturbed", "Drift", "Plan"]
+__all__ = [
+    "BackStep",
+    "Disturbed",
+    "Drift",
+    "Plan",
+    "way_back_from_json",
+    "way_back_to_json",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,20 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class BackStep:
-    """A step of the way back, needed once the forward step with index `needed_from` (from 0) has begun."""
+    """A step of the way back, needed once the forward step `needed_from` (from 0) has begun.
+
+    `needed_before`: no longer needed once that forward step has begun, for a heavier way back covers it (None: always).
+    """
 
     step: Step
     needed_from: int
+    needed_before: int | None = None
+
+    def needed(self, begun: int) -> bool:
+        """Whether it is needed when forward step `begun` is the last that has begun (-1: none)."""
+        return self.needed_from <= begun and (
+            self.needed_before is None or begun < self.needed_before
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +86,10 @@ class Plan:
         content = json.dumps(
             [
                 self.impact.word,
-                [[drift.where, list(drift.path), drift.desired, drift.actual] for drift in self.drifts],
+                [
+                    [drift.where, list(drift.path), drift.desired, drift.actual]
+                    for drift in self.drifts
+                ],
                 [to_json(step) for step in self.steps],
                 [refusal.text() for refusal in self.refusals],
             ],
@@ -80,16 +100,19 @@ class Plan:
 
 def way_back_to_json(way_back: tuple[BackStep, ...]) -> list[Json]:
     """Give a way back as JSON for the journal."""
-    return [{"needed_from": back.needed_from, "step": to_json(back.step)} for back in way_back]
+    return [
+        {"from": back.needed_from, "before": back.needed_before, "step": to_json(back.step)}
+        for back in way_back
+    ]
 
 
 def way_back_from_json(document: list[dict[str, Json]]) -> tuple[BackStep, ...]:
     """Give the way back that `way_back_to_json` wrote."""
     steps = []
     for item in document:
-        step, needed_from = item["step"], item["needed_from"]
-        if not isinstance(step, dict) or not isinstance(needed_from, int):
-            msg = f"not a step of a way back: {item!r}"
-            raise TypeError(msg)
-        steps.append(BackStep(step=from_json(step), needed_from=needed_from))
+        step, first, before = item["step"], item["from"], item["before"]
+        if not isinstance(step, dict) or not isinstance(first, int):
+            raise TypeError(f"not a step of a way back: {item!r}")
+        last = before if isinstance(before, int) else None
+        steps.append(BackStep(step=from_json(step), needed_from=first, needed_before=last))
     return tuple(steps)

@@ -7,7 +7,16 @@ from enum import StrEnum
 
 from dockcfgd.model.impact import Impact
 
-__all__ = ["Backup", "ContainersRule", "OnDrift", "Policy", "RestartStyle", "Storage", "UnmanagedKeys", "Verify"]
+__all__ = [
+    "Backup",
+    "ContainersRule",
+    "OnDrift",
+    "Policy",
+    "RestartStyle",
+    "Storage",
+    "UnmanagedKeys",
+    "Verify",
+]
 
 
 class OnDrift(StrEnum):

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
 
-__all__ = ["Condition", "EngineSummary", "FindingView", "InputView", "LastTransaction", "Phase", "Progress", "Status", "StepView", "Verdict"]
+__all__ = [
+    "Condition",
+    "EngineSummary",
+    "FindingView",
+    "InputView",
+    "LastTransaction",
+    "Phase",
+    "Progress",
+    "Status",
+    "StepView",
+    "Verdict",
+]
 
 
 class Phase(StrEnum):
@@ -152,7 +163,12 @@ class Status:
             }
         return {
             "schema": 1,
-            "daemon": {"version": self.version, "pid": self.pid, "since": self.since, "started_ticks": self.started_ticks},
+            "daemon": {
+                "version": self.version,
+                "pid": self.pid,
+                "since": self.since,
+                "started_ticks": self.started_ticks,
+            },
             "phase": str(self.phase),
             "condition": str(self.condition),
             "reason": self.reason,

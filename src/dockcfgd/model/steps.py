@@ -198,8 +198,23 @@ Step: TypeAlias = (
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
-        Expectation, Tag, WriteFile, RemoveFile, ReloadUnits, NoteRunning, KeepDisposable, ReloadEngine, RestartEngine,
-        StopEngine, StartEngine, ResumeContainers, BackUpImages, BackUpContainers, SetAside, PutBack, RestoreStorage,
+        Expectation,
+        Tag,
+        WriteFile,
+        RemoveFile,
+        ReloadUnits,
+        NoteRunning,
+        KeepDisposable,
+        ReloadEngine,
+        RestartEngine,
+        StopEngine,
+        StartEngine,
+        ResumeContainers,
+        BackUpImages,
+        BackUpContainers,
+        SetAside,
+        PutBack,
+        RestoreStorage,
         ProveEngine,
     )
 }

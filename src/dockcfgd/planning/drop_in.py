@@ -31,7 +31,10 @@ def render_drop_in(service: Service, launch: Launch) -> bytes | None:
     for section in ("Unit", "Service", "Install"):
         body: list[str] = []
         if section == "Service":
-            body += [f"Environment={quote(f'{name}={value}')}" for name, value in sorted(service.environment.items())]
+            body += [
+                f"Environment={quote(f'{name}={value}')}"
+                for name, value in sorted(service.environment.items())
+            ]
             body += _command(service, launch)
         for name, values in sorted(directives.get(section, {}).items()):
             body += [f"{name}={value}" for value in values]
@@ -47,4 +50,8 @@ def _command(service: Service, launch: Launch) -> list[str]:
         msg = "cannot add arguments: docker.service has no ExecStart of its own to build on"
         raise ValueError(msg)
     words = " ".join(quote(argument, command=True) for argument in service.arguments)
-    return [f"# on the base of {launch.base.file}, digest {launch.digest}", "ExecStart=", f"ExecStart={launch.base.text} {words}"]
+    return [
+        f"# on the base of {launch.base.file}, digest {launch.digest}",
+        "ExecStart=",
+        f"ExecStart={launch.base.text} {words}",
+    ]

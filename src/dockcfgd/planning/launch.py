@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.key import Shape
 from dockcfgd.engine_keys.table import table
-from dockcfgd.planning.unit_text import Command, binary_and_flags, environment_of, exec_start, expand, split
+from dockcfgd.planning.unit_text import (
+    Command,
+    binary_and_flags,
+    environment_of,
+    exec_start,
+    expand,
+    split,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,10 +87,19 @@ def parse_flags(arguments: Sequence[str]) -> tuple[Flag, ...]:
             name, equals, value = word[:2], "=", word[2:].removeprefix("=")
         key = keys.get(name)
         switch = key is not None and key.shape is Shape.BOOL
-        if not equals and not switch and position < len(arguments) and not arguments[position].startswith("-"):
+        if (
+            not equals
+            and not switch
+            and position < len(arguments)
+            and not arguments[position].startswith("-")
+        ):
             value = arguments[position]
             position += 1
-            flags.append(Flag(text=f"{name} {value}", key="" if key is None else key.name, value=value))
+            flags.append(
+                Flag(text=f"{name} {value}", key="" if key is None else key.name, value=value)
+            )
             continue
-        flags.append(Flag(text=word, key="" if key is None else key.name, value=value if equals else "true"))
+        flags.append(
+            Flag(text=word, key="" if key is None else key.name, value=value if equals else "true")
+        )
     return tuple(flags)

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
 
-__all__ = ["ABSENT", "flatten", "get", "put", "remove"]
+__all__ = ["ABSENT", "Absent", "flatten", "get", "put", "remove"]
 
 _WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
 
 
-class _Absent:
+class Absent:
+    """The type of ABSENT: no value stands there."""
+
     def __repr__(self) -> str:
         return "ABSENT"
 
 
-ABSENT = _Absent()
+ABSENT = Absent()
 
 
 def flatten(document: Mapping[str, Json], prefix: KeyPath = ()) -> dict[KeyPath, Json]:
@@ -40,7 +42,7 @@ def flatten(document: Mapping[str, Json], prefix: KeyPath = ()) -> dict[KeyPath,
     return leaves
 
 
-def get(document: Mapping[str, Json], path: KeyPath) -> Json | _Absent:
+def get(document: Mapping[str, Json], path: KeyPath) -> Json | Absent:
     """Give the value at `path`, or ABSENT."""
     value: Json = dict(document)
     for part in path:

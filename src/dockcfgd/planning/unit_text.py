@@ -14,9 +14,29 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.host import UnitFile
 
-__all__ = ["Command", "binary_and_flags", "environment_of", "exec_start", "expand", "quote", "split"]
+__all__ = [
+    "Command",
+    "binary_and_flags",
+    "environment_of",
+    "exec_start",
+    "expand",
+    "quote",
+    "split",
+]
 
-_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'", "s": " "}
+_ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    '"': '"',
+    "'": "'",
+    "s": " ",
+}
 _QUOTED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"'}
 _VARIABLE = re.compile(r"\$(\$|\{(\w+)\}|(\w+))")
 _PREFIXES = "@-:+!"
@@ -100,7 +120,11 @@ def expand(words: Sequence[str], environment: dict[str, str]) -> list[str]:
         if alone:
             expanded += split(environment.get(alone[1], ""))
         else:
-            expanded.append(_VARIABLE.sub(lambda match: _substitute(match, environment), word).replace("%%", "%"))
+            expanded.append(
+                _VARIABLE.sub(lambda match: _substitute(match, environment), word).replace(
+                    "%%", "%"
+                )
+            )
     return expanded
 
 
@@ -110,7 +134,9 @@ def _substitute(match: re.Match[str], environment: dict[str, str]) -> str:
     return environment.get(match[2], "") if match[2] else match[0]
 
 
-def environment_of(assignments: Iterable[str], environment_files: Iterable[UnitFile]) -> dict[str, str]:
+def environment_of(
+    assignments: Iterable[str], environment_files: Iterable[UnitFile]
+) -> dict[str, str]:
     """Give the environment: `Environment=` as systemd lists it, then the environment files over it."""
     environment = dict(assignment.partition("=")[::2] for assignment in assignments)
     for environment_file in environment_files:

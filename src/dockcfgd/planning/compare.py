@@ -1,0 +1,92 @@
+"""What differs between the target and the host, key by key, and what each difference takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys import proof
+from dockcfgd.engine_keys.table import impact as key_impact
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.host import EngineState, HostState
+from dockcfgd.model.impact import Impact
+from dockcfgd.model.plan import Drift
+from dockcfgd.planning import leaves
+from dockcfgd.planning.target import Target, daemon_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dockcfgd.model.desired import Json, KeyPath
+
+__all__ = ["differences", "engine_shows"]
+
+# Settings that PID 1 itself acts on; every other one of [Service] reaches the process at its start only.
+_READ_BY_MANAGER = ("Restart", "Timeout", "StartLimit", "Kill", "SendSIG", "Watchdog", "FinalKill")
+
+
+def differences(target: Target, host: HostState) -> tuple[Drift, ...]:
+    """Give every difference: in the file, in the running engine although the file is right, in the drop-in."""
+    return (*_file_differences(target, host), *_drop_in_differences(target, host))
+
+
+def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
+    current = daemon_json(host)
+    wanted = target.document or {}
+    version = EngineVersion.parse_or_none(host.version)
+    was, shall = leaves.flatten(current), leaves.flatten(wanted)
+    for path in sorted(target.touched | set(was) | set(shall)):
+        before, after = was.get(path, leaves.ABSENT), shall.get(path, leaves.ABSENT)
+        shown = engine_shows(path, _plain(after), host)
+        if before != after or type(before) is not type(after):
+            weight = Impact.NONE if shown is True else key_impact(path, version)
+            yield Drift("daemon.json", path, _plain(after), _plain(before), weight)
+        elif path in target.touched and shown is False and path in shall:
+            actual = proof.observed(path, _info(host))
+            live = actual.value if isinstance(actual, proof.Observed) else None
+            yield Drift("engine", path, _plain(after), live, key_impact(path, version))
+
+
+def _plain(value: Json | leaves.Absent) -> Json:
+    return None if isinstance(value, leaves.Absent) else value
+
+
+def engine_shows(path: KeyPath, value: Json, host: HostState) -> bool | None:
+    """Tell whether the running engine shows `value` (None: the default) for the key; None where it cannot be seen."""
+    if not isinstance(host.engine, EngineState):
+        return None
+    return proof.info_agrees(path, value, host.engine.info)
+
+
+def _info(host: HostState) -> dict[str, Json]:
+    return dict(host.engine.info) if isinstance(host.engine, EngineState) else {}
+
+
+def _drop_in_differences(target: Target, host: HostState) -> Iterable[Drift]:
+    if not target.owns_drop_in:
+        return
+    is_there = host.drop_in.content.decode(errors="replace") if host.drop_in.present else None
+    wanted = None if target.drop_in is None else target.drop_in.decode()
+    if is_there != wanted:
+        weight = _weight(is_there, wanted)
+        yield Drift("drop-in", ("drop-in",), wanted, is_there, weight)
+    elif wanted is not None and host.drop_in.path not in host.unit.drop_in_paths:
+        yield Drift("drop-in", ("drop-in",), wanted, "not loaded by systemd", _weight(None, wanted))
+
+
+def _weight(before: str | None, after: str | None) -> Impact:
+    changed = set(_settings(before)) ^ set(_settings(after))
+    lighter = all(
+        section != "Service" or setting.startswith(_READ_BY_MANAGER) for section, setting in changed
+    )
+    if not changed:
+        return Impact.NONE
+    return Impact.RELOAD if lighter else Impact.RESTART
+
+
+def _settings(text: str | None) -> Iterable[tuple[str, str]]:
+    section = ""
+    for line in (text or "").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            yield section, line

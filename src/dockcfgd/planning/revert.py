@@ -1,0 +1,169 @@
+"""The way back, worked out from the steps and the host as it was: data, journalled before the first effect.
+
+Each back step says from which forward step on it is needed, so that going back undoes what was begun and no more. Rejected:
+undo closures (they do not outlive the process), and planning the way back after the failure (the host is broken then).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
+from dockcfgd.model.plan import BackStep, Drift
+from dockcfgd.planning import leaves
+from dockcfgd.planning.expect import (
+    RELOAD_SECONDS,
+    defaults_to_write,
+    ownership,
+    proof_of,
+    reload_expectations,
+    start_timeout,
+    stop_timeout,
+)
+from dockcfgd.planning.target import daemon_json, render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.host import HostState
+    from dockcfgd.model.policy import Verify
+
+__all__ = ["way_back"]
+
+
+def way_back(
+    steps: Sequence[do.Step], *, host: HostState, drifts: Sequence[Drift], verify: Verify
+) -> tuple[BackStep, ...]:
+    """Give the steps that lead from any point of `steps` back to `host`, in the order to do them."""
+    back: list[BackStep] = []
+    heavy = _first(steps, do.RestartEngine, do.StopEngine)
+    reload = _first(steps, do.ReloadEngine)
+    proof = proof_of(
+        daemon_json(host),
+        {drift.path for drift in drifts if drift.where == "daemon.json"},
+        verify=verify,
+        settle=verify.settle,
+        containers=True,
+    )
+    if heavy is not None:
+        back.append(BackStep(do.StopEngine(stop_timeout()), heavy))
+    back += [
+        BackStep(do.PutBack(step.root, step.driver, step.folder), index)
+        for index, step in enumerate(steps)
+        if isinstance(step, do.SetAside)
+    ]
+    if reload is not None:
+        back += _reload_back(steps, host, reload, heavy)
+    back += _files_back(steps, host)
+    if heavy is not None:
+        back.append(BackStep(do.StartEngine(start_timeout(verify)), heavy))
+    back += _containers_back(steps)
+    if reload is not None and heavy is None:
+        back.append(BackStep(proof, reload))
+    if heavy is not None:
+        back.append(BackStep(proof, heavy))
+    return tuple(back)
+
+
+def _first(steps: Sequence[do.Step], *kinds: type[do.Step]) -> int | None:
+    return next((index for index, step in enumerate(steps) if isinstance(step, kinds)), None)
+
+
+def _given(steps: Sequence[do.Step], state: FileState) -> tuple[Tag, ...]:
+    """Give every tag that the file may have on the way: as it was, and each state that a step gives it."""
+    tags = [state.tag]
+    for step in steps:
+        if isinstance(step, do.WriteFile) and step.path == state.path:
+            tags.append(Tag(digest_of(step.content), step.uid, step.gid, step.mode))
+        elif isinstance(step, do.RemoveFile) and step.path == state.path:
+            tags.append(ABSENT)
+    return tuple(dict.fromkeys(tags))
+
+
+def _reload_back(
+    steps: Sequence[do.Step], host: HostState, reload: int, heavy: int | None
+) -> list[BackStep]:
+    """Undo a reload by a reload; keys that were not set get their default first, or the new value would stay."""
+    old = daemon_json(host)
+    document: dict[str, Json] = copy.deepcopy(old)
+    for step in steps:
+        if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path:
+            written = daemon_json_of(step.content)
+            for path, value in defaults_to_write(written, old, host).items():
+                leaves.put(document, path, value)
+    content = render(document) if document != old else host.daemon_json.content or render(old)
+    tags = (*_given(steps, host.daemon_json), _tag(host.daemon_json, content))
+    write = do.WriteFile(host.daemon_json.path, content, tags, *ownership(host.daemon_json))
+    return [
+        BackStep(write, reload, heavy),
+        BackStep(do.ReloadEngine(reload_expectations(document), RELOAD_SECONDS), reload, heavy),
+    ]
+
+
+def daemon_json_of(content: bytes) -> dict[str, Json]:
+    """Give the document of bytes that a plan itself rendered or read before."""
+    import json  # noqa: PLC0415 -- only a way back with a reload needs it
+
+    document = json.loads(content.decode("utf-8-sig") or "{}")
+    return document if isinstance(document, dict) else {}
+
+
+def _tag(state: FileState, content: bytes) -> Tag:
+    uid, gid, mode = ownership(state)
+    return Tag(digest_of(content), uid, gid, mode)
+
+
+def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
+    back: list[BackStep] = []
+    for state in (host.daemon_json, host.drop_in):
+        index = next(
+            (
+                index
+                for index, step in enumerate(steps)
+                if isinstance(step, do.WriteFile | do.RemoveFile) and step.path == state.path
+            ),
+            None,
+        )
+        if index is None:
+            continue
+        tags = _given(steps, state)
+        extra = tuple(
+            _tag(state, step.step.content)
+            for step in (_reload_back(steps, host, 0, None) if state is host.daemon_json else [])
+            if isinstance(step.step, do.WriteFile)
+        )
+        known = tuple(dict.fromkeys((*tags, *extra)))
+        step: do.Step = (
+            do.WriteFile(state.path, state.content, known, *ownership(state))
+            if state.present
+            else do.RemoveFile(state.path, known)
+        )
+        back.append(BackStep(step, index))
+    units = _first(steps, do.ReloadUnits)
+    if units is not None:
+        wrote = next(
+            (
+                index
+                for index, step in enumerate(steps)
+                if isinstance(step, do.WriteFile | do.RemoveFile) and step.path == host.drop_in.path
+            ),
+            units,
+        )
+        back.append(BackStep(do.ReloadUnits(), min(wrote, units)))
+    return back
+
+
+def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
+    kept = next((step.folder for step in steps if isinstance(step, do.KeepDisposable)), "")
+    stop = _first(steps, do.BackUpContainers)
+    if stop is not None:
+        first = steps[stop]
+        folder = (
+            f"{first.directory}/{first.backup}" if isinstance(first, do.BackUpContainers) else ""
+        )
+        return [BackStep(do.ResumeContainers(folder), stop)]
+    restart = _first(steps, do.KeepDisposable, do.RestartEngine)
+    return [] if restart is None else [BackStep(do.ResumeContainers(kept), restart)]

@@ -1,0 +1,162 @@
+"""What the host's two files shall be: from a desired state, or from an earlier generation."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dockcfgd.model.desired import DesiredState, Json, KeyPath
+from dockcfgd.model.host import EngineState, HostState
+from dockcfgd.model.policy import UnmanagedKeys
+from dockcfgd.planning import leaves
+from dockcfgd.planning.drop_in import render_drop_in
+from dockcfgd.planning.launch import launch_of
+
+__all__ = [
+    "Applied",
+    "Target",
+    "UnreadableFile",
+    "daemon_json",
+    "empty_target",
+    "generation_target",
+    "render",
+    "target_of",
+]
+
+_DRIVER: KeyPath = ("storage-driver",)
+
+
+class UnreadableFile(ValueError):
+    """daemon.json holds no JSON object, so there is nothing to merge into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an applied generation left: its daemon.json, its drop-in, and the leaves that are ours."""
+
+    document: Mapping[str, Json] = field(default_factory=dict)
+    managed: frozenset[KeyPath] = frozenset()
+    daemon_json: bytes | None = None
+    drop_in: bytes | None = None
+    owns_drop_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The wanted files. `document` None: no daemon.json wanted; `exact`: bytes to write if nothing foreign differs.
+
+    `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or before.
+    """
+
+    document: dict[str, Json] | None
+    drop_in: bytes | None
+    managed: frozenset[KeyPath]
+    touched: frozenset[KeyPath]
+    owns_drop_in: bool
+    exact: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def daemon_json(host: HostState) -> dict[str, Json]:
+    """Give the host's daemon.json; empty when it is missing or blank. Raises UnreadableFile."""
+    text = host.daemon_json.content.decode("utf-8-sig", errors="replace")
+    if not text.strip():
+        return {}
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise UnreadableFile(f"{host.daemon_json.path} is not valid JSON: {error}") from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise UnreadableFile(f"{host.daemon_json.path} is not a JSON object")
+    return document
+
+
+def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Target:
+    """Merge the desired state into what is there: three ways, so that foreign keys stay and our old ones go."""
+    current = daemon_json(host)
+    wanted = leaves.flatten(desired.engine)
+    keep_foreign = desired.policy.unmanaged_keys is UnmanagedKeys.KEEP
+    document = copy.deepcopy(current) if keep_foreign else {}
+    gone = set(applied.managed) - set(wanted)
+    if not keep_foreign:
+        gone |= set(leaves.flatten(current)) - set(wanted)
+    kept, notes = _kept_driver(gone, host)
+    for path in gone - kept:
+        leaves.remove(document, path)
+    for path in kept:
+        value = leaves.get(current, path)
+        if not isinstance(value, leaves.Absent):
+            leaves.put(document, path, value)
+    for path, value in wanted.items():
+        leaves.put(document, path, value)
+    drop_in = render_drop_in(desired.service, launch_of(host))
+    return Target(
+        document=document if document or host.daemon_json.present else None,
+        drop_in=drop_in,
+        managed=frozenset(wanted) | kept,
+        touched=frozenset(wanted) | (frozenset(gone) - kept),
+        owns_drop_in=drop_in is not None or applied.owns_drop_in,
+        notes=notes,
+    )
+
+
+def empty_target(host: HostState, applied: Applied) -> Target:
+    """Give the target when the last desired file went: what we had set is removed, all else stays."""
+    current = daemon_json(host)
+    document = copy.deepcopy(current)
+    kept, notes = _kept_driver(set(applied.managed), host)
+    gone = set(applied.managed) - kept
+    for path in gone:
+        leaves.remove(document, path)
+    return Target(
+        document=document if document or host.daemon_json.present else None,
+        drop_in=None,
+        managed=frozenset(),
+        touched=frozenset(gone),
+        owns_drop_in=applied.owns_drop_in,
+        notes=notes,
+    )
+
+
+def _kept_driver(gone: set[KeyPath], host: HostState) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
+    """Keep a storage-driver that leaves the desired state unless the engine would pick the same one by itself."""
+    if _DRIVER not in gone or not isinstance(host.engine, EngineState):
+        return frozenset(), ()
+    if host.engine.prior_drivers == (host.engine.driver,):
+        return frozenset(), ()
+    note = (
+        f"storage-driver stays {host.engine.driver!r} in daemon.json: without it the engine would not surely"
+        " choose the same driver again and could hide every image and container"
+    )
+    return frozenset({_DRIVER}), (note,)
+
+
+def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Target:
+    """Give the target that brings back a generation: our leaves of then and now; what others wrote meanwhile stays."""
+    document = daemon_json(host)
+    before = dict(wanted.document)
+    touched = wanted.managed | applied.managed
+    for path in touched:
+        value = leaves.get(before, path)
+        if isinstance(value, leaves.Absent):
+            leaves.remove(document, path)
+        else:
+            leaves.put(document, path, value)
+    same = document == before
+    return Target(
+        document=None if same and wanted.daemon_json is None else document,
+        drop_in=wanted.drop_in,
+        managed=wanted.managed,
+        touched=touched,
+        owns_drop_in=wanted.owns_drop_in or applied.owns_drop_in,
+        exact=wanted.daemon_json if same else None,
+    )
+
+
+def render(document: Mapping[str, Json]) -> bytes:
+    """Give daemon.json's bytes: UTF-8, indented, keys in the document's order."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
