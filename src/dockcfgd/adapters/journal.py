@@ -20,7 +20,7 @@ _CHATTER = re.compile(r'^time="?[^ ]+ level=(trace|debug|info)\b')
 _PANIC = re.compile(r"^(panic|fatal error): ")
 
 
-def last_line(unit: str, *, invocation: str = "") -> str:
+def last_line(unit: str, *, invocation: str = "", program: str = "journalctl") -> str:
     """Give the line that tells most of how the unit's process ended; empty where none is found.
 
     Lines of the process itself only, none of systemd's about the unit; of one invocation (its ID in
@@ -30,8 +30,8 @@ def last_line(unit: str, *, invocation: str = "") -> str:
     if invocation:
         matches.append(f"_SYSTEMD_INVOCATION_ID={invocation}")
     # What a process wrote just before its end may still be on its way into the files.
-    _output("journalctl", "--sync")
-    command = ("journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", *matches)
+    _output(program, "--sync")
+    command = (program, "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", *matches)
     return telling_line(_output(*command).splitlines())
 
 

@@ -114,6 +114,10 @@ class Systemd:
         if self.rules.limited:
             self.rules.limited -= 1
             raise Refusal("org.freedesktop.DBus.Error.LimitsExceeded", "Reload rate limit exceeded")
+        if self.rules.reload == "lose":
+            self.leave()
+            self.come_back()
+            return
         self.manager.Reloading(True)  # noqa: FBT003 -- the signal's own argument
         if self.options.on_daemon_reload:
             hooks.run(
