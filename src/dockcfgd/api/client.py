@@ -27,29 +27,31 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """Give the status document."""
-        return _document(self.connection.call("GetStatus", (), timeout=_TIMEOUT))
+        return _document(self.connection.call("GetStatus", timeout=_TIMEOUT))
 
     def plan(self, files: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         """Give the plan document, with `files` as if they lay in conf.d."""
-        return _document(self.connection.call("Plan", (list(files),), timeout=_PLAN_TIMEOUT))
+        return _document(self.connection.call("Plan", list(files), timeout=_PLAN_TIMEOUT))
 
     def apply(self, files: Sequence[tuple[str, str]] = (), *, comment: str = "") -> str:
         """Ask for a transaction, give its id; the end comes as a signal."""
-        return self.connection.call("Apply", (list(files), _options(comment)), timeout=_TIMEOUT)
+        answer = self.connection.call("Apply", list(files), _options(comment), timeout=_TIMEOUT)
+        return str(answer)
 
     def rollback(self, generation: int = 0, *, comment: str = "") -> str:
         """Ask for the way back to a generation (0: the one before), give the transaction's id."""
-        return self.connection.call("Rollback", (generation, _options(comment)), timeout=_TIMEOUT)
+        answer = self.connection.call("Rollback", generation, _options(comment), timeout=_TIMEOUT)
+        return str(answer)
 
     def signals(self) -> AbstractContextManager[Signals]:
         """Subscribe to the daemon's signals; in force when the context is entered."""
-        return self.connection.signals()
+        return self.connection.listen("StatusChanged", "Progress", "TransactionFinished")
 
 
 def _options(comment: str) -> dict[str, str]:
     return {"comment": comment} if comment else {}
 
 
-def _document(text: str) -> dict[str, Any]:
-    document = json.loads(text)
+def _document(text: object) -> dict[str, Any]:
+    document = json.loads(str(text))
     return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""The interface's methods and signals, between the bus and the reconciler.
+"""The interface's methods and properties, between the bus and the reconciler.
 
 Reading gives the newest snapshot; everything else goes into the reconciler's inbox. Nothing blocks.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import queue
 import secrets
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from dockcfgd.api import contract
 from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
@@ -18,12 +17,10 @@ from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dockcfgd.api.wire import Invocation, Publisher, Value
+    from dockcfgd.api.wire import AskUid, Invocation, Value
     from dockcfgd.model.status import Status
 
-__all__ = ["Service"]
-
-_Arguments: TypeAlias = "tuple[object, ...]"
+__all__ = ["Service", "property_values"]
 
 
 class _BadArgumentsError(Exception):
@@ -35,10 +32,9 @@ def _new_transaction() -> str:
 
 
 class Service:
-    """Answers calls and tells of changes.
+    """Answers calls; `handle` and `properties` are for the bus's thread.
 
-    `call` and `properties` are for the bus's thread; `tell_status` and `tell_finished` for any one
-    other. `enqueue` may raise queue.Full, which callers see as Busy.
+    `enqueue` may raise queue.Full, which callers see as Busy.
     """
 
     def __init__(
@@ -46,80 +42,50 @@ class Service:
         *,
         snapshot: Callable[[], Status],
         enqueue: Callable[[Request], None],
-        publisher: Publisher,
+        sender_uid: AskUid,
         new_transaction: Callable[[], str] = _new_transaction,
     ) -> None:
         self._snapshot = snapshot
         self._enqueue = enqueue
-        self._publisher = publisher
+        self._sender_uid = sender_uid
         self._new_transaction = new_transaction
-        self._told: Status | None = None
 
-    def call(self, method: str, arguments: _Arguments, invocation: Invocation) -> None:
-        """Answer a method call; its arguments have the types that the interface file declares."""
-        if method == "GetStatus":
+    def handle(self, invocation: Invocation) -> None:
+        """Answer a method call, now or as soon as the bus has said who asks."""
+        if invocation.method == "GetStatus":
             invocation.reply(json.dumps(self._snapshot().document()))
             return
-        if method not in {"Plan", "Apply", "Rollback"}:
-            invocation.fail(
-                contract.UNKNOWN_METHOD, f"cannot call {method}: there is no such method"
-            )
+        if invocation.method not in {"Plan", "Apply", "Rollback"}:
+            why = f"cannot call {invocation.method}: there is no such method"
+            invocation.fail(contract.UNKNOWN_METHOD, why)
             return
-        self._publisher.sender_uid(
-            invocation.sender, partial(self._authorised, method, arguments, invocation)
-        )
+        self._sender_uid(invocation.sender, partial(self._authorised, invocation))
 
     def properties(self) -> dict[str, Value]:
         """Give all properties by name."""
-        return _properties(self._snapshot())
+        return property_values(self._snapshot())
 
-    def tell_status(self, status: Status) -> None:
-        """Tell the bus what differs from the status told before. The status file comes first."""
-        told, self._told = self._told, status
-        if told is None or replace(told, progress=None) != replace(status, progress=None):
-            self._publisher.emit("StatusChanged", (json.dumps(status.document()),))
-        before = {} if told is None else _properties(told)
-        changed = {
-            name: value for name, value in _properties(status).items() if before.get(name) != value
-        }
-        if changed:
-            self._publisher.properties_changed(changed)
-        progress = status.progress
-        if progress is not None and (told is None or told.progress != progress):
-            self._publisher.emit(
-                "Progress",
-                (progress.step, progress.item, progress.done, progress.total, progress.unit),
-            )
-
-    def tell_finished(self, transaction: str, verdict: str) -> None:
-        """Tell how a transaction ended, after the status that says why was told.
-
-        Each id that `Apply` or `Rollback` gave must be told once, one that found nothing to do as
-        `applied`, one that is accepted but held as `pending`.
-        """
-        self._publisher.emit("TransactionFinished", (transaction, verdict))
-
-    def _authorised(
-        self, method: str, arguments: _Arguments, invocation: Invocation, uid: int | None
-    ) -> None:
+    def _authorised(self, invocation: Invocation, uid: int | None) -> None:
+        what = invocation.method.lower()
         if uid != 0:
             who = "the bus does not say who asks" if uid is None else f"user {uid} is not root"
-            invocation.fail(contract.NOT_AUTHORIZED, f"cannot {method.lower()}: {who}")
+            invocation.fail(contract.NOT_AUTHORIZED, f"cannot {what}: {who}")
             return
         try:
-            self._accept(method, arguments, invocation)
+            self._accept(invocation)
         except _BadArgumentsError as error:
             invocation.fail(contract.INVALID_ARGUMENTS, str(error))
         except queue.Full:
-            invocation.fail(contract.BUSY, f"cannot {method.lower()}: too much is waiting already")
+            invocation.fail(contract.BUSY, f"cannot {what}: too much is waiting already")
 
-    def _accept(self, method: str, arguments: _Arguments, invocation: Invocation) -> None:
-        if method == "Plan":
+    def _accept(self, invocation: Invocation) -> None:
+        arguments = invocation.arguments
+        if invocation.method == "Plan":
             self._enqueue(PlanRequest(files=_files(arguments[0]), reply=invocation.reply))
             return
         comment = _comment(arguments[1])
         transaction = self._new_transaction()
-        if method == "Apply":
+        if invocation.method == "Apply":
             files = _files(arguments[0])
             self._enqueue(
                 Apply(transaction=transaction, files=files, comment=comment, actor="root")
@@ -134,7 +100,8 @@ class Service:
         invocation.reply(transaction)
 
 
-def _properties(status: Status) -> dict[str, Value]:
+def property_values(status: Status) -> dict[str, Value]:
+    """Give the interface's properties as they stand in a snapshot."""
     return {
         "Version": status.version,
         "Phase": str(status.phase),

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-__all__ = ["Connection", "Invocation", "Publisher", "Signals", "Value"]
+__all__ = ["AskUid", "Connection", "Invocation", "Publisher", "Signal", "Signals", "Value"]
 
 Value: TypeAlias = "str | int"
 """What signals carry and properties hold; the interface file says of which D-Bus type."""
+
+AskUid: TypeAlias = "Callable[[str, Callable[[int | None], None]], None]"
+"""Ask who is behind a unique bus name, without waiting: the uid, None when the bus does not say."""
 
 
 class Invocation(Protocol):
     """A method call that waits for its answer: `reply` or `fail`, once, from any thread."""
 
     @property
+    def method(self) -> str:
+        """The method's name."""
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments as plain values, of the types that the interface file declares."""
+
+    @property
     def sender(self) -> str:
         """The caller's unique bus name."""
 
-    def reply(self, text: str) -> None:
+    def reply(self, *values: str) -> None:
         """Answer; all methods of the interface answer with one string."""
 
     def fail(self, name: str, message: str) -> None:
@@ -29,36 +40,39 @@ class Invocation(Protocol):
 
 
 class Publisher(Protocol):
-    """The published object. All methods return at once and may be called from any thread."""
+    """The published object. Its methods return at once, on any thread."""
 
-    def sender_uid(self, sender: str, answer: Callable[[int | None], None]) -> None:
-        """Ask the bus for the user behind `sender`.
-
-        `answer` gets the uid, or None when the bus does not say in time.
-        """
-
-    def emit(self, signal: str, arguments: tuple[Value, ...]) -> None:
+    def emit(self, member: str, *values: Value) -> None:
         """Emit a signal of the interface."""
 
-    def properties_changed(self, changed: Mapping[str, Value]) -> None:
+    def changed(self, values: Mapping[str, Value]) -> None:
         """Emit PropertiesChanged."""
 
 
-class Signals(Protocol):
-    """The signals of the daemon's object, in order, from the moment of subscription on."""
+class Signal(Protocol):
+    """A signal that arrived."""
 
-    def next(self, *, timeout: float) -> tuple[str, tuple[object, ...]] | None:
-        """Wait for one signal, give name and arguments, or None after `timeout` seconds."""
+    @property
+    def member(self) -> str:
+        """The signal's name."""
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments as plain values."""
+
+
+class Signals(Protocol):
+    """Signals of the daemon's object in order, from the moment of subscription on."""
+
+    def next(self, *, timeout: float) -> Signal | None:
+        """Wait for one, None after `timeout` seconds. Others than those asked for may come too."""
 
 
 class Connection(Protocol):
-    """A client's way to the daemon."""
+    """A client's way to the daemon. Raises BusFailure."""
 
-    def call(self, method: str, arguments: tuple[object, ...], *, timeout: float) -> str:
-        """Call a method of the interface, give its answer. Raises BusFailure.
+    def call(self, member: str, *arguments: Any, timeout: float) -> Any:  # noqa: ANN401 -- D-Bus
+        """Call a method of the interface, give its answer as a plain value."""
 
-        Arguments are plain values; those of an a{sv} are texts.
-        """
-
-    def signals(self) -> AbstractContextManager[Signals]:
-        """Subscribe; in force when the context is entered. Raises BusFailure."""
+    def listen(self, *members: str) -> AbstractContextManager[Signals]:
+        """Subscribe to signals; in force when the context is entered."""

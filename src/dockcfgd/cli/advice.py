@@ -1,0 +1,31 @@
+"""What a person should do about a failed call over the bus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.api import contract
+from dockcfgd.cli.published import EXIT_FAILED, EXIT_STOPPED
+
+if TYPE_CHECKING:
+    from dockcfgd.model.errors import BusFailure
+
+__all__ = ["explain"]
+
+_ERROR = "org.freedesktop.DBus.Error."
+_ABSENT = {_ERROR + "ServiceUnknown", _ERROR + "NameHasNoOwner"}
+_FORBIDDEN = {_ERROR + "AccessDenied", contract.NOT_AUTHORIZED}
+_UNANSWERED = {_ERROR + "Timeout", _ERROR + "NoReply", _ERROR + "Disconnected"}
+
+
+def explain(error: BusFailure) -> tuple[str, int]:
+    """Give a line for a person, and the exit code."""
+    if error.name in _ABSENT:
+        return "dockcfgd is not running; start it: systemctl start dockcfgd", EXIT_STOPPED
+    if error.name in _FORBIDDEN:
+        return "only root may do this; try it with sudo", EXIT_FAILED
+    if error.name in _UNANSWERED:
+        return f"{error}; see dockcfgctl status and journalctl -u dockcfgd", EXIT_FAILED
+    if error.name.startswith(contract.ERROR_PREFIX):
+        return error.text, EXIT_FAILED
+    return str(error), EXIT_FAILED

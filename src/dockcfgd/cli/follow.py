@@ -1,0 +1,160 @@
+"""Following a transaction to its end, by the daemon's signals and, beside them, the status file."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.cli import published
+from dockcfgd.cli.text import plain, progress_line, step_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockcfgd.api.wire import Signals
+    from dockcfgd.cli.screen import Screen
+
+__all__ = ["EXIT_INTERRUPTED", "Outcome", "follow", "report"]
+
+EXIT_INTERRUPTED = 130
+_LOOK = 1.0
+_PATIENCE = 30.0
+"""How long a dead daemon may take to come back: systemd restarts it after a second."""
+
+_UNTOLD = {
+    "lost": "dockcfgd was restarted before it began; nothing was changed. Give the command again",
+    "stopped": "dockcfgd stopped while the change was under way; see journalctl -u dockcfgd",
+}
+_EXIT = {"applied": 0, "pending": published.EXIT_NOT_YET, "stopped": published.EXIT_STOPPED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a transaction ended; beside verdicts there are `pending` (held), `lost` and `stopped`."""
+
+    transaction: str
+    verdict: str
+    last: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that says so."""
+        return _EXIT.get(self.verdict, published.EXIT_FAILED)
+
+    def document(self) -> dict[str, Any]:
+        """Give the outcome as `apply --json` prints it."""
+        return {
+            "schema": 1,
+            "transaction": self.transaction,
+            "verdict": self.verdict,
+            "generation": self.last.get("generation"),
+            "impact": self.last.get("impact", "none"),
+            "reason": self.reason,
+            "steps": self.last.get("steps") or [],
+        }
+
+
+def follow(
+    transaction: str,
+    *,
+    signals: Signals,
+    read_status: Callable[[], dict[str, Any] | None],
+    tell: Callable[[str], None],
+    transient: Callable[[str], None],
+) -> Outcome:
+    """Wait for the end, telling each step once when it is done.
+
+    `signals` were subscribed to before the transaction was asked for; `read_status` gives the
+    published document.
+    """
+    following = _Following(transaction, tell=tell)
+    begun_by = _pid(read_status())
+    gone_since: float | None = None
+    while True:
+        signal = signals.next(timeout=_LOOK)
+        if signal is not None and signal.member == "Progress":
+            transient(progress_line(dict(zip(_PROGRESS, signal.arguments, strict=True))))
+            continue
+        if signal is not None and signal.member == "TransactionFinished":
+            if signal.arguments[0] == transaction:
+                following.see(read_status())
+                return following.outcome(str(signal.arguments[1]))
+            continue
+        told = signal is not None and signal.member == "StatusChanged"
+        document = json.loads(signal.arguments[0]) if signal and told else read_status()
+        transient("")
+        if following.see(document):
+            return following.outcome()
+        if document is not None and published.alive(document):
+            gone_since = None
+            if _pid(document) != begun_by and _settled(document):
+                return following.outcome("lost")
+            continue
+        gone_since = time.monotonic() if gone_since is None else gone_since
+        if time.monotonic() - gone_since > _PATIENCE:
+            return following.outcome("stopped")
+
+
+_PROGRESS = ("step", "item", "done", "total", "unit")
+
+
+class _Following:
+    """What was seen of one transaction so far."""
+
+    def __init__(self, transaction: str, *, tell: Callable[[str], None]) -> None:
+        self._transaction = transaction
+        self._tell = tell
+        self._told = 0
+        self._last: dict[str, Any] = {}
+        self._reason: str | None = None
+
+    def see(self, document: dict[str, Any] | None) -> bool:
+        """Take in a status document; whether it holds the verdict."""
+        last = (document or {}).get("last")
+        if not document or not last:
+            return False
+        if last.get("transaction") != self._transaction:
+            self._reason = document.get("reason")
+            return False
+        self._last = last
+        self._reason = last.get("reason") or document.get("reason")
+        ended = [step for step in last.get("steps") or () if step.get("state") != "running"]
+        for step in ended[self._told :]:
+            self._tell(step_line(step))
+        self._told = max(self._told, len(ended))
+        return last.get("verdict") is not None
+
+    def outcome(self, verdict: str = "") -> Outcome:
+        """Give the end as seen, or under `verdict` where the status does not have it."""
+        word = str(self._last.get("verdict") or verdict)
+        reason = _UNTOLD.get(word) or (
+            None if word == "applied" and not self._last else self._reason
+        )
+        return Outcome(self._transaction, word, self._last, reason)
+
+
+def report(outcome: Outcome, screen: Screen) -> None:
+    """Print how it ended."""
+    reason = f": {plain(outcome.reason)}" if outcome.reason else ""
+    done = f"applied, generation {outcome.last.get('generation')} is in force{reason}"
+    words = {
+        "applied": done if outcome.last else "applied: there was nothing to do",
+        "rolled-back": f"rolled back, the previous state is in force again{reason}",
+        "refused": f"refused, nothing was touched{reason}",
+        "pending": f"accepted, but held{reason}",
+    }
+    colour = {"applied": "green", "pending": "yellow"}.get(outcome.verdict, "red")
+    first, colon, rest = words.get(outcome.verdict, f"{outcome.verdict}{reason}").partition(":")
+    screen.out(screen.coloured(first, colour) + colon + rest)
+
+
+def _pid(document: dict[str, Any] | None) -> object:
+    daemon = (document or {}).get("daemon")
+    return daemon.get("pid") if isinstance(daemon, dict) else None
+
+
+def _settled(document: dict[str, Any]) -> bool:
+    return document.get("phase") == "idle" and bool((document.get("desired") or {}).get("folders"))

@@ -1,0 +1,252 @@
+"""dockcfgctl. The composition root of the command: it alone gives verbs their adapters.
+
+`status` is answered before anything is imported that costs time; every other verb imports its own.
+"""
+
+# ruff: noqa: PLC0415 -- an import at the top is paid for by every call of status
+
+from __future__ import annotations
+
+import os
+import sys
+
+from dockcfgd.cli import published
+from dockcfgd.cli.screen import Screen
+from dockcfgd.cli.verbs import status
+
+TYPE_CHECKING = False  # see published.py
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
+    from typing import Any, Protocol
+
+    from dockcfgd.api.client import Client
+    from dockcfgd.cli.preview import NamedFiles, Preview
+    from dockcfgd.settings import Settings
+
+    class _Verb(Protocol):
+        SUMMARY: str
+
+        def add_arguments(self, parser: ArgumentParser) -> None: ...
+
+
+__all__ = ["main"]
+
+PROGRAM = "dockcfgctl"
+EXIT_USAGE = 2
+
+_EXITS = """\
+Exit codes: 0 fine, in sync or unmanaged; 1 refused, failed, rolled back or degraded; 2 usage;
+3 dockcfgd is not running; 4 not (yet) in sync, or plan --exit-code has something to do;
+124 wait ran out of time; 130 interrupted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line, give the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    screen = Screen.of_process()
+    form = status.quick_form(given[1:]) if given[:1] == ["status"] else None
+    code = _guarded(given, screen) if form is None else _status(form, screen)
+    return published.EXIT_FAILED if screen.failed else code
+
+
+def _status(form: str, screen: Screen) -> int:
+    folder = os.environ.get("DOCKCFGD_RUNTIME_DIR", "/run/dockcfgd")
+    return status.run(form, runtime_dir=folder, last_known=_last_known, screen=screen)
+
+
+def _guarded(given: list[str], screen: Screen) -> int:
+    """Run anything but the plain status; turn errors into a line and a code."""
+    from dockcfgd.cli.errors import UsageError
+    from dockcfgd.model.errors import BusFailure, DockcfgdError
+
+    try:
+        return _run(given, screen)
+    except UsageError as error:
+        screen.note(f"{PROGRAM}: {error}")
+        return EXIT_USAGE
+    except BusFailure as error:
+        from dockcfgd.cli.advice import explain
+
+        text, code = explain(error)
+        screen.note(f"{PROGRAM}: {text}")
+        return code
+    except DockcfgdError as error:
+        screen.note(f"{PROGRAM}: {error}")
+        return published.EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(given: list[str], screen: Screen) -> int:
+    if given[:1] in (["--version"], ["-V"]):
+        from dockcfgd import __version__
+
+        screen.out(f"{PROGRAM} {__version__}")
+        return 0
+    if given[:1] in (["--help"], ["-h"], ["help"]):
+        screen.out(_overview())
+        return 0
+    if not given:
+        screen.note(_overview())
+        return EXIT_USAGE
+    name, *rest = given
+    start = _START.get(name)
+    if start is None:
+        screen.note(f"{PROGRAM}: {_unknown(name)}")
+        return EXIT_USAGE
+    try:
+        return start(_parsed(name, rest), screen)
+    except SystemExit as ended:  # argparse has said why
+        return int(ended.code or 0)
+
+
+def _parsed(name: str, rest: list[str]) -> Namespace:
+    from argparse import ArgumentParser
+
+    verb = _module(name)
+    parser = ArgumentParser(
+        prog=f"{PROGRAM} {name}", description=f"{verb.SUMMARY}.", epilog=_EXITS, allow_abbrev=False
+    )
+    verb.add_arguments(parser)
+    return parser.parse_args(rest)
+
+
+def _module(name: str) -> _Verb:
+    from importlib import import_module
+
+    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{name}")  # type: ignore[assignment]  # by convention
+    return verb
+
+
+def _overview() -> str:
+    lines = [f"usage: {PROGRAM} VERB [OPTION...]", ""]
+    lines += [f"  {name:<10}{_module(name).SUMMARY}" for name in _START]
+    lines += ["", f"{PROGRAM} VERB --help tells the options, --version the release.", "", _EXITS]
+    return "\n".join(lines)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _START, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_START)}"
+    return f"there is no verb {name!r}: {hint}"
+
+
+def _start_status(arguments: Namespace, screen: Screen) -> int:
+    return _status(status.form(arguments), screen)
+
+
+def _start_plan(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import plan
+
+    return plan.run(arguments, preview=_preview, screen=screen)
+
+
+def _start_validate(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import validate
+
+    return validate.run(arguments, preview=_preview, screen=screen)
+
+
+def _start_apply(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import apply
+
+    return apply.run(
+        arguments, preview=_preview, connect=_connect, read_status=_published, screen=screen
+    )
+
+
+def _start_rollback(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import rollback
+
+    return rollback.run(arguments, connect=_connect, read_status=_published, screen=screen)
+
+
+def _start_history(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import history
+
+    return history.run(arguments, read=_history, screen=screen)
+
+
+def _start_wait(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import wait
+
+    return wait.run(
+        arguments,
+        connect=_connect,
+        read_status=_published,
+        read_history=_history_if_allowed,
+        screen=screen,
+    )
+
+
+_START: dict[str, Callable[[Namespace, Screen], int]] = {
+    "status": _start_status,
+    "plan": _start_plan,
+    "validate": _start_validate,
+    "apply": _start_apply,
+    "history": _start_history,
+    "rollback": _start_rollback,
+    "wait": _start_wait,
+}
+
+
+def _settings() -> Settings:
+    from dockcfgd.settings import Settings
+
+    return Settings.from_environment()
+
+
+def _published() -> dict[str, Any] | None:
+    return published.read(_settings().runtime_dir)
+
+
+def _connect() -> Client:
+    from dockcfgd.adapters import bus
+    from dockcfgd.api import client, contract
+
+    remote = bus.Remote(contract.BUS_NAME, contract.OBJECT_PATH, contract.INTERFACE)
+    return client.Client(bus.Client(bus.Bus(_settings().bus_address or None), remote))
+
+
+def _preview(files: NamedFiles) -> Preview:
+    from dockcfgd.reconcile.preview import preview
+
+    return preview(files, settings=_settings())
+
+
+def _history() -> Sequence[dict[str, Any]]:
+    from dockcfgd.history import read_history
+    from dockcfgd.model.errors import StateFileFailure
+
+    path = _settings().state_file
+    if not os.access(os.path.dirname(path), os.X_OK):  # noqa: PTH120 -- pathlib is heavy
+        if os.geteuid() == 0:
+            return ()
+        raise StateFileFailure(f"cannot read {path}: only root may; try sudo {PROGRAM} history")
+    return read_history(path) if os.path.exists(path) else ()  # noqa: PTH110 -- as above
+
+
+def _history_if_allowed() -> Sequence[dict[str, Any]]:
+    from dockcfgd.model.errors import StateFileFailure
+
+    try:
+        return _history()
+    except StateFileFailure:
+        return ()
+
+
+def _last_known() -> dict[str, Any] | None:
+    path = os.environ.get("DOCKCFGD_STATE_DIR", "/var/lib/dockcfgd") + "/state.db"
+    if not os.access(path, os.R_OK):
+        return None
+    from dockcfgd.history import last_status
+    from dockcfgd.model.errors import StateFileFailure
+
+    try:
+        return last_status(path)
+    except StateFileFailure:
+        return None

@@ -1,0 +1,35 @@
+"""FILE arguments: TOML files that are looked at as if they lay in conf.d under their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.api.contract import MAX_FILE_BYTES, complaints
+from dockcfgd.cli.errors import UsageError
+from dockcfgd.model.errors import FileFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["read_files"]
+
+
+def read_files(paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Give name and text of each. Raises UsageError for bad names, FileFailure on reading."""
+    files = tuple((Path(path).name, _text(path)) for path in paths)
+    for why in complaints(files):
+        raise UsageError(why)
+    return files
+
+
+def _text(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            # One byte more than allowed is enough to be refused.
+            return file.read(MAX_FILE_BYTES + 1).decode()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(what="read", path=path, errno=error.errno or 0, why=why) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {path}: it is not UTF-8 text") from error

@@ -1,0 +1,31 @@
+"""What verbs need of a local preview. `reconcile.preview` makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MakePreview", "NamedFiles", "Preview"]
+
+NamedFiles: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class Preview(Protocol):
+    """What would be done now, worked out without the daemon."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing would be touched."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+
+    def document(self) -> dict[str, Any]:
+        """Give the plan document."""
+
+
+MakePreview: TypeAlias = "Callable[[NamedFiles], Preview]"
+"""Preview with these files as if they lay in conf.d."""

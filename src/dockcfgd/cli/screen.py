@@ -1,0 +1,122 @@
+"""The terminal, pipe or file that a verb talks to."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # see published.py
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+__all__ = ["Screen"]
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33"}
+
+
+class Screen:
+    """Where a verb prints and asks. A reader that goes away early is no error."""
+
+    def __init__(
+        self, *, stdin: TextIO, stdout: TextIO, stderr: TextIO, environment: Mapping[str, str]
+    ) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
+        self._environment = environment
+        self._broken = False
+        self.failed = False
+
+    @classmethod
+    def of_process(cls) -> Screen:
+        """Give the process's own; what its locale cannot write comes out escaped."""
+        name = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
+        for stream in (sys.stdout, sys.stderr):
+            if stream is None:
+                continue
+            if not name or name in {"C", "POSIX"}:
+                # Python takes UTF-8 for these, a terminal in them need not.
+                stream.reconfigure(encoding="ascii", errors="backslashreplace")  # type: ignore[union-attr]
+            else:
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        return cls(
+            stdin=sys.stdin or _nowhere("r"),
+            stdout=sys.stdout or _nowhere("w"),
+            stderr=sys.stderr or _nowhere("w"),
+            environment=os.environ,
+        )
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person sees the output as it comes."""
+        return self._stdout.isatty()
+
+    @property
+    def width(self) -> int:
+        """Columns to fill."""
+        if not self.terminal:
+            return 80
+        try:
+            columns = os.get_terminal_size(self._stdout.fileno()).columns
+        except OSError:
+            return 80
+        return min(columns, 120) if columns > 0 else 80
+
+    def out(self, text: str) -> None:
+        """Print lines of the answer; `failed` where they could not be written."""
+        if self._broken:
+            return
+        try:
+            self._stdout.write(text if text.endswith("\n") else text + "\n")
+            self._stdout.flush()
+        except BrokenPipeError:
+            self._broken = True
+            _discard(self._stdout)
+        except OSError as error:
+            self._broken = self.failed = True
+            _discard(self._stdout)
+            self.note(f"dockcfgctl: cannot write the answer: {error.strerror}")
+
+    def note(self, text: str) -> None:
+        """Print what is not part of the answer: errors, progress, advice."""
+        try:
+            self._stderr.write(text if text.endswith("\n") else text + "\n")
+            self._stderr.flush()
+        except OSError:
+            _discard(self._stderr)
+
+    def transient(self, text: str) -> None:
+        """Show a line that the next one replaces, where a person looks on; empty wipes it."""
+        if self._stderr.isatty():
+            self._stderr.write(f"\r\033[K{text[: self.width - 1]}")
+            self._stderr.flush()
+
+    def coloured(self, text: str, colour: str) -> str:
+        """Give the text in a colour, or as it is where colours are not wanted."""
+        wanted = self.terminal and not self._environment.get("NO_COLOR")
+        if not wanted or self._environment.get("TERM", "dumb") == "dumb" or colour not in _COLOURS:
+            return text
+        return f"\033[{_COLOURS[colour]}m{text}\033[0m"
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is there to answer."""
+        return self._stdin.isatty()
+
+    def agrees(self, question: str) -> bool:
+        """Ask; anything but yes is no."""
+        self._stderr.write(f"{question} [y/N] ")
+        self._stderr.flush()
+        return self._stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _nowhere(mode: str) -> TextIO:
+    return open(os.devnull, mode)  # type: ignore[return-value]  # noqa: PTH123 -- a closed descriptor's stand-in
+
+
+def _discard(stream: TextIO) -> None:
+    # What is still buffered would raise again when the process ends.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,280 @@
+"""The status document as a person reads it: one screen, most important first.
+
+Pure, and imports nothing heavy: the daemon publishes what this gives, `status` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from dockcfgd.cli.published import BUSY, NOT_LOOKED_AT, undecided
+
+TYPE_CHECKING = False  # see published.py
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "clock_time",
+    "difference",
+    "finding",
+    "plain",
+    "progress_line",
+    "render",
+    "step_line",
+    "word",
+    "wrapped",
+]
+
+_LABEL = 11
+_NARROW = 50
+_DEFAULT_REASON = {
+    "unmanaged": "there is no desired state, Docker is left alone",
+    "drifted": "the host differs from the desired state, which is only reported",
+    "pending": "accepted, not done yet",
+    "rejected": "the newest desired state is not in force",
+    "degraded": "the host cannot be brought to, or kept at, the state in force",
+}
+_NEXT = {
+    "unmanaged": "put a TOML file into /etc/dockcfgd/conf.d; try it with dockcfgctl plan FILE",
+    "pending": "dockcfgctl plan shows what is held, dockcfgctl apply does it now",
+    "drifted": "dockcfgctl plan shows what differs, dockcfgctl apply brings it back",
+    "rejected": "correct the files (dockcfgctl validate), or dockcfgctl apply to try them again",
+    "degraded": "journalctl -u dockcfgd -u docker; when mended, dockcfgctl apply",
+}
+
+
+def plain(text: object) -> str:
+    """Give foreign text without what could steer a terminal; line breaks become spaces."""
+    return "".join(
+        letter if letter.isprintable() else " " if letter in "\n\t" else "?"
+        for letter in str(text).strip()
+    )
+
+
+def word(document: dict[str, Any]) -> str:
+    """Give the one word that the text begins with."""
+    if document.get("daemon") is None:
+        return "stopped"
+    if document.get("phase") in BUSY or undecided(document):
+        return str(document["phase"])
+    return str(document.get("condition"))
+
+
+def render(document: dict[str, Any], *, width: int = 80, height: int = 23) -> str:
+    """Give the whole text; at 80 columns it is never longer than `height` lines."""
+    limits = {"errors": 8, "steps": 12, "drifts": 6}
+    while True:
+        lines = _lines(document, width=width, limits=limits)
+        longest = max(limits, key=lambda name: limits[name])
+        if len(lines) <= height or limits[longest] == 1:
+            return "\n".join(lines) + "\n"
+        limits[longest] -= 1
+
+
+def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> list[str]:
+    lines = wrapped(_headline(document), width=width, indent=2)[:4]
+    desired = document.get("desired") or {}
+    blocks = [
+        ("Applied", _applied(document)),
+        ("Desired", _desired(desired)),
+        (
+            "Errors",
+            _capped([finding(error) for error in desired.get("errors", ())], limits["errors"]),
+        ),
+        ("Progress", _progress(document.get("progress"))),
+        ("Last", _last(document, limits["steps"])),
+        ("Drifts", _drifts(document.get("drifts") or [], limits["drifts"])),
+        ("Engine", _engine(document.get("engine"))),
+        ("Backups", [str(document["backups"])] if document.get("backups") else []),
+        ("Daemon", _daemon(document.get("daemon"))),
+        ("Next", [_next(document)] if _next(document) else []),
+    ]
+    filled = [(label, values) for label, values in blocks if values]
+    if filled:
+        lines.append("")
+    for label, values in filled:
+        lines.extend(_block(label, values, width=width))
+    return lines
+
+
+def _block(label: str, values: list[str], *, width: int) -> list[str]:
+    narrow = width < _NARROW
+    indent = 2 if narrow else _LABEL + 2
+    lines = [f"  {label}"] if narrow else []
+    for value in values:
+        first, *more = wrapped(value, width=width - indent, indent=2)[:3]
+        head = f"  {label:<{_LABEL}}" if not lines else " " * indent
+        lines.append(head + first)
+        lines.extend(" " * indent + line for line in more)
+    return lines
+
+
+def wrapped(text: str, *, width: int, indent: int) -> list[str]:
+    """Break at blanks, inside a word only where it is longer than a line; indent later lines."""
+    width = max(width, 16)
+    lines: list[str] = []
+    line = ""
+    for part in text.split(" "):
+        rest = part
+        if line.strip() and len(line) + 1 + len(rest) > width:
+            lines.append(line)
+            line = " " * indent
+        elif line.strip():
+            line += " "
+        while len(line) + len(rest) > width:
+            room = width - len(line)
+            lines.append(line + rest[:room])
+            rest = rest[room:]
+            line = " " * indent
+        line += rest
+    lines.append(line)
+    return [line.rstrip() for line in lines]
+
+
+def clock_time(seconds: object) -> str:
+    """Give a time of day in the local zone."""
+    if not isinstance(seconds, (int, float)):
+        return "an unknown time"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def finding(error: dict[str, Any]) -> str:
+    """Give a reason for a refusal as one line: `FILE:LINE: key: message (hint)`."""
+    file, line = error.get("file"), error.get("line")
+    where = "" if not file else f"{file}:{line}: " if line else f"{file}: "
+    key = f"{error['key']}: " if error.get("key") else ""
+    hint = f" ({error['hint']})" if error.get("hint") else ""
+    return plain(f"{where}{key}{error.get('message', '')}{hint}")
+
+
+def step_line(step: dict[str, Any]) -> str:
+    """Give a step with its state and time."""
+    state = plain(step.get("state", ""))
+    return f"{state:<8}{step.get('seconds') or 0:6.1f} s  {plain(step.get('name', ''))}"
+
+
+def difference(drift: dict[str, Any]) -> list[str]:
+    """Give a drift as a diff towards the desired state: what is goes, what is wanted comes."""
+    key = f"{plain(drift.get('where', ''))}: {plain(drift.get('key', ''))}"
+    return [
+        f"{sign} {key} = {plain(json.dumps(drift[side]))}"
+        for sign, side in (("-", "actual"), ("+", "desired"))
+        if drift.get(side) is not None
+    ] or [f"  {key}"]
+
+
+def _headline(document: dict[str, Any]) -> str:
+    first = word(document)
+    reason = plain(document.get("reason") or "")
+    condition = str(document.get("condition"))
+    desired = document.get("desired") or {}
+    if first == "stopped":
+        known = f"; last known: {condition}" if document.get("condition") else ""
+        return f"stopped: dockcfgd is not running{known}" + (f", {reason}" if reason else "")
+    if first in BUSY:
+        return f"{first}: generation {desired.get('generation')}" + (
+            f", {reason}" if reason else ""
+        )
+    if first == "planning":
+        return "planning: what is to be done is being worked out"
+    if condition == "in-sync":
+        applied = document.get("applied") or {}
+        text = f"generation {applied.get('generation')} is in force"
+        return f"in-sync: {reason or text}"
+    return f"{first}: {reason or _DEFAULT_REASON.get(condition, 'of unknown meaning')}"
+
+
+def _applied(document: dict[str, Any]) -> list[str]:
+    applied = document.get("applied") or {}
+    if not applied.get("generation"):
+        return ["nothing yet"] if document.get("condition") else []
+    return [f"generation {applied['generation']} since {clock_time(applied.get('at'))}"]
+
+
+def _desired(desired: dict[str, Any]) -> list[str]:
+    files = [plain(file["path"]) for file in desired.get("files", ())]
+    if not files:
+        return []
+    digest = f" ({plain(desired['digest'])[:12]})" if desired.get("digest") else ""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return [f"generation {desired.get('generation')}{digest} from {files[-1]}{more}"]
+
+
+def _progress(progress: dict[str, Any] | None) -> list[str]:
+    return [progress_line(progress)] if progress else []
+
+
+def progress_line(progress: dict[str, Any]) -> str:
+    """Give how far a long step is."""
+    done, total = progress.get("done") or 0, progress.get("total") or 0
+    share = f" ({100 * done // total} %)" if total else ""
+    head = f"{plain(progress.get('step', ''))}: {done} of {total} {plain(progress.get('unit', ''))}"
+    item = plain(progress.get("item", ""))
+    return f"{head}{share}" + (f", {item}" if item else "")
+
+
+def _last(document: dict[str, Any], limit: int) -> list[str]:
+    last = document.get("last")
+    if not last:
+        return []
+    verdict, started, finished = last.get("verdict"), last.get("started"), last.get("finished")
+    took = f", {finished - started:.1f} s" if finished and started else ""
+    head = f"{verdict or 'under way'} ({plain(last.get('impact', ''))}) {clock_time(started)}{took}"
+    lines = [f"{head}, generation {last.get('generation')}"]
+    if last.get("reason") and last["reason"] != document.get("reason"):
+        lines.append(plain(last["reason"]))
+    return lines + _capped([step_line(step) for step in last.get("steps") or ()], limit)
+
+
+def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:
+    lines = [line for drift in drifts[:limit] for line in difference(drift)]
+    left = len(drifts) - limit
+    return [*lines, f"and {left} more: dockcfgctl plan"] if left > 0 else lines
+
+
+def _capped(lines: list[str], limit: int) -> list[str]:
+    """Keep the last ones, which tell how it ended."""
+    left = len(lines) - limit
+    return [f"({left} more: dockcfgctl status --json)", *lines[-limit:]] if left > 0 else lines
+
+
+def _engine(engine: dict[str, Any] | None) -> list[str]:
+    if not engine:
+        return []
+    if not engine.get("active"):
+        version = plain(engine.get("version") or "")
+        return [f"{version or 'Docker'}, does not run"]
+    containers = engine.get("containers") or {}
+    version, api = plain(engine.get("version", "")), plain(engine.get("api", ""))
+    live = "on" if engine.get("live_restore") else "off"
+    running, total = containers.get("running", 0), containers.get("total", 0)
+    driver, pid = plain(engine.get("storage", "")), engine.get("pid")
+    parts = (
+        f"{version} (API {api})",
+        driver,
+        f"pid {pid}",
+        f"live-restore {live}",
+        f"{running} of {total} containers run",
+    )
+    return [", ".join(parts)]
+
+
+def _daemon(daemon: dict[str, Any] | None) -> list[str]:
+    if not daemon:
+        return []
+    version = plain(daemon.get("version", ""))
+    return [f"dockcfgd {version}, pid {daemon.get('pid')}, since {clock_time(daemon.get('since'))}"]
+
+
+def _next(document: dict[str, Any]) -> str:
+    first = word(document)
+    if first == "stopped":
+        return "systemctl start dockcfgd"
+    if first != document.get("condition"):
+        return "dockcfgctl wait"
+    if document.get("next"):
+        return plain(document["next"])
+    if str(document.get("reason") or "").startswith(NOT_LOOKED_AT):
+        return "dockcfgctl wait"
+    return _NEXT.get(first, "")

@@ -1,0 +1,87 @@
+"""apply: bring the host to its desired state now."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.cli import plan_text
+from dockcfgd.cli.named_files import read_files
+from dockcfgd.cli.published import EXIT_FAILED
+from dockcfgd.cli.text import finding
+from dockcfgd.cli.transact import transact
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
+
+    from dockcfgd.api.client import Client
+    from dockcfgd.cli.preview import MakePreview
+    from dockcfgd.cli.screen import Screen
+
+__all__ = ["SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "bring the host to its desired state now, and say how it went"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="apply with it, and put it into /etc/dockcfgd/conf.d when the change is proven",
+    )
+    parser.add_argument("--comment", default="", metavar="TEXT", help="kept in the history")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for the end")
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="print a document")
+
+
+def run(
+    arguments: Namespace,
+    *,
+    preview: MakePreview,
+    connect: Callable[[], Client],
+    read_status: Callable[[], dict[str, Any] | None],
+    screen: Screen,
+) -> int:
+    """Show the plan, ask where containers would stop, apply, follow to the verdict."""
+    files = read_files(arguments.files)
+    plan = preview(files)
+    document = plan.document()
+    if not arguments.json:
+        screen.out(plan_text.render(document, width=screen.width))
+    if plan.refused:
+        if arguments.json:
+            screen.out(json.dumps(_refused(document), indent=2))
+        return EXIT_FAILED
+    stops = plan_text.stops(document)
+    if stops and screen.asks and not arguments.yes:
+        question = f"{len(stops)} running container(s) will stop and come back. Go on?"
+        if not screen.agrees(question):
+            screen.note("nothing was changed")
+            return EXIT_FAILED
+    client = connect()
+    return transact(
+        client,
+        ask=partial(client.apply, files, comment=arguments.comment),
+        read_status=read_status,
+        arguments=arguments,
+        screen=screen,
+    )
+
+
+def _refused(plan: dict[str, Any]) -> dict[str, Any]:
+    refusals = plan.get("refusals") or []
+    return {
+        "schema": 1,
+        "transaction": None,
+        "verdict": "refused",
+        "generation": None,
+        "impact": plan.get("impact"),
+        "reason": "; ".join(finding(refusal) for refusal in refusals),
+        "steps": [],
+        "refusals": refusals,
+    }
