@@ -1,0 +1,48 @@
+"""The ports as one value, for what acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.access import Access
+
+if TYPE_CHECKING:
+    from dockcfgd.ports import (
+        Clock,
+        Containers,
+        Engine,
+        Files,
+        Images,
+        Networks,
+        Systemd,
+        Validator,
+    )
+
+__all__ = ["Effects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Everything outside that observing and acting need."""
+
+    files: Files
+    systemd: Systemd
+    engine: Engine
+    containers: Containers
+    images: Images
+    networks: Networks
+    validator: Validator
+    clock: Clock
+
+    @property
+    def access(self) -> Access:
+        """The part that migrations use."""
+        return Access(
+            engine=self.engine,
+            containers=self.containers,
+            images=self.images,
+            networks=self.networks,
+            files=self.files,
+            clock=self.clock,
+        )

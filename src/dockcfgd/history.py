@@ -1,0 +1,231 @@
+"""Generations: every desired state that was tried, what it left, and how it ended.
+
+Generation 0 is what was there before dockcfgd first wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.planning.target import Applied
+from dockcfgd.state_file import StateFile, read_only
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.files import FileState
+    from dockcfgd.planning.target import Target
+
+__all__ = ["Generation", "History", "last_status", "read_applied", "read_history"]
+
+_APPLIED, _HELD, _STATUS = "applied", "held", "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation's number, the digest of its desired state, and its verdict (empty: not judged yet)."""
+
+    number: int
+    digest: str
+    verdict: str
+    reason: str
+
+
+class History:
+    """The generations of a state file."""
+
+    def __init__(self, state: StateFile) -> None:
+        self._state = state
+
+    def begin_with(self, daemon_json: FileState, drop_in: FileState, *, now: float) -> None:
+        """Keep what is there as generation 0, unless that was done."""
+        if self._state.rows("SELECT 1 FROM generations WHERE number = 0"):
+            return
+        document = _document(daemon_json.content)
+        with self._state.write() as connection:
+            connection.execute(
+                "INSERT INTO generations (number, created, digest, origin, comment, actor, verdict, document,"
+                " daemon_json, drop_in) VALUES (0, ?, '', 'original', '', '', 'applied', ?, ?, ?)",
+                (
+                    now,
+                    json.dumps(document),
+                    daemon_json.content if daemon_json.present else None,
+                    drop_in.content if drop_in.present else None,
+                ),
+            )
+
+    def newest(self) -> Generation:
+        """Give the newest generation; number 0 with an empty digest where there is none."""
+        rows = self._state.rows("SELECT * FROM generations ORDER BY number DESC LIMIT 1")
+        return _generation(rows[0]) if rows else Generation(0, "", "", "")
+
+    def add(self, *, digest: str, origin: str, comment: str, actor: str, now: float) -> int:
+        """Add a generation, give its number."""
+        with self._state.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO generations (number, created, digest, origin, comment, actor) VALUES"
+                " ((SELECT max(1, coalesce(max(number), 0) + 1) FROM generations), ?, ?, ?, ?, ?)",
+                (now, digest, origin, comment, actor),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def judge(self, number: int, *, verdict: str, reason: str | None, impact: str) -> None:
+        """Note how a generation ended."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE generations SET verdict = ?, reason = ?, impact = ? WHERE number = ?",
+                (verdict, reason, impact, number),
+            )
+
+    def mark_applied(
+        self, number: int, target: Target, content: bytes | None, *, now: float
+    ) -> None:
+        """Note that a generation is in force, with what it left on the host."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE generations SET document = ?, managed = ?, daemon_json = ?, drop_in = ?, owns_drop_in = ?,"
+                " verdict = 'applied', reason = NULL WHERE number = ?",
+                (
+                    json.dumps(target.document or {}),
+                    json.dumps(sorted(target.managed)),
+                    content,
+                    target.drop_in,
+                    int(target.drop_in is not None),
+                    number,
+                ),
+            )
+            value = json.dumps({"generation": number, "at": now})
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, value))
+
+    def applied_generation(self) -> tuple[int, float | None]:
+        """Give the generation in force and since when; 0 and None before the first."""
+        text = self._state.fact(_APPLIED)
+        if not text:
+            return 0, None
+        fact = json.loads(text)
+        return int(fact["generation"]), float(fact["at"])
+
+    def applied(self) -> Applied:
+        """Give what the generation in force left."""
+        return self.left_by(self.applied_generation()[0]) or Applied()
+
+    def left_by(self, number: int) -> Applied | None:
+        """Give what an applied generation left; None for one that is not known or was never in force."""
+        rows = self._state.rows(
+            "SELECT * FROM generations WHERE number = ? AND verdict = 'applied'", number
+        )
+        return _applied(rows[0]) if rows else None
+
+    def digest_of(self, number: int) -> str:
+        """Give a generation's digest; empty for one that is not known."""
+        rows = self._state.rows("SELECT digest FROM generations WHERE number = ?", number)
+        return str(rows[0]["digest"]) if rows else ""
+
+    def before(self, number: int) -> int | None:
+        """Give the number of the generation that was in force before `number`; None if there is none."""
+        rows = self._state.rows(
+            "SELECT number FROM generations WHERE verdict = 'applied' AND number < ? ORDER BY number DESC LIMIT 1",
+            number,
+        )
+        return int(rows[0]["number"]) if rows else None
+
+    def failure(self, digest: str, engine: str) -> str:
+        """Give why this desired state failed on this engine; empty if it did not."""
+        rows = self._state.rows(
+            "SELECT reason FROM failures WHERE digest = ? AND engine = ?", digest, engine
+        )
+        return str(rows[0]["reason"]) if rows else ""
+
+    def remember_failure(self, digest: str, engine: str, reason: str) -> None:
+        """Note that this desired state failed, so that it is not tried again by itself."""
+        with self._state.write() as connection:
+            connection.execute("REPLACE INTO failures VALUES (?, ?, ?)", (digest, engine, reason))
+
+    def forget_failures(self) -> None:
+        """Let everything be tried again."""
+        with self._state.write() as connection:
+            connection.execute("DELETE FROM failures")
+
+    def hold(self, digest: str) -> None:
+        """Put a desired state on hold after a rollback by the operator; empty: nothing is on hold."""
+        self._state.remember(_HELD, digest)
+
+    @property
+    def held(self) -> str:
+        """The digest that is on hold."""
+        return self._state.fact(_HELD)
+
+    def keep_status(self, document: dict[str, Json]) -> None:
+        """Keep the last known status for times without the daemon."""
+        self._state.remember(_STATUS, json.dumps(document))
+
+
+def _generation(row: sqlite3.Row) -> Generation:
+    return Generation(
+        number=int(row["number"]),
+        digest=str(row["digest"]),
+        verdict=str(row["verdict"] or ""),
+        reason=str(row["reason"] or ""),
+    )
+
+
+def _document(content: bytes) -> dict[str, Json]:
+    try:
+        document = json.loads(content.decode("utf-8-sig") or "{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _applied(row: sqlite3.Row) -> Applied:
+    return Applied(
+        document=json.loads(row["document"]),
+        managed=frozenset(tuple(path) for path in json.loads(row["managed"])),
+        daemon_json=row["daemon_json"],
+        drop_in=row["drop_in"],
+        owns_drop_in=bool(row["owns_drop_in"]),
+    )
+
+
+def last_status(path: str) -> dict[str, Any] | None:
+    """Give the last status kept in the state file at `path`, None if none was; StateFileFailure if unreadable."""
+    with read_only(path) as connection:
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_STATUS,)).fetchone()
+    return None if row is None else dict(json.loads(row["value"]))
+
+
+def read_history(path: str) -> list[dict[str, Any]]:
+    """Give all generations, newest first, as the history document has them; StateFileFailure if unreadable."""
+    with read_only(path) as connection:
+        rows = connection.execute("SELECT * FROM generations ORDER BY number DESC").fetchall()
+        fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
+    in_force = int(json.loads(fact["value"])["generation"]) if fact else 0
+    return [
+        {
+            "generation": row["number"],
+            "created": row["created"],
+            "digest": row["digest"],
+            "origin": row["origin"],
+            "verdict": row["verdict"],
+            "impact": row["impact"],
+            "reason": row["reason"],
+            "comment": row["comment"],
+            "actor": row["actor"],
+            "applied": row["number"] == in_force,
+        }
+        for row in rows
+    ]
+
+
+def read_applied(path: str) -> Applied:
+    """Give what the generation in force left, for a preview without the daemon; StateFileFailure if unreadable."""
+    with read_only(path) as connection:
+        fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
+        if fact is None:
+            return Applied()
+        number = json.loads(fact["value"])["generation"]
+        row = connection.execute("SELECT * FROM generations WHERE number = ?", (number,)).fetchone()
+    return Applied() if row is None else _applied(row)

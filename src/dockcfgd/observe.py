@@ -1,0 +1,128 @@
+"""One look at the host, through the ports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys.engines import storage_drivers
+from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.model.host import Container, EngineDown, EngineState, HostState, UnitFile, UnitState
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.planning.launch import DEFAULT_CONFIG_FILE, launch_of
+
+if TYPE_CHECKING:
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import Json
+    from dockcfgd.settings import Settings
+
+__all__ = ["observe"]
+
+DROP_IN = "zz-dockcfgd.conf"
+
+
+def observe(effects: Effects, settings: Settings) -> HostState:
+    """Look at unit, files and engine once. An engine that does not answer is part of the answer.
+
+    Raises SystemdFailure where systemd does not answer, FileFailure where a managed file cannot be read.
+    """
+    unit = effects.systemd.unit(DOCKER_SERVICE)
+    drop_in_path = f"{settings.drop_in_dir}/{DROP_IN}"
+    paths = [unit.fragment_path, *(path for path in unit.drop_in_paths if path != drop_in_path)]
+    units = tuple(_text(effects, path) for path in paths if path)
+    environment = tuple(_text(effects, path) for path in unit.environment_files)
+    engine = _engine(effects, unit)
+    blank = effects.files.read(settings.daemon_json)
+    host = HostState(
+        daemon_json=blank,
+        drop_in=effects.files.read(drop_in_path),
+        unit=unit,
+        engine=engine,
+        unit_files=units,
+        environment_files=environment,
+        stopping=effects.systemd.stopping(),
+    )
+    return _completed(effects, host, settings)
+
+
+def _completed(effects: Effects, host: HostState, settings: Settings) -> HostState:
+    launch = launch_of(host)
+    named = launch.config_file
+    path = settings.daemon_json if named == DEFAULT_CONFIG_FILE else named
+    version = ""
+    if isinstance(host.engine, EngineDown) and launch.binary:
+        version = effects.validator.version(launch.binary)
+    return HostState(
+        daemon_json=host.daemon_json if path == settings.daemon_json else effects.files.read(path),
+        drop_in=host.drop_in,
+        unit=host.unit,
+        engine=host.engine,
+        unit_files=host.unit_files,
+        environment_files=host.environment_files,
+        binary_version=version,
+        stopping=host.stopping,
+        dockerd=launch.binary,
+    )
+
+
+def _text(effects: Effects, path: str) -> UnitFile:
+    try:
+        content = effects.files.read(path).content
+    except FileFailure:
+        content = b""
+    return UnitFile(path=path, text=content.decode(errors="replace"))
+
+
+def _engine(effects: Effects, unit: UnitState) -> EngineState | EngineDown:
+    if not unit.running:
+        return EngineDown(f"docker.service is {unit.active_state} ({unit.sub_state})")
+    try:
+        api = effects.engine.ping()
+        info = effects.engine.info()
+        listed = effects.containers.list()
+        volumes, networks = effects.engine.counts()
+    except EngineFailure as failure:
+        return EngineDown(str(failure))
+    images = info.get("Images")
+    return EngineState(
+        version=str(info.get("ServerVersion", "")),
+        api_version=api,
+        info=info,
+        containers=tuple(_container(effects, document) for document in listed),
+        images=images if isinstance(images, int) else 0,
+        volumes=volumes,
+        networks=networks,
+        prior_drivers=_prior_drivers(effects, str(info.get("DockerRootDir") or "/var/lib/docker")),
+    )
+
+
+def _container(effects: Effects, document: dict[str, Json]) -> Container:
+    names = document.get("Names")
+    name = str(names[0]).lstrip("/") if isinstance(names, list) and names else ""
+    identity, state = str(document.get("Id", "")), str(document.get("State", ""))
+    disposable = state in {"running", "paused", "restarting"} and _auto_remove(effects, identity)
+    return Container(
+        id=identity,
+        name=name,
+        image=str(document.get("Image", "")),
+        state=state,
+        auto_remove=disposable,
+    )
+
+
+def _auto_remove(effects: Effects, identity: str) -> bool:
+    """Ask the container itself: the list does not tell."""
+    try:
+        host = effects.containers.inspect(identity).get("HostConfig")
+    except EngineFailure:
+        return False
+    return isinstance(host, dict) and host.get("AutoRemove") is True
+
+
+def _prior_drivers(effects: Effects, root: str) -> tuple[str, ...]:
+    """Give the drivers whose folder in the data-root holds something; the engine counts all but vfs."""
+    known = {*storage_drivers(None), "aufs", "devicemapper", "overlay"} - {"vfs"}
+    try:
+        there = [name for name in effects.files.names(root) if name in known]
+        return tuple(name for name in there if effects.files.names(f"{root}/{name}"))
+    except FileFailure:
+        return ()

@@ -1,0 +1,75 @@
+"""Whether an observation proves what a plan wants: no effects, only the verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys import proof
+from dockcfgd.model.desired import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.host import UnitState
+    from dockcfgd.model.steps import Expectation
+
+__all__ = ["contradictions", "lost_containers", "reload_contradictions", "unsteady"]
+
+
+def contradictions(expect: Iterable[Expectation], info: dict[str, Json]) -> list[str]:
+    """Give the keys that /info shows otherwise than expected, in words."""
+    found = []
+    for one in expect:
+        if proof.info_agrees(one.path, one.value, info) is False:
+            seen = proof.observed(one.path, info)
+            actual = seen.value if isinstance(seen, proof.Observed) else "something else"
+            found.append(
+                f"{dotted(one.path)} is {actual!r} in the running engine, not {one.value!r}"
+            )
+    return found
+
+
+def reload_contradictions(
+    expect: Iterable[Expectation], attributes: Mapping[str, str]
+) -> list[str]:
+    """Give the keys that the engine's reload event shows otherwise than expected, in words."""
+    return [
+        f"the engine took the reload but not {dotted(one.path)}"
+        for one in expect
+        if proof.event_agrees(one.path, one.value, attributes) is False
+    ]
+
+
+def unsteady(before: UnitState, after: UnitState) -> str:
+    """Give why the engine did not stay up between two looks at its unit; empty if it did."""
+    if not after.running:
+        return f"docker.service is {after.active_state} ({after.sub_state}, result {after.result})"
+    if (before.invocation_id, before.main_pid) != (after.invocation_id, after.main_pid):
+        return "the engine was started anew meanwhile"
+    if before.restarts != after.restarts:
+        return "systemd had to restart the engine meanwhile"
+    return ""
+
+
+def lost_containers(running: Json, listed: list[dict[str, Json]]) -> list[str]:
+    """Give the names of those that ran and neither run now nor ended by themselves with exit code 0."""
+    now = {}
+    for document in listed:
+        names = document.get("Names")
+        for name in names if isinstance(names, list) else ():
+            now[str(name).lstrip("/")] = document
+    lost = []
+    for entry in running if isinstance(running, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        name = str(entry.get("name", "")).lstrip("/")
+        document = now.get(name)
+        if document is None:
+            if entry.get("auto_remove") is not True:
+                lost.append(name)
+            continue
+        ended_well = str(document.get("Status", "")).startswith("Exited (0)")
+        if document.get("State") not in {"running", "paused", "restarting"} and not ended_well:
+            lost.append(name)
+    return lost

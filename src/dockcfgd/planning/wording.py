@@ -1,0 +1,48 @@
+"""The name that a step has in plans, reports and logs."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from dockcfgd.model import steps as do
+
+__all__ = ["step_name"]
+
+
+def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line a step
+    """Say what a step does, in a few words."""
+    match step:
+        case do.WriteFile():
+            return f"write {step.path}"
+        case do.RemoveFile():
+            return f"remove {step.path}"
+        case do.ReloadUnits():
+            return "let systemd read its units again"
+        case do.NoteRunning():
+            return "note which containers run"
+        case do.KeepDisposable():
+            return "keep --rm containers"
+        case do.ReloadEngine():
+            return "reload the engine and await its word"
+        case do.RestartEngine():
+            return "restart the engine"
+        case do.StopEngine():
+            return "stop the engine"
+        case do.StartEngine():
+            return "start the engine"
+        case do.ResumeContainers():
+            return "start what ran before"
+        case do.BackUpImages():
+            return f"back up images to {step.directory}/{step.backup}"
+        case do.BackUpContainers():
+            return "stop the containers and back them up"
+        case do.SetAside():
+            return f"set aside what {step.driver} left in {step.root}"
+        case do.PutBack():
+            return f"put back what {step.driver} had in {step.root}"
+        case do.RestoreStorage():
+            return "load images and make the containers anew"
+        case do.ProveEngine():
+            return "prove the running engine"
+        case _:
+            assert_never(step)

@@ -1,0 +1,118 @@
+"""Runs a plan step by step, journalled, and the way back when a step fails or dockcfgd had died."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+from dockcfgd.model.errors import DockcfgdError, StepFailed
+from dockcfgd.model.status import Phase, Verdict
+from dockcfgd.transaction.journal import BACK, FORWARD
+from dockcfgd.transaction.perform import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Progressing
+    from dockcfgd.transaction.journal import Journal, OpenTransaction
+
+__all__ = ["Ending", "Executor"]
+
+_TOUCHES_ENGINE = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a transaction went. `blame`: the failure says something about the desired state, so it must be remembered."""
+
+    verdict: Verdict
+    reason: str | None = None
+    blame: bool = False
+
+
+class Executor:
+    """Does transactions one at a time. `tell` is called with the phase after each change of a step."""
+
+    def __init__(
+        self,
+        effects: Effects,
+        journal: Journal,
+        *,
+        tell: Callable[[Phase], None],
+        progress: Progressing,
+    ) -> None:
+        self._effects, self._journal = effects, journal
+        self._tell, self._progress = tell, progress
+
+    def run(self, transaction: OpenTransaction) -> Ending:
+        """Do the steps; on failure the way back. `applied` leaves the journal open: committing is the caller's."""
+        outcomes = dict(transaction.outcomes)
+        for index, step in enumerate(transaction.steps):
+            try:
+                self._do(transaction, FORWARD, index, step, outcomes)
+            except DockcfgdError as failure:
+                touched = any(
+                    isinstance(done, _TOUCHES_ENGINE) for done in transaction.steps[: index + 1]
+                )
+                blame = isinstance(failure, StepFailed) or touched
+                return self._go_back(transaction, index, outcomes, reason=str(failure), blame=blame)
+        return Ending(Verdict.APPLIED)
+
+    def recover(self, transaction: OpenTransaction) -> Ending:
+        """End a transaction that was cut off: forwards if every step is done, else the way back."""
+        if transaction.done:
+            return Ending(Verdict.APPLIED)
+        reason = "dockcfgd was interrupted in the middle of the change"
+        outcomes = dict(transaction.outcomes)
+        return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=False)
+
+    def _go_back(
+        self,
+        transaction: OpenTransaction,
+        begun: int,
+        outcomes: dict[str, Json],
+        *,
+        reason: str,
+        blame: bool,
+    ) -> Ending:
+        self._tell(Phase.ROLLING_BACK)
+        for position, back in enumerate(transaction.way_back):
+            if not back.needed(begun):
+                continue
+            try:
+                self._do(transaction, BACK, position, back.step, outcomes)
+            except DockcfgdError as failure:
+                return Ending(
+                    Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame
+                )
+        return Ending(Verdict.ROLLED_BACK, reason, blame)
+
+    def _do(
+        self,
+        transaction: OpenTransaction,
+        direction: str,
+        position: int,
+        step: do.Step,
+        outcomes: dict[str, Json],
+    ) -> None:
+        clock = self._effects.clock
+        entry = self._journal.begin(transaction.id, direction, position, step, now=clock.now())
+        self._tell(_phase(step, direction))
+        try:
+            outcome = perform(step, self._effects, outcomes, self._progress)
+        except DockcfgdError as failure:
+            self._journal.end(entry, state="failed", outcome=str(failure), now=clock.now())
+            raise
+        self._journal.end(entry, state="done", outcome=outcome, now=clock.now())
+        if outcome is not None:
+            outcomes[type(step).__name__] = outcome
+        self._tell(_phase(step, direction))
+
+
+def _phase(step: do.Step, direction: str) -> Phase:
+    if direction == BACK:
+        return Phase.ROLLING_BACK
+    return Phase.VERIFYING if isinstance(step, do.ProveEngine) else Phase.APPLYING

@@ -1,0 +1,153 @@
+"""The journal of transactions: an intent on disk before each effect, an outcome after it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
+from dockcfgd.model.status import StepView
+from dockcfgd.model.steps import from_json, to_json
+from dockcfgd.planning.wording import step_name
+
+if TYPE_CHECKING:
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.plan import Plan
+    from dockcfgd.model.steps import Step
+    from dockcfgd.state_file import StateFile
+
+__all__ = ["Journal", "OpenTransaction"]
+
+FORWARD, BACK = "forward", "back"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """A transaction that has not ended: its plan as stored, how far it got, the outcomes of its steps by kind.
+
+    `begun` is the index of the last forward step that has begun (-1: none), `done` whether all of them are done.
+    """
+
+    id: str
+    generation: int
+    impact: str
+    steps: tuple[Step, ...]
+    way_back: tuple[BackStep, ...]
+    commit_action: dict[str, Json]
+    started: float
+    begun: int = -1
+    done: bool = False
+    outcomes: dict[str, Json] = field(default_factory=dict)
+
+
+class Journal:
+    """The transactions of a state file."""
+
+    def __init__(self, state: StateFile) -> None:
+        self._state = state
+
+    def open(
+        self,
+        identity: str,
+        plan: Plan,
+        *,
+        generation: int,
+        commit_action: dict[str, Json],
+        now: float,
+    ) -> OpenTransaction:
+        """Store a transaction and its way back before its first effect."""
+        with self._state.write() as connection:
+            connection.execute(
+                "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action, started)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    identity,
+                    generation,
+                    plan.impact.word,
+                    json.dumps([to_json(step) for step in plan.steps]),
+                    json.dumps(way_back_to_json(plan.way_back)),
+                    json.dumps(commit_action),
+                    now,
+                ),
+            )
+        return OpenTransaction(
+            id=identity,
+            generation=generation,
+            impact=plan.impact.word,
+            steps=plan.steps,
+            way_back=plan.way_back,
+            commit_action=commit_action,
+            started=now,
+        )
+
+    def begin(
+        self, transaction: str, direction: str, position: int, step: Step, *, now: float
+    ) -> int:
+        """Note that a step begins, give the entry's number."""
+        with self._state.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO step_log (txn, direction, position, name, began, state) VALUES (?, ?, ?, ?, ?, 'running')",
+                (transaction, direction, position, step_name(step), now),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def end(self, entry: int, *, state: str, outcome: Json, now: float) -> None:
+        """Note how the step of an entry ended: `done` or `failed`."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE step_log SET ended = ?, state = ?, outcome = ? WHERE number = ?",
+                (now, state, json.dumps(outcome), entry),
+            )
+
+    def close(self, transaction: str, *, verdict: str, reason: str | None, now: float) -> None:
+        """Note the verdict; the transaction is over."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE transactions SET finished = ?, verdict = ?, reason = ? WHERE id = ?",
+                (now, verdict, reason, transaction),
+            )
+
+    def unfinished(self) -> OpenTransaction | None:
+        """Give the transaction that has not ended, if there is one."""
+        rows = self._state.rows(
+            "SELECT * FROM transactions WHERE finished IS NULL ORDER BY started LIMIT 1"
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        steps: tuple[Step, ...] = tuple(from_json(step) for step in json.loads(row["steps"]))
+        log = self._state.rows(
+            "SELECT * FROM step_log WHERE txn = ? AND direction = ? ORDER BY number",
+            row["id"],
+            FORWARD,
+        )
+        outcomes: dict[str, Json] = {}
+        for entry in log:
+            if entry["outcome"] is not None and entry["state"] == "done":
+                outcomes[type(steps[entry["position"]]).__name__] = json.loads(entry["outcome"])
+        finished = {entry["position"] for entry in log if entry["state"] == "done"}
+        return OpenTransaction(
+            id=row["id"],
+            generation=row["generation"],
+            impact=row["impact"],
+            steps=steps,
+            way_back=way_back_from_json(json.loads(row["way_back"])),
+            commit_action=json.loads(row["commit_action"]),
+            started=row["started"],
+            begun=max((entry["position"] for entry in log), default=-1),
+            done=finished == set(range(len(steps))),
+            outcomes=outcomes,
+        )
+
+    def views(self, transaction: str, *, now: float) -> tuple[StepView, ...]:
+        """Give the steps as a person reads them, in the order they were done."""
+        rows = self._state.rows("SELECT * FROM step_log WHERE txn = ? ORDER BY number", transaction)
+        return tuple(
+            StepView(
+                name=f"undo: {row['name']}" if row["direction"] == BACK else row["name"],
+                state=row["state"],
+                seconds=round((row["ended"] or now) - row["began"], 3),
+            )
+            for row in rows
+        )

@@ -1,0 +1,153 @@
+"""Doing one step. Nothing is decided here: what to do is the step's, whether it was right is `planning.judge`'s."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from dockcfgd.migration import folders, operations
+from dockcfgd.model import steps as do
+from dockcfgd.model.errors import FileFailure, StepFailed, SystemdFailure
+from dockcfgd.model.files import Tag
+from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
+from dockcfgd.planning import judge
+from dockcfgd.transaction.prove import prove
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Progressing
+
+__all__ = ["perform"]
+
+_RETRY_SOCKET = frozenset({"masked", "not-found"})
+
+
+def perform(  # noqa: C901, PLR0911, PLR0912 -- one case a step
+    step: do.Step, effects: Effects, outcomes: Mapping[str, Json], progress: Progressing
+) -> Json:
+    """Do a step and give its outcome. `outcomes` are those of earlier steps, by class name.
+
+    Raises StepFailed where the desired state is to blame, another DockcfgdError where the surroundings are.
+    """
+    match step:
+        case do.WriteFile():
+            fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
+            effects.files.replace(step.path, step.content, expected=step.expected, fresh=fresh)
+        case do.RemoveFile():
+            effects.files.remove(step.path, expected=step.expected)
+        case do.ReloadUnits():
+            effects.systemd.reload_units()
+        case do.NoteRunning():
+            return list(operations.note_running(effects.access))
+        case do.KeepDisposable():
+            operations.keep_disposable(effects.access, folder=step.folder)
+        case do.ReloadEngine():
+            _reload(step, effects)
+        case do.RestartEngine():
+            _job(effects, JobVerb.RESTART, step.timeout)
+        case do.StopEngine():
+            _stop(effects, step.timeout)
+        case do.StartEngine():
+            _job(effects, JobVerb.START, step.timeout)
+        case do.ResumeContainers():
+            return _resume(step, effects, outcomes)
+        case do.BackUpImages():
+            operations.back_up_images(
+                effects.access,
+                folder=_folder(step),
+                target_driver=step.target_driver,
+                progress=progress,
+            )
+        case do.BackUpContainers():
+            return list(
+                operations.back_up_containers(
+                    effects.access, folder=_folder(step), progress=progress
+                )
+            )
+        case do.SetAside():
+            folders.set_aside(root=step.root, driver=step.driver, folder=step.folder)
+        case do.PutBack():
+            folders.put_back(root=step.root, driver=step.driver, folder=step.folder)
+        case do.RestoreStorage():
+            ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
+            return dict(ids)
+        case do.ProveEngine():
+            prove(step, effects, outcomes)
+        case _:
+            assert_never(step)
+    return None
+
+
+def _folder(step: do.BackUpImages | do.BackUpContainers | do.RestoreStorage) -> str:
+    return str(Path(step.directory) / step.backup)
+
+
+def _reload(step: do.ReloadEngine, effects: Effects) -> None:
+    with effects.engine.reload_events() as events:
+        result = effects.systemd.run_job(JobVerb.RELOAD, DOCKER_SERVICE, timeout=step.timeout)
+        if not result.good:
+            raise SystemdFailure(
+                what="reload docker.service", name=result, why=f"the job ended as {result}"
+            )
+        attributes = events.next(timeout=step.timeout)
+    if attributes is None:
+        raise StepFailed(
+            f"the engine refused the reload: {_last_line(effects) or 'it gave no reason'}"
+        )
+    wrong = judge.reload_contradictions(step.expect, attributes)
+    if wrong:
+        raise StepFailed("; ".join(wrong))
+
+
+def _job(effects: Effects, verb: JobVerb, timeout: float) -> None:
+    effects.systemd.reset_failed(DOCKER_SOCKET)
+    effects.systemd.reset_failed(DOCKER_SERVICE)
+    result = effects.systemd.run_job(verb, DOCKER_SERVICE, timeout=timeout)
+    if result.good:
+        return
+    if result is JobResult.CANCELED:
+        raise SystemdFailure(
+            what="start docker.service", name=result, why="somebody cancelled the job"
+        )
+    why = _last_line(effects)
+    if result is JobResult.TIMEOUT:
+        raise StepFailed(
+            f"the engine was not ready within {timeout:.0f} s{': ' if why else ''}{why}"
+        )
+    raise StepFailed(f"the engine did not start: {why or f'the job ended as {result}'}")
+
+
+def _last_line(effects: Effects) -> str:
+    unit = effects.systemd.unit(DOCKER_SERVICE)
+    return effects.systemd.last_line(DOCKER_SERVICE, invocation=unit.invocation_id)
+
+
+def _stop(effects: Effects, timeout: float) -> None:
+    if effects.systemd.unit(DOCKER_SOCKET).load_state not in _RETRY_SOCKET:
+        effects.systemd.run_job(JobVerb.STOP, DOCKER_SOCKET, timeout=timeout)
+    result = effects.systemd.run_job(JobVerb.STOP, DOCKER_SERVICE, timeout=timeout)
+    unit = effects.systemd.unit(DOCKER_SERVICE)
+    if not result.good or unit.active_state not in {"inactive", "failed"}:
+        why = f"the job ended as {result} and the unit is {unit.active_state}"
+        raise SystemdFailure(what="stop docker.service", name=result, why=why)
+
+
+def _resume(step: do.ResumeContainers, effects: Effects, outcomes: Mapping[str, Json]) -> Json:
+    running = outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
+    folder, back_up = step.folder, "BackUpContainers" in outcomes or "BackUpImages" in outcomes
+    missing = operations.resume(
+        effects.access,
+        running=running,
+        folder=f"{folder}/disposable" if back_up else folder or "/nonexistent",
+    )
+    if folder:
+        try:
+            operations.clean_up_old_engine(effects.access, folder=folder)
+        except FileFailure as failure:
+            if failure.errno != errno.ENOENT:
+                raise
+    return list(missing)
