@@ -116,7 +116,7 @@ def _parsed(name: str, rest: list[str]) -> Namespace:
 def _module(name: str) -> _Verb:
     from importlib import import_module
 
-    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{name}")  # type: ignore[assignment]  # by convention
+    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{name}")
     return verb
 
 

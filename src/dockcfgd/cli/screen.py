@@ -55,13 +55,21 @@ class Screen:
     @property
     def width(self) -> int:
         """Columns to fill."""
+        return min(self._size()[0], 120)
+
+    @property
+    def height(self) -> int:
+        """Lines that stay in sight, the next prompt's apart."""
+        return max(self._size()[1], 24) - 1
+
+    def _size(self) -> tuple[int, int]:
         if not self.terminal:
-            return 80
+            return 80, 24
         try:
-            columns = os.get_terminal_size(self._stdout.fileno()).columns
+            size = os.get_terminal_size(self._stdout.fileno())
         except OSError:
-            return 80
-        return min(columns, 120) if columns > 0 else 80
+            return 80, 24
+        return size.columns or 80, size.lines or 24  # serial consoles say 0
 
     def out(self, text: str) -> None:
         """Print lines of the answer; `failed` where they could not be written."""

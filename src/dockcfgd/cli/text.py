@@ -28,6 +28,7 @@ __all__ = [
 
 _LABEL = 11
 _NARROW = 50
+_START = "systemctl start dockcfgd"
 _DEFAULT_REASON = {
     "unmanaged": "there is no desired state, Docker is left alone",
     "drifted": "the host differs from the desired state, which is only reported",
@@ -73,7 +74,7 @@ def render(document: dict[str, Any], *, width: int = 80, height: int = 23) -> st
 
 
 def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> list[str]:
-    lines = wrapped(_headline(document), width=width, indent=2)[:4]
+    lines = _cut(wrapped(_headline(document), width=width, indent=2), 4)
     desired = document.get("desired") or {}
     blocks = [
         ("Applied", _applied(document)),
@@ -99,23 +100,30 @@ def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> l
 
 
 def _block(label: str, values: list[str], *, width: int) -> list[str]:
-    narrow = width < _NARROW
-    indent = 2 if narrow else _LABEL + 2
-    lines = [f"  {label}"] if narrow else []
+    if width < _NARROW:
+        values = [f"{label}: {values[0]}", *(f"  {value}" for value in values[1:])]
+        return [line for value in values for line in _cut(wrapped(value, width=width, indent=4), 4)]
+    indent = _LABEL + 2
+    lines: list[str] = []
     for value in values:
-        first, *more = wrapped(value, width=width - indent, indent=2)[:3]
-        head = f"  {label:<{_LABEL}}" if not lines else " " * indent
+        first, *more = _cut(wrapped(value, width=width - indent, indent=2), 3)
+        head = " " * indent if lines else f"  {label:<{_LABEL}}"
         lines.append(head + first)
         lines.extend(" " * indent + line for line in more)
     return lines
+
+
+def _cut(lines: list[str], limit: int) -> list[str]:
+    return lines if len(lines) <= limit else [*lines[: limit - 1], f"{lines[limit - 1][:-3]}..."]
 
 
 def wrapped(text: str, *, width: int, indent: int) -> list[str]:
     """Break at blanks, inside a word only where it is longer than a line; indent later lines."""
     width = max(width, 16)
     lines: list[str] = []
-    line = ""
-    for part in text.split(" "):
+    body = text.lstrip(" ")
+    line = " " * (len(text) - len(body))
+    for part in body.split(" "):
         rest = part
         if line.strip() and len(line) + 1 + len(rest) > width:
             lines.append(line)
@@ -169,6 +177,8 @@ def _headline(document: dict[str, Any]) -> str:
     reason = plain(document.get("reason") or "")
     condition = str(document.get("condition"))
     desired = document.get("desired") or {}
+    if first == "stopped" and not document.get("condition"):
+        return f"stopped: dockcfgd is not running; start it: {_START}"
     if first == "stopped":
         known = f"; last known: {condition}" if document.get("condition") else ""
         return f"stopped: dockcfgd is not running{known}" + (f", {reason}" if reason else "")
@@ -196,9 +206,9 @@ def _desired(desired: dict[str, Any]) -> list[str]:
     files = [plain(file["path"]) for file in desired.get("files", ())]
     if not files:
         return []
-    digest = f" ({plain(desired['digest'])[:12]})" if desired.get("digest") else ""
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return [f"generation {desired.get('generation')}{digest} from {files[-1]}{more}"]
+    digest = f" ({plain(desired['digest'])[:8]})" if desired.get("digest") else ""
+    more = f" + {len(files) - 1}" if len(files) > 1 else ""
+    return [f"generation {desired.get('generation')}{digest}, {files[-1]}{more}"]
 
 
 def _progress(progress: dict[str, Any] | None) -> list[str]:
@@ -224,7 +234,7 @@ def _last(document: dict[str, Any], limit: int) -> list[str]:
     lines = [f"{head}, generation {last.get('generation')}"]
     if last.get("reason") and last["reason"] != document.get("reason"):
         lines.append(plain(last["reason"]))
-    return lines + _capped([step_line(step) for step in last.get("steps") or ()], limit)
+    return lines + _steps(last.get("steps") or [], limit)
 
 
 def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:
@@ -234,9 +244,19 @@ def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:
 
 
 def _capped(lines: list[str], limit: int) -> list[str]:
-    """Keep the last ones, which tell how it ended."""
     left = len(lines) - limit
-    return [f"({left} more: dockcfgctl status --json)", *lines[-limit:]] if left > 0 else lines
+    return [*lines[:limit], f"({left} more: dockcfgctl status --json)"] if left > 0 else lines
+
+
+def _steps(steps: list[dict[str, Any]], limit: int) -> list[str]:
+    """Keep those that failed and the last ones, which tell how it ended."""
+    failed = [index for index, step in enumerate(steps) if step.get("state") == "failed"][:limit]
+    others = [index for index in range(len(steps)) if index not in failed]
+    room = limit - len(failed)
+    kept = sorted([*failed, *(others[-room:] if room else [])])
+    left = len(steps) - len(kept)
+    lines = [step_line(steps[index]) for index in kept]
+    return [f"({left} more: dockcfgctl status --json)", *lines] if left else lines
 
 
 def _engine(engine: dict[str, Any] | None) -> list[str]:
@@ -246,16 +266,11 @@ def _engine(engine: dict[str, Any] | None) -> list[str]:
         version = plain(engine.get("version") or "")
         return [f"{version or 'Docker'}, does not run"]
     containers = engine.get("containers") or {}
-    version, api = plain(engine.get("version", "")), plain(engine.get("api", ""))
-    live = "on" if engine.get("live_restore") else "off"
-    running, total = containers.get("running", 0), containers.get("total", 0)
-    driver, pid = plain(engine.get("storage", "")), engine.get("pid")
     parts = (
-        f"{version} (API {api})",
-        driver,
-        f"pid {pid}",
-        f"live-restore {live}",
-        f"{running} of {total} containers run",
+        plain(engine.get("version", "")),
+        plain(engine.get("storage", "")),
+        f"live-restore {'on' if engine.get('live_restore') else 'off'}",
+        f"{containers.get('running', 0)} of {containers.get('total', 0)} containers run",
     )
     return [", ".join(parts)]
 
@@ -270,7 +285,7 @@ def _daemon(daemon: dict[str, Any] | None) -> list[str]:
 def _next(document: dict[str, Any]) -> str:
     first = word(document)
     if first == "stopped":
-        return "systemctl start dockcfgd"
+        return _START if document.get("condition") else ""
     if first != document.get("condition"):
         return "dockcfgctl wait"
     if document.get("next"):

@@ -69,6 +69,6 @@ def run(
         screen.out(json.dumps(document, indent=2))
     elif form == "text":
         first = word(document)
-        text = render(document, width=screen.width)
+        text = render(document, width=screen.width, height=screen.height)
         screen.out(screen.coloured(first, _COLOURS.get(first, "")) + text[len(first) :])
     return published.exit_code(document)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import queue
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockcfgd.api.service import Service
+from dockcfgd.model.status import Condition, Phase, Status
+from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STATUS = Status(
+    version="0.1.0", pid=7, since=1.0, phase=Phase.IDLE, condition=Condition.IN_SYNC, generation=3
+)
+
+
+@dataclass
+class Call:
+    """An invocation that notes its answers."""
+
+    method: str
+    arguments: tuple[Any, ...] = ()
+    sender: str = ":1.5"
+    answers: list[tuple[str, ...]] = field(default_factory=list)
+
+    def reply(self, *values: str) -> None:
+        self.answers.append(("reply", *values))
+
+    def fail(self, name: str, message: str) -> None:
+        self.answers.append(("fail", name, message))
+
+
+class Users:
+    """A bus that tells uids when asked to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, Callable[[int | None], None]]] = []
+
+    def ask(self, sender: str, answer: Callable[[int | None], None]) -> None:
+        self.waiting.append((sender, answer))
+
+    def answer(self, uid: int | None) -> None:
+        _, answer = self.waiting.pop()
+        answer(uid)
+
+
+@pytest.fixture
+def users() -> Users:
+    return Users()
+
+
+@pytest.fixture
+def inbox() -> queue.Queue[Request]:
+    return queue.Queue(maxsize=1)
+
+
+@pytest.fixture
+def service(users: Users, inbox: queue.Queue[Request]) -> Service:
+    return Service(
+        snapshot=lambda: STATUS,
+        enqueue=inbox.put_nowait,
+        sender_uid=users.ask,
+        new_transaction=lambda: "t1",
+    )
+
+
+def test_anyone_reads_the_status_at_once(service: Service, users: Users) -> None:
+    call = Call("GetStatus")
+    service.handle(call)
+    assert users.waiting == []
+    ((kind, text),) = call.answers
+    assert kind == "reply"
+    assert json.loads(text) == STATUS.document()
+
+
+def test_properties_are_those_of_the_snapshot(service: Service) -> None:
+    assert service.properties() == {
+        "Version": "0.1.0",
+        "Phase": "idle",
+        "Condition": "in-sync",
+        "Generation": 3,
+        "AppliedGeneration": 0,
+    }
+
+
+def test_root_applies_and_gets_the_id_at_once(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    call = Call("Apply", ([("a.toml", "schema = 1\n")], {"comment": "why"}), sender=":1.9")
+    service.handle(call)
+    assert (call.answers, inbox.empty()) == ([], True)  # not before the bus has said who asks
+    assert users.waiting[0][0] == ":1.9"
+    users.answer(0)
+    assert call.answers == [("reply", "t1")]
+    assert inbox.get_nowait() == Apply(
+        transaction="t1", files=(("a.toml", "schema = 1\n"),), comment="why", actor="root"
+    )
+
+
+@pytest.mark.parametrize(("number", "wanted"), [(0, None), (2, 2)])
+def test_root_rolls_back(
+    service: Service,
+    users: Users,
+    inbox: queue.Queue[Request],
+    number: int,
+    wanted: int | None,
+) -> None:
+    call = Call("Rollback", (number, {}))
+    service.handle(call)
+    users.answer(0)
+    assert call.answers == [("reply", "t1")]
+    assert inbox.get_nowait() == Rollback(transaction="t1", generation=wanted, actor="root")
+
+
+def test_a_plan_is_answered_by_the_reconciler(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    call = Call("Plan", ([("a.toml", "")],))
+    service.handle(call)
+    users.answer(0)
+    request = inbox.get_nowait()
+    assert isinstance(request, PlanRequest)
+    assert (request.files, call.answers) == ((("a.toml", ""),), [])
+    request.reply("{}")
+    assert call.answers == [("reply", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("uid", "why"), [(1000, "user 1000 is not root"), (None, "the bus does not say who asks")]
+)
+@pytest.mark.parametrize("call", [("Plan", ([],)), ("Apply", ([], {})), ("Rollback", (1, {}))])
+def test_nobody_else_changes_anything(
+    service: Service,
+    users: Users,
+    inbox: queue.Queue[Request],
+    uid: int | None,
+    why: str,
+    call: tuple[str, tuple[Any, ...]],
+) -> None:
+    asked = Call(*call)
+    service.handle(asked)
+    users.answer(uid)
+    name = "org.dockcfgd1.Error.NotAuthorized"
+    assert asked.answers == [("fail", name, f"cannot {call[0].lower()}: {why}")]
+    assert inbox.empty()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (([("../a.toml", "")], {}), "cannot take a file named '../a.toml'"),
+        (([], {"confirm": 2}), "cannot take the option confirm"),
+        (([], {"comment": 2}), "cannot take the comment"),
+        (([], {"comment": "x" * 1001}), "cannot take the comment"),
+    ],
+)
+def test_bad_arguments_are_named(
+    service: Service,
+    users: Users,
+    inbox: queue.Queue[Request],
+    arguments: tuple[Any, ...],
+    why: str,
+) -> None:
+    call = Call("Apply", arguments)
+    service.handle(call)
+    users.answer(0)
+    ((kind, name, message),) = call.answers
+    assert (kind, name) == ("fail", "org.dockcfgd1.Error.InvalidArguments")
+    assert message.startswith(why)
+    assert inbox.empty()
+
+
+def test_a_full_inbox_is_busy(service: Service, users: Users, inbox: queue.Queue[Request]) -> None:
+    inbox.put_nowait(Apply(transaction="t0"))
+    call = Call("Apply", ([], {}))
+    service.handle(call)
+    users.answer(0)
+    ((_, name, _),) = call.answers
+    assert name == "org.dockcfgd1.Error.Busy"
+
+
+def test_unknown_methods_fail(service: Service) -> None:
+    call = Call("Confirm", ("t1",))
+    service.handle(call)
+    ((_, name, _),) = call.answers
+    assert name == "org.freedesktop.DBus.Error.UnknownMethod"
