@@ -219,13 +219,18 @@ class Dockerd:
             shutil.rmtree(self._folder(container))
 
     def remove_if_wanted(self, container: Container) -> None:
-        """Remove a container that ended, and its anonymous volumes, if it was made with --rm."""
+        """Remove a container that ended, and its anonymous volumes, if it was made with --rm.
+
+        A volume that another container has stays.
+        """
         if container.auto_remove:
             self.remove(container)
+            root = self._running().root
+            others = {mount.get("Name") for one in self.containers() for mount in one.mounts}
             for mount in container.mounts:
-                volume = self._running().root.volumes.get(str(mount.get("Name")))
-                if volume is not None and volume.anonymous:
-                    del self._running().root.volumes[volume.name]
+                volume = root.volumes.get(str(mount.get("Name")))
+                if volume is not None and volume.anonymous and volume.name not in others:
+                    del root.volumes[volume.name]
 
     def launch(self, container: Container) -> None:
         """Start a container's process."""

@@ -1,4 +1,4 @@
-"""Containers that between them use what a migration must carry over, made with the engine's client."""
+"""Containers that between them use all that a migration must carry over."""
 
 from __future__ import annotations
 
@@ -84,15 +84,16 @@ def make_zoo(machine: Machine) -> None:
     docker(*run, "--name=no-net", "--network=none", "--uts=host", "busybox", "sh", "-c", _TRAP)
     network = docker("network", "inspect", "--format", "{{.Id}}", "net1")
     docker(*run, "--name=by-id", f"--network={network}", "busybox", "sh", "-c", _TRAP)
-    docker(*run, "--name=compose-web", "--label=com.docker.compose.project=p",
-           "--label=com.docker.compose.service=web", "--label=com.docker.compose.depends_on=db:x:false",
-           "busybox", "sh", "-c", _TRAP)  # fmt: skip
-    docker(*run, "--name=compose-db", "--label=com.docker.compose.project=p",
-           "--label=com.docker.compose.service=db", "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    compose = "--label=com.docker.compose."
+    docker(*run, "--name=compose-web", f"{compose}project=p", f"{compose}service=web",
+           f"{compose}depends_on=db:x:false", "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(*run, "--name=compose-db", f"{compose}project=p", f"{compose}service=db", "busybox",
+           "sh", "-c", _TRAP)  # fmt: skip
     docker(*run, "--name=paused", "busybox", "sh", "-c", _TRAP)
     docker("pause", "paused")
     docker(*run, "--rm", "--name=disposable", "--volume=/anonymous", "busybox", "sh", "-c",
-           f"[ -e /written ] || echo disposable > /written; echo mine > /anonymous/file; {_TRAP}")  # fmt: skip
+           f"[ -e /written ] || echo disposable > /written; echo mine > /anonymous/file; {_TRAP}",
+           )  # fmt: skip
     docker(*run, "--rm", "--name=disposable-untouched", "--mount=type=tmpfs,target=/in-memory",
            "--volume=/anonymous", "busybox", "sh", "-c", _TRAP)  # fmt: skip
     docker("create", "--rm", "--name=disposable-created", "busybox", "sh", "-c", _TRAP)

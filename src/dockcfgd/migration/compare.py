@@ -94,13 +94,18 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
     )
     host["Mounts"] = [_asked_mount(mount, unnamed) for mount in tables(host, "Mounts")]
     host["VolumesFrom"] = [
-        now.get(entry, entry)
+        _called_now(entry, now)
         for entry in texts(host, "VolumesFrom")
         if not entry.startswith(_HELD_BY)
     ]
     host["OomKillDisable"] = host.get("OomKillDisable") or False
-    host["Links"] = list[Json](sorted(texts(host, "Links")))
+    host["Links"] = list[Json](sorted(_called_now(link, now) for link in texts(host, "Links")))
     return host
+
+
+def _called_now(entry: str, now: Mapping[str, str]) -> str:
+    token, colon, rest = entry.partition(":")
+    return f"{now.get(token, token)}{colon}{rest}"
 
 
 def _unnamed(document: Document) -> set[str]:
@@ -138,7 +143,7 @@ def _endpoint(document: Document, endpoint: Document, now: Mapping[str, str]) ->
     engines = {text(document, "Id")[:_SHORT], text(document, "Config", "Hostname")}
     kept["Aliases"] = list[Json](sorted(set(texts(endpoint, "Aliases")) - engines))
     kept["DNSNames"] = list[Json](sorted(set(texts(endpoint, "DNSNames")) - engines))
-    kept["Links"] = [now.get(link, link) for link in texts(endpoint, "Links")]
+    kept["Links"] = [_called_now(link, now) for link in texts(endpoint, "Links")]
     return kept
 
 

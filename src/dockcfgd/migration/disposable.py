@@ -36,19 +36,33 @@ def keep(access: Access, *, folder: str) -> None:
 
     Also one that has not run so far: an engine that starts removes those that do not run.
     """
-    done = {text(document, "Id") for document, _ in kept(folder)}
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    begun = {text(document, "Id"): (document, image) for document, image in _contents(folder)}
     for document in inspected(access.containers):
-        auto_remove = flag(document, "HostConfig", "AutoRemove")
-        if auto_remove and text(document, "Id") not in done:
-            _hold_volumes(access, document)
-            image = commit_changes(access.containers, document, purpose=_PURPOSE)
-            content: Document = {"inspect": document, "image": image}
-            write_document(folder, f"{short(document)}.json", content)
+        if flag(document, "HostConfig", "AutoRemove"):
+            described, image = begun.get(text(document, "Id"), (document, ""))
+            if not image:
+                _keep(access, described, folder=folder)
+
+
+def _keep(access: Access, document: Document, *, folder: str) -> None:
+    # Described first: committing freezes it, and a crash would leave it looking as if paused.
+    path = f"{short(document)}.json"
+    write_document(folder, path, {"inspect": document, "image": ""})
+    _hold_volumes(access, document)
+    image = commit_changes(access.containers, document, purpose=_PURPOSE)
+    write_document(folder, path, {"inspect": document, "image": image})
 
 
 def kept(folder: str) -> list[tuple[Document, str]]:
-    """Give the kept containers: the inspect document and the image that has the writable layer."""
+    """Give the kept containers: the inspect document and the image that has the writable layer.
+
+    That is the container's own one, where keeping it was cut off before it was committed.
+    """
+    return [(document, image or text(document, "Image")) for document, image in _contents(folder)]
+
+
+def _contents(folder: str) -> list[tuple[Document, str]]:
     names = sorted(path.name for path in Path(folder).glob("*.json") if path.name != _RECORD)
     contents = [read_document(folder, name) for name in names]
     return [(table(content, "inspect"), text(content, "image")) for content in contents]

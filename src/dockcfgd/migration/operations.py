@@ -15,7 +15,7 @@ from dockcfgd.migration.access import Access, Facts
 from dockcfgd.migration.bring_back import restore_all
 from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all
 from dockcfgd.migration.dependency import in_order
-from dockcfgd.migration.documents import Document, flag, text
+from dockcfgd.migration.documents import Document, flag, tables, text
 from dockcfgd.migration.folders import obstacle
 from dockcfgd.migration.inventory import (
     Inventory,
@@ -32,7 +32,7 @@ from dockcfgd.migration.space import Room, estimate, layer_sizes, refusal
 from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Containers, Progressing
@@ -119,13 +119,14 @@ def note_running(access: Access) -> list[Json]:
     return note(inspected(access.containers))
 
 
-def resume(access: Access, *, running: Sequence[Mapping[str, Json]], folder: str) -> list[str]:
+def resume(access: Access, *, running: Json, folder: str) -> list[str]:
     """Start those of `running` that do not run, and bring back what is kept in `folder`.
 
     `running` is what `note_running` gave; `folder` that of `keep_disposable`, which need not exist.
     Gives the names of those that did not come back. One that ends by itself with exit code 0 did.
     """
-    states = {text(entry, "id"): text(entry, "state") for entry in map(dict, running)}
+    entries = tables({"running": running}, "running")
+    states = {text(entry, "id"): text(entry, "state") for entry in entries}
     facts = access.facts()
     disposable.bring_back(access, folder=folder, api=facts.api)
     documents = in_order(inspected(access.containers))
@@ -141,7 +142,7 @@ def resume(access: Access, *, running: Sequence[Mapping[str, Json]], folder: str
                 refused.add(identity)
     return [
         text(entry, "name")
-        for entry in map(dict, running)
+        for entry in entries
         if text(entry, "id") in refused or not _came_back(access.containers, entry)
     ]
 

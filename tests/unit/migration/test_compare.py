@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dockcfgd.migration.compare import differences
+from dockcfgd.migration.documents import Document
+from tests.unit.migration.documents_of import container, identity, volume
+
+HASH = "a1" * 32
+
+
+def before(**further: Any) -> Document:
+    return container(
+        "c",
+        networks={"net": {"Aliases": ["a", identity("c")[:12]], "IPAddress": "10.0.0.2"}},
+        host={"NetworkMode": "net", "Binds": ["named:/n"]},
+        mounts=[volume(HASH, "/anonymous"), volume("named", "/n", mode="z")],
+        **further,
+    )
+
+
+def after(**further: Any) -> Document:
+    document = container(
+        "d",
+        config={"Hostname": identity("c")[:12]},
+        networks={
+            "net": {
+                "Aliases": ["a", identity("d")[:12], identity("c")[:12]],
+                "IPAddress": "10.0.0.9",
+            }
+        },
+        host={"NetworkMode": "net", "Binds": ["named:/n", f"{HASH}:/anonymous:nocopy"]},
+        mounts=[volume("named", "/n", mode="z"), volume(HASH, "/anonymous", mode="nocopy")],
+    )
+    return document | {"Name": "/c", "Driver": "vfs", "Created": "later"} | further
+
+
+def test_what_may_differ() -> None:
+    assert differences(before(Driver="overlay2"), after(), now={}) == []
+
+
+def test_a_committed_layer_changes_the_image() -> None:
+    document = after(Image="sha256:committed")
+    document["Config"] = dict(document["Config"]) | {"Image": "sha256:committed"}  # type: ignore[arg-type]
+    assert differences(before(), document, now={}) == []
+
+
+def test_another_name_for_the_same_image_is_a_difference() -> None:
+    document = after()
+    document["Config"] = dict(document["Config"]) | {"Image": "app:2"}  # type: ignore[arg-type]
+    assert differences(before(), document, now={}) == ["Config.Image: app:1 -> app:2"]
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("Config", "Env", ["X=y"]),
+        ("Config", "Entrypoint", ["/x"]),
+        ("Config", "Hostname", "else"),
+        ("HostConfig", "RestartPolicy", {"Name": "always"}),
+        ("HostConfig", "Binds", ["named:/n", "/srv:/x"]),
+        ("HostConfig", "AutoRemove", True),
+        ("State", "Status", "exited"),
+    ],
+)
+def test_what_may_not_differ(part: str, key: str, value: Any) -> None:
+    document = after()
+    document[part] = dict(document[part]) | {key: value}  # type: ignore[arg-type]
+    found = differences(before(), document, now={})
+    assert found[0].startswith("State" if part == "State" else f"{part}.{key}")
+
+
+def test_mounts_and_networks_count() -> None:
+    document = after(Mounts=[volume("other", "/anonymous"), volume("named", "/n", mode="z")])
+    assert any("Mounts./anonymous.Name" in line for line in differences(before(), document, now={}))
+    document = after(NetworkSettings={"Networks": {"net": {"Aliases": ["b"]}}})
+    (found,) = differences(before(), document, now={})
+    assert found == "Networks.net.Aliases: ['a'] -> ['b']"
+
+
+def test_other_containers_are_known_by_their_present_ids() -> None:
+    first = container(
+        "c",
+        host={"IpcMode": f"container:{identity('db')}", "VolumesFrom": [f"{identity('db')}:ro"]},
+    )
+    second = container("c", host={"IpcMode": "container:new", "VolumesFrom": ["new:ro"]})
+    assert differences(first, second, now={identity("db"): "new"}) == []
+    assert differences(first, second, now={}) != []
+
+
+def test_ended_and_never_started_are_one() -> None:
+    for status in ("exited", "created"):
+        first, second = before(State={"Status": status}), after(State={"Status": "created"})
+        assert differences(first, second, now={}) == []

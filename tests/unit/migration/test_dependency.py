@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.documents import Document
+from dockcfgd.migration.inventory import container_name
+from tests.unit.migration.documents_of import container, identity
+
+
+def ordered(*documents: Document) -> list[str]:
+    return [container_name(document) for document in in_order(documents)]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"NetworkMode": f"container:{identity('db')}"},
+        {"IpcMode": "container:db"},
+        {"PidMode": f"container:{identity('db')[:12]}"},
+        {"VolumesFrom": ["db:ro"]},
+        {"Links": ["/db:/web/alias"]},
+    ],
+)
+def test_what_is_needed_comes_first(host: dict[str, object]) -> None:
+    assert ordered(container("web", host=host), container("db")) == ["db", "web"]
+
+
+def test_links_of_an_endpoint_count() -> None:
+    web = container("web", networks={"net": {"Links": ["db:alias"]}})
+    assert ordered(web, container("db")) == ["db", "web"]
+
+
+def test_compose_services_of_the_same_project() -> None:
+    def service(name: str, project: str, needs: str = "") -> Document:
+        key = "com.docker.compose."
+        labels = {f"{key}project": project, f"{key}service": name, f"{key}depends_on": needs}
+        return container(f"{project}-{name}", config={"Labels": labels})
+
+    documents = [
+        service("web", "a", "db:service_started:false,cache:service_healthy:true"),
+        service("db", "b"),
+        service("db", "a"),
+        service("cache", "a"),
+    ]
+    assert ordered(*documents) == ["a-db", "a-cache", "a-web", "b-db"]
+
+
+def test_independent_ones_keep_their_order() -> None:
+    assert ordered(container("b"), container("a"), container("c")) == ["b", "a", "c"]
+
+
+def test_a_circle_ends() -> None:
+    one = container("one", networks={"net": {"Links": ["two:x"]}})
+    two = container("two", networks={"net": {"Links": ["one:x"]}})
+    assert sorted(ordered(one, two)) == ["one", "two"]
+
+
+def test_a_long_chain() -> None:
+    names = [f"c{number}" for number in range(2000)]
+    chain = [
+        container(name, host={"VolumesFrom": [follower]})
+        for name, follower in itertools.pairwise(names)
+    ]
+    assert ordered(*chain, container(names[-1])) == names[::-1]
+
+
+def test_what_is_not_there_needs_nothing() -> None:
+    assert ordered(container("web", host={"VolumesFrom": ["gone"]})) == ["web"]

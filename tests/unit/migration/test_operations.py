@@ -1,0 +1,395 @@
+"""The operations on a host in memory: what they leave, and that a crash at any place is mended."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockcfgd.migration import archive, operations
+from dockcfgd.migration.access import Access
+from dockcfgd.migration.compare import differences
+from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration.folders import put_back, set_aside
+from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from tests.fakes.cuts import Crash
+from tests.fakes.host import FakeHost
+
+VERSIONS = ("20.10.24", "26.1.5", "28.5.2")
+
+
+class Told:
+    """Progress, kept."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, int, str]] = []
+
+    def __call__(self, *, item: str, done: int, total: int, unit: str) -> None:
+        assert 0 <= done <= total
+        self.calls.append((item, done, total, unit))
+
+
+class Story:
+    """A host with containers and what is done to it."""
+
+    def __init__(self, folder: Path, *, version: str = "26.1.5") -> None:
+        self.root = str(folder / "root")
+        self.host = FakeHost(version=version, data_root=self.root)
+        self.backup = str(folder / "backups" / "one")
+        self.told = Told()
+        host = self.host
+        self.access = Access(
+            engine=host.engine,
+            containers=host.containers,
+            images=host.images,
+            networks=host.networks,
+            files=host.files,
+            clock=host.clock,
+        )
+
+    def fill(self) -> None:
+        host = self.host
+        host.networks.create({"Name": "net", "Labels": {"a": "b"}})
+        host.image("app:1", {"/app": b"app"}, {"Cmd": ["app"], "Volumes": {"/vol": {}}})
+        host.run("web", layer={"/data": b"1", "/bin/busybox": None}, restart="always")
+        host.run("db", image="app:1", host_config={"NetworkMode": "net"})
+        host.run("shares", host_config={"IpcMode": f"container:{self.id('web')}"})
+        host.run("sleeps", layer={"/data": b"2"})
+        host.containers.pause("sleeps")
+        host.run("ended", layer={"/last": b"words"})
+        host.containers.stop("ended")
+        host.containers.create("waits", {"Image": "app:1"})
+        volumes: dict[str, Any] = {"Volumes": {"/tmpdata": {}}}
+        host.run("passing", layer={"/x": b"3"}, body=volumes, host_config={"AutoRemove": True})
+
+    def id(self, name: str) -> str:
+        return self.host.container(name).id
+
+    def documents(self) -> dict[str, Document]:
+        return {name: self.host.containers.inspect(name) for name in self.host.names()}
+
+    def states(self) -> dict[str, str]:
+        return {name: text(one, "State", "Status") for name, one in self.documents().items()}
+
+    def files_of(self, name: str) -> dict[str, bytes]:
+        """Give what a process in the container sees."""
+        container = self.host.container(name)
+        images = self.host.dockerd.images
+        content = images.content(images.images[container.image])
+        files = {path.removeprefix("/"): data for path, data in content.items()}
+        for path, data in container.layer.items():
+            if data is None:
+                files.pop(path.removeprefix("/"), None)
+            else:
+                files[path.removeprefix("/")] = data
+        return files
+
+    def all_files(self) -> dict[str, dict[str, bytes]]:
+        return {name: self.files_of(name) for name in self.host.names()}
+
+    def back_up(self) -> Any:
+        operations.back_up_images(
+            self.access, folder=self.backup, target_driver="vfs", progress=self.told
+        )
+        return operations.back_up_containers(self.access, folder=self.backup, progress=self.told)
+
+    def switch(self) -> None:
+        self.engine(JobVerb.STOP)
+        for driver in ("vfs", "overlay2"):
+            set_aside(self.root, driver, f"{self.root}/aside/{driver}")
+        self.host.files.put("/etc/docker/daemon.json", '{"storage-driver": "vfs"}')
+        self.engine(JobVerb.START)
+
+    def switch_back(self) -> None:
+        self.engine(JobVerb.STOP)
+        for driver in ("vfs", "overlay2"):
+            put_back(self.root, driver, f"{self.root}/aside/{driver}")
+        self.host.files.put("/etc/docker/daemon.json", "{}")
+        self.engine(JobVerb.START)
+
+    def engine(self, verb: JobVerb) -> None:
+        self.host.systemd.reset_failed(DOCKER_SERVICE)
+        assert self.host.systemd.run_job(verb, DOCKER_SERVICE, timeout=60).good
+
+    def restore(self) -> dict[str, str]:
+        return operations.restore(self.access, folder=self.backup, progress=self.told)
+
+    def resume(self, running: Any) -> list[str]:
+        return operations.resume(self.access, running=running, folder=f"{self.backup}/disposable")
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    made = Story(tmp_path)
+    made.fill()
+    return made
+
+
+def expected(states: dict[str, str]) -> dict[str, str]:
+    return {name: "created" if state == "exited" else state for name, state in states.items()}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_everything_is_there_on_the_other_driver(tmp_path: Path, version: str) -> None:
+    story = Story(tmp_path, version=version)
+    story.fill()
+    before, states, files = story.documents(), story.states(), story.all_files()
+    story.back_up()
+    assert archive.verify(story.backup) == ()
+    story.switch()
+    assert story.host.names() == []
+    now = story.restore()
+    assert story.states() == expected(states)
+    assert story.all_files() == files
+    after = story.documents()
+    found = {name: differences(before[name], after[name], now=now) for name in before}
+    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert now == {text(before[name], "Id"): text(after[name], "Id") for name in before}
+    assert text(story.access.images.inspect("app:1"), "Id") == text(before["db"], "Image")
+
+
+def test_the_way_back_gives_the_same_containers(story: Story) -> None:
+    before, states, files = story.documents(), story.states(), story.all_files()
+    running = operations.note_running(story.access)
+    assert story.back_up() == running
+    story.switch()
+    story.restore()
+    story.switch_back()
+    assert story.resume(running) == []
+    operations.clean_up_old_engine(story.access, folder=story.backup)
+    assert story.states() == states
+    assert story.all_files() == files
+    kept = [name for name in before if name != "passing"]
+    assert {name: story.id(name) for name in kept} == {
+        name: text(before[name], "Id") for name in kept
+    }
+    tags = [tag for image in story.access.images.list() for tag in image["RepoTags"] or []]  # type: ignore[union-attr]
+    # The name of an image that a container uses is its last one, and goes when the container does.
+    assert {str(tag).partition(":")[0] for tag in tags if "dockcfgd" in str(tag)} <= {
+        f"dockcfgd-kept/{text(before['passing'], 'Id')[:12]}"
+    }
+
+
+def test_unnamed_volumes_of_passing_containers_stay_unnamed(story: Story) -> None:
+    def volumes() -> list[str]:
+        return [text(volume, "Name") for volume in story.access.networks.volumes()]
+
+    before = volumes()
+    running = operations.note_running(story.access)
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    story.engine(JobVerb.RESTART)
+    assert "passing" not in story.host.names()
+    assert volumes() == before
+    assert story.resume(running) == []
+    assert story.states()["passing"] == "running"
+    story.host.containers.stop("passing")
+    assert len(volumes()) == len(before) - 1
+
+
+def test_a_passing_container_that_ended_is_not_brought_back_again(story: Story) -> None:
+    running = operations.note_running(story.access)
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    story.engine(JobVerb.RESTART)
+    assert story.resume(running) == []
+    story.host.containers.stop("passing")
+    assert story.resume(running) == []
+    assert "passing" not in story.host.names()
+
+
+def test_a_container_that_does_not_start_is_named(story: Story) -> None:
+    running = operations.note_running(story.access)
+    story.engine(JobVerb.RESTART)
+    story.host.dockerd.container_refusals.append(
+        lambda container: "port is taken" if container.name == "db" else None
+    )
+    assert story.resume(running) == ["db"]
+
+
+def test_one_that_ended_well_by_itself_came_back(story: Story) -> None:
+    running = operations.note_running(story.access)
+    story.host.container("db").end(exit_code=0, moment=story.host.dockerd.moment())
+    launch = story.host.dockerd.launch
+
+    def ends_at_once(label: str) -> None:
+        if label.startswith("after") and "start container" in label:
+            story.host.container("db").end(exit_code=0, moment=story.host.dockerd.moment())
+
+    assert launch is not None
+    story.host.cuts.watch(ends_at_once)
+    assert story.resume(running) == []
+
+
+def sweep(
+    make: Callable[[Path], Story],
+    prepare: Callable[[Story], None],
+    act: Callable[[Story], object],
+    check: Callable[[Story], None],
+    *,
+    folder: Path,
+) -> int:
+    """Crash at each effect of `act`, do it again, and check; give the number of places."""
+    number = 0
+    while True:
+        story = make(folder / str(number))
+        prepare(story)
+        story.host.cuts.restart(crash_at=number)
+        try:
+            act(story)
+        except Crash:
+            story.host.cuts.restart()
+            act(story)
+            check(story)
+        else:
+            story.host.cuts.restart()
+            check(story)
+            return number
+        number += 1
+
+
+def made(folder: Path) -> Story:
+    folder.mkdir()
+    story = Story(folder)
+    story.fill()
+    return story
+
+
+@pytest.mark.timeout(300)
+def test_a_backup_that_was_cut_off_is_completed(tmp_path: Path) -> None:
+    whole = made(tmp_path / "whole")
+    running, names = whole.back_up(), [one["name"] for one in whole.back_up()]
+    assert names == [one["name"] for one in running]
+
+    def check(story: Story) -> None:
+        assert archive.verify(story.backup) == ()
+        noted = operations.note_running(story.access)
+        assert noted == []
+        again = story.back_up()
+        assert [one["name"] for one in again] == names
+        story.switch()
+        story.restore()
+        assert sorted(name for name, state in story.states().items() if state == "running") == [
+            "db", "passing", "shares", "web",
+        ]  # fmt: skip
+        assert story.files_of("passing")["x"] == b"3"
+        assert story.files_of("web") == {"data": b"1"}
+
+    places = sweep(made, lambda _: None, lambda story: story.back_up(), check, folder=tmp_path)
+    assert places > 20
+
+
+@pytest.mark.timeout(300)
+def test_a_restoration_that_was_cut_off_is_completed(tmp_path: Path) -> None:
+    def prepare(story: Story) -> None:
+        story.back_up()
+        story.switch()
+
+    def check(story: Story) -> None:
+        assert story.states() == {
+            "db": "running", "ended": "created", "passing": "running", "shares": "running",
+            "sleeps": "paused", "waits": "created", "web": "running",
+        }  # fmt: skip
+        assert story.host.container("shares").host["IpcMode"] == f"container:{story.id('web')}"
+        assert story.files_of("web") == {"data": b"1"}
+        assert set(story.restore().values()) == {story.id(name) for name in story.host.names()}
+
+    places = sweep(made, prepare, lambda story: story.restore(), check, folder=tmp_path)
+    assert places > 20
+
+
+@pytest.mark.timeout(300)
+def test_a_resumption_that_was_cut_off_is_completed(tmp_path: Path) -> None:
+    noted: list[Any] = []
+
+    def prepare(story: Story) -> None:
+        noted[:] = operations.note_running(story.access)
+        story.back_up()
+        story.engine(JobVerb.RESTART)
+
+    def check(story: Story) -> None:
+        operations.clean_up_old_engine(story.access, folder=story.backup)
+        assert story.states() == {
+            "db": "running", "ended": "exited", "passing": "running", "shares": "running",
+            "sleeps": "paused", "waits": "created", "web": "running",
+        }  # fmt: skip
+        assert story.files_of("passing")["x"] == b"3"
+
+    places = sweep(made, prepare, lambda story: story.resume(noted), check, folder=tmp_path)
+    assert places > 10
+
+
+def test_what_came_after_the_images_were_saved_is_saved_too(story: Story) -> None:
+    operations.back_up_images(
+        story.access, folder=story.backup, target_driver="vfs", progress=story.told
+    )
+    late = story.host.image("late:1", {"/late": b"late"})
+    story.host.images.tag("app:1", repository="second", tag="name")
+    story.host.run("newcomer", image="late:1", layer={"/new": b"er"})
+    operations.back_up_containers(story.access, folder=story.backup, progress=story.told)
+    assert Path(story.backup, "images-2.tar.zst").exists()
+    story.switch()
+    story.restore()
+    assert story.host.dockerd.images.find("late:1").id == late
+    assert "second:name" in story.host.dockerd.images.find("app:1").tags
+    assert story.files_of("newcomer") == {"late": b"late", "new": b"er"}
+
+
+def test_networks_that_are_gone_are_made_again(story: Story) -> None:
+    story.back_up()
+    story.switch()
+    root = story.host.dockerd.process.root if story.host.dockerd.process else None
+    assert root is not None
+    for key in [key for key, network in root.networks.items() if network.name == "net"]:
+        del root.networks[key]
+    story.restore()
+    made_again = [one for one in story.access.networks.list() if one["Name"] == "net"]
+    assert made_again[0]["Labels"] == {"a": "b"}
+    assert story.host.container("db").host["NetworkMode"] == "net"
+
+
+def test_too_little_room_is_told_before_anything_is_stopped(story: Story) -> None:
+    story.host.files.free = 1000
+    states = story.states()
+    with pytest.raises(FileFailure, match="free") as caught:
+        story.back_up()
+    assert caught.value.errno == errno.ENOSPC
+    assert story.states() == states
+    assert not Path(story.backup).exists()
+
+
+def test_what_cannot_be_created_again_is_told_before_anything_is_stopped(story: Story) -> None:
+    states = story.states()
+    image = story.host.container("web").image
+    del story.host.dockerd.images.images[image]
+    with pytest.raises(EngineFailure, match=r"container web: its image was removed by force"):
+        story.back_up()
+    assert {name: story.states()[name] for name in states} == states
+
+
+def test_a_foreign_container_of_the_name_is_left_alone(story: Story) -> None:
+    story.back_up()
+    story.switch()
+    story.host.image("foreign:1", {"/f": b"f"})
+    foreign = story.host.run("web", image="foreign:1")
+    with pytest.raises(EngineFailure, match="another container of that name"):
+        story.restore()
+    assert story.id("web") == foreign
+
+
+def test_an_incomplete_backup_is_not_restored(story: Story) -> None:
+    operations.back_up_images(
+        story.access, folder=story.backup, target_driver="vfs", progress=story.told
+    )
+    story.switch()
+    with pytest.raises(FileFailure, match=r"manifest\.json"):
+        story.restore()
+    assert story.host.names() == []
+
+
+def test_progress_is_told_in_bytes_and_containers(story: Story) -> None:
+    story.back_up()
+    assert {unit for _, _, _, unit in story.told.calls} == {"bytes", "containers"}
+    assert any(done > 0 for _, done, _, unit in story.told.calls if unit == "bytes")

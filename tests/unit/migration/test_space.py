@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from dockcfgd.migration.inventory import Image, Inventory
+from dockcfgd.migration.space import Need, Room, estimate, layer_sizes, refusal
+from tests.unit.migration.documents_of import container
+
+GIB = 1024**3
+BASE = Image(id="base", layers=("a",), size=1 * GIB)
+APP = Image(id="app", layers=("a", "b"), size=3 * GIB)
+OTHER = Image(id="other", layers=("a", "c"), size=2 * GIB)
+SIZES = {"base": (GIB,), "app": (GIB, 2 * GIB), "other": (GIB, GIB)}
+MARGIN = 64 * 1024**2
+
+
+def with_margin(size: int) -> int:
+    return size + size // 20 + MARGIN
+
+
+def test_shared_layers_count_once() -> None:
+    need = estimate(Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="overlay2")
+    assert need.backup == with_margin(4 * GIB)
+    assert need.data_root == with_margin(8 * GIB)  # staging and target
+
+
+def test_vfs_keeps_a_whole_copy_for_each_layer_and_container() -> None:
+    need = estimate(Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="vfs")
+    assert need.data_root == with_margin(4 * GIB + (1 + 3 + 2) * GIB)
+    one = container("c", Image="app")
+    more = estimate(
+        Inventory(images=(BASE, APP, OTHER), containers=(one,)), SIZES, target_driver="vfs"
+    )
+    assert more.data_root - need.data_root >= 5 * 3 * GIB
+    assert more.backup == need.backup
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([2, 0, 1], (1, 2)),  # the newest first; the one without a size made no layer
+        ([2], (2, 0)),
+        ([5, 4, 3, 2], (3, 0)),  # more than there are layers: not believed
+        ([], (3, 0)),
+    ],
+)
+def test_layer_sizes_from_the_history(sizes: list[int], expected: tuple[int, ...]) -> None:
+    image = Image(id="i", layers=("a", "b"), size=sum(expected))
+    assert layer_sizes(image, [{"Size": size} for size in sizes]) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "why"),
+    [
+        (Room(backup=10 * GIB, data_root=10 * GIB, shared=False), ""),
+        (Room(backup=7 * GIB, data_root=7 * GIB, shared=True), ""),
+        (Room(backup=6 * GIB, data_root=6 * GIB, shared=True), "6.0 GiB free"),
+        (Room(backup=1 * GIB, data_root=10 * GIB, shared=False), "/backups has 1.0 GiB free"),
+        (Room(backup=10 * GIB, data_root=4 * GIB, shared=False), "/root has 4.0 GiB free"),
+    ],
+)
+def test_refusal(room: Room, why: str) -> None:
+    need = Need(backup=2 * GIB, data_root=5 * GIB)
+    text = refusal(need, room, directory="/backups", root="/root", target_driver="vfs")
+    assert (why in text) if why else text == ""
