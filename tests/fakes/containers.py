@@ -284,10 +284,14 @@ def full_host_config(body: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return host
 
 
-def endpoint(body: Mapping[str, Any] | None, network: Network) -> dict[str, Any]:
+def endpoint(body: Mapping[str, Any] | None, network: Network | None) -> dict[str, Any]:
     """Give an endpoint as inspect shows it."""
     asked = {key: value for key, value in (body or {}).items() if value}
-    return copy.deepcopy(_ENDPOINT) | copy.deepcopy(asked) | {"NetworkID": network.id}
+    return (
+        copy.deepcopy(_ENDPOINT)
+        | copy.deepcopy(asked)
+        | {"NetworkID": network.id if network else ""}
+    )
 
 
 def timestamp(seconds: float) -> str:

@@ -36,6 +36,7 @@ _CHUNK = 64 * 1024
 _BAD = 400
 _NOT_FOUND = 404
 _CONFLICT = 409
+_FAILED = 500
 # From here on archives have another layout, several endpoints can be given, and more.
 _NEW_LAYOUT = 25
 _PREDEFINED = {"bridge", "host", "none"}
@@ -131,13 +132,18 @@ class FakeContainers(_Served):
             return self._create(process, name, dict(body))
 
     def start(self, container: str) -> None:
-        with self._effect(f"start container {container}"):
+        what = f"start container {container}"
+        with self._effect(what) as process:
             found = self._find(container, "start")
             if found.alive:
                 return
+            for name in found.endpoints:
+                if find_network(process.root.networks.values(), name) is None:
+                    why = f"network {name} not found"
+                    raise EngineFailure(what=what, status=_NOT_FOUND, why=why)
             reasons = [refusal(found) for refusal in self._dockerd.container_refusals]
             for reason in filter(None, reasons):
-                raise EngineFailure(what=f"start container {container}", status=500, why=reason)
+                raise EngineFailure(what=what, status=_FAILED, why=reason)
             self._dockerd.launch(found)
 
     def stop(self, container: str) -> None:
@@ -204,7 +210,7 @@ class FakeContainers(_Served):
 
     def _create(self, process: Process, name: str, body: dict[str, Any]) -> str:
         what = f"create container {name}"
-        image = self._dockerd.images.find(str(body.get("Image")))
+        image = self._image(str(body.get("Image")), what=what)
         identity = self._dockerd.identity()
         config = full_config(body, image.document["config"], identity)
         host = full_host_config(body, self._defaults(process))
@@ -223,6 +229,13 @@ class FakeContainers(_Served):
         )
         self._dockerd.keep(made)
         return identity
+
+    def _image(self, reference: str, *, what: str) -> Image:
+        try:
+            return self._dockerd.images.find(reference)
+        except EngineFailure as error:
+            why = f"No such image: {reference}"
+            raise EngineFailure(what=what, status=_NOT_FOUND, why=why) from error
 
     def _refuse(
         self, name: str, config: Mapping[str, Any], host: Mapping[str, Any], *, what: str
@@ -267,8 +280,8 @@ class FakeContainers(_Served):
         made = {}
         for name in dict.fromkeys([mode, *asked]):
             known = "bridge" if name == "default" else name
-            network = find_network(process.root.networks.values(), known, what=what)
-            made[network.name] = endpoint(asked.get(name), network)
+            network = find_network(process.root.networks.values(), known)
+            made[network.name if network else known] = endpoint(asked.get(name), network)
         return made
 
     def _mounts(
@@ -336,8 +349,8 @@ class FakeImages(_Served):
         self._process(f"read the history of image {image}")
         store = self._dockerd.images
         layers = store.find(image).layers
-        made = [{"Id": "<missing>", "Size": len(store.layers[layer])} for layer in layers]
-        return [dict(entry) for entry in reversed(made)]
+        sizes = [len(store.layers[layer]) for layer in reversed(layers)]
+        return [{"Id": "<missing>", "Size": size} for size in sizes]
 
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:
@@ -411,12 +424,12 @@ class FakeNetworks(_Served):
     def connect(self, network: str, body: Mapping[str, Json]) -> None:
         what = f"connect container {body.get('Container')} to network {network}"
         with self._effect(what) as process:
-            found = find_network(process.root.networks.values(), network, what=what)
+            found = find_network(process.root.networks.values(), network)
             wanted = str(body.get("Container"))
             for container in self._dockerd.containers():
                 if wanted in {container.id, container.name}:
                     asked = body.get("EndpointConfig")
-                    container.endpoints[found.name] = endpoint(
+                    container.endpoints[found.name if found else network] = endpoint(
                         asked if isinstance(asked, dict) else None, found
                     )
                     return
@@ -424,12 +437,12 @@ class FakeNetworks(_Served):
             raise EngineFailure(what=what, status=_NOT_FOUND, why=why)
 
 
-def find_network(networks: Iterable[Network], token: str, *, what: str) -> Network:
-    """Give the network of a name or an ID; EngineFailure 404."""
+def find_network(networks: Iterable[Network], token: str) -> Network | None:
+    """Give the network of a name or an ID. One that is missing is no error before the start."""
     for network in networks:
         if network.name == token or network.id.startswith(token):
             return network
-    raise EngineFailure(what=what, status=_NOT_FOUND, why=f"network {token} not found")
+    return None
 
 
 def _volume_mount(name: str, place: str) -> dict[str, Any]:

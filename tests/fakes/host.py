@@ -12,6 +12,7 @@ from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
+from tests.fakes.images import apply_layer
 from tests.fakes.systemd import FakeSystemd
 from tests.fakes.unit_files import DOCKER_SERVICE_FILE, DOCKER_SOCKET_FILE, unit_text
 from tests.fakes.validator import FakeValidator
@@ -104,6 +105,14 @@ class FakeHost:
             if container.name == name:
                 return container
         raise KeyError(name)
+
+    def content(self, name: str) -> dict[str, bytes]:
+        """Give the files that a container sees: its image's with its writable layer over them."""
+        container = self.container(name)
+        store = self.dockerd.images
+        files = store.content(store.find(container.image))
+        apply_layer(files, container.layer)
+        return files
 
     def names(self, *, running: bool | None = None) -> list[str]:
         """Give the names of the containers that the engine shows, of those that run (not) only."""
