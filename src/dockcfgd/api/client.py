@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.api.contract import PREVIOUS_GENERATION
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
@@ -38,8 +40,8 @@ class Client:
         answer = self.connection.call("Apply", list(files), _options(comment), timeout=_TIMEOUT)
         return str(answer)
 
-    def rollback(self, generation: int = 0, *, comment: str = "") -> str:
-        """Ask for the way back to a generation (0: the one before), give the transaction's id."""
+    def rollback(self, generation: int = PREVIOUS_GENERATION, *, comment: str = "") -> str:
+        """Ask for the way back to a generation (0: the first state), give the transaction's id."""
         answer = self.connection.call("Rollback", generation, _options(comment), timeout=_TIMEOUT)
         return str(answer)
 

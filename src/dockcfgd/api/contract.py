@@ -32,6 +32,7 @@ __all__ = [
     "NOT_AUTHORIZED",
     "NOT_FOUND",
     "OBJECT_PATH",
+    "PREVIOUS_GENERATION",
     "UNKNOWN_METHOD",
     "complaints",
     "interface_xml",
@@ -50,6 +51,9 @@ BUSY = ERROR_PREFIX + "Busy"
 FAILED = ERROR_PREFIX + "Failed"
 
 UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+
+PREVIOUS_GENERATION = 2**32 - 1
+"""Rollback's word for the one applied before the present one; 0 is what was there at first."""
 
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1024 * 1024

@@ -123,7 +123,7 @@ def _files(argument: object) -> tuple[tuple[str, str], ...]:
 def _generation(argument: object) -> int | None:
     if not isinstance(argument, int):
         raise _BadArgumentsError("cannot read the generation: a number is expected")
-    return argument or None
+    return None if argument == contract.PREVIOUS_GENERATION else argument
 
 
 def _comment(argument: object) -> str:

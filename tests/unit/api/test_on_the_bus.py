@@ -90,11 +90,13 @@ def test_every_method_passes_its_types(daemon: Daemon, client: Client) -> None:
     assert client.apply() == "t1"
     assert client.rollback(3_000_000_000) == "t1"
     assert client.rollback(comment="back") == "t1"
+    assert client.rollback(0) == "t1"
     assert daemon.requests[1:] == [
         Apply(transaction="t1", files=(("a.toml", "ü"),), comment="why", actor="root"),
         Apply(transaction="t1", actor="root"),
         Rollback(transaction="t1", generation=3_000_000_000, actor="root"),
         Rollback(transaction="t1", comment="back", actor="root"),
+        Rollback(transaction="t1", generation=0, actor="root"),
     ]
 
 
@@ -109,6 +111,7 @@ def test_refusals_keep_their_names(daemon: Daemon, client: Client) -> None:
 def test_signals_arrive_in_order_with_their_types(daemon: Daemon, client: Client) -> None:
     progress = Progress(step="load", item="layer", done=2**40, total=2**41, unit="bytes")
     with client.signals() as signals:
+        client.status()  # the bus takes a connection's messages in order: now it knows the match
         daemon.announcer.status(STATUS)
         daemon.announcer.status(
             Status(version="0.1.0", pid=7, since=1.0, generation=1, progress=progress)

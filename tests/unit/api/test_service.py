@@ -102,7 +102,7 @@ def test_root_applies_and_gets_the_id_at_once(
     )
 
 
-@pytest.mark.parametrize(("number", "wanted"), [(0, None), (2, 2)])
+@pytest.mark.parametrize(("number", "wanted"), [(2**32 - 1, None), (2, 2), (0, 0)])
 def test_root_rolls_back(
     service: Service,
     users: Users,

@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.api.contract import PREVIOUS_GENERATION
 from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.transact import transact
 
@@ -20,8 +21,6 @@ __all__ = ["SUMMARY", "add_arguments", "generation", "run"]
 
 SUMMARY = "bring back an earlier generation; the present files wait until one changes"
 
-_LARGEST = 2**32 - 1
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
@@ -30,8 +29,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="GENERATION",
         nargs="?",
         type=generation,
-        default=0,
-        help="a number from dockcfgctl history; default: the one applied before the present one",
+        default=PREVIOUS_GENERATION,
+        help="a number from dockcfgctl history (0: what was there at first); default: the one "
+        "applied before the present one",
     )
     parser.add_argument("--comment", default="", metavar="TEXT", help="kept in the history")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the end")
@@ -41,8 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def generation(text: str) -> int:
     """Read a generation's number."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _LARGEST:
-        raise ArgumentTypeError(f"{text!r} is no generation: a number from 1 on is expected")
+    if not text.isascii() or not text.isdigit() or int(text) >= PREVIOUS_GENERATION:
+        raise ArgumentTypeError(f"{text!r} is no generation: a number is expected")
     return int(text)
 
 
@@ -56,7 +56,8 @@ def run(
     """Ask, go back, follow to the verdict."""
     if screen.asks and not arguments.yes:
         number = arguments.generation
-        target = f"generation {number}" if number else "the generation before the present one"
+        before = "the generation before the present one"
+        target = before if number == PREVIOUS_GENERATION else f"generation {number}"
         if not screen.agrees(f"Go back to {target}? Containers may stop and come back."):
             screen.note("nothing was changed")
             return EXIT_FAILED
