@@ -1,0 +1,100 @@
+"""The golden texts: a case is NAME.json and NAME.txt (80 columns), or NAME.narrow.txt (40)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockcfgd.cli import plan_text, text
+from dockcfgd.cli.published import exit_code
+from tests.unit.cli.surroundings import GOLDEN, golden
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATUS = sorted((GOLDEN / "status").glob("*.json"))
+PLANS = sorted((GOLDEN / "plan").glob("*.json"))
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("case", STATUS, ids=name)
+def test_a_status_reads_so(case: Path) -> None:
+    rendered = text.render(json.loads(case.read_text()))
+    assert rendered == case.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize("case", STATUS, ids=name)
+def test_a_status_fits_a_screen_and_every_terminal(case: Path) -> None:
+    lines = text.render(json.loads(case.read_text())).splitlines()
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    assert all(line.isascii() and line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("width", [16, 20, 40, 49, 50, 60, 120])
+@pytest.mark.parametrize("case", STATUS, ids=name)
+def test_no_line_is_longer_than_the_terminal(case: Path, width: int) -> None:
+    lines = text.render(json.loads(case.read_text()), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_a_narrow_terminal_gets_labels_of_their_own() -> None:
+    rendered = text.render(golden("status", "rejected-rolled-back"), width=40)
+    assert rendered == (GOLDEN / "status" / "rejected-rolled-back.narrow.txt").read_text()
+
+
+@pytest.mark.parametrize("case", STATUS, ids=name)
+def test_the_first_word_is_the_condition_or_what_is_going_on(case: Path) -> None:
+    document = json.loads(case.read_text())
+    word = text.word(document)
+    assert text.render(document).startswith(f"{word}: ")
+    assert word in {document["condition"], document["phase"]}
+
+
+def test_the_failed_step_is_never_left_out() -> None:
+    document = golden("status", "rejected-rolled-back")
+    steps = [{"name": f"step {n}", "state": "done", "seconds": 1.0} for n in range(40)]
+    steps[3]["state"] = "failed"
+    document["last"]["steps"] = steps
+    rendered = text.render(document)
+    assert "failed     1.0 s  step 3\n" in rendered
+    assert "step 39\n" in rendered
+    assert len(rendered.splitlines()) <= 23
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"schema": 1}, {"daemon": {}, "phase": "idle", "condition": "in-sync"},
+     {"daemon": {"pid": 1}, "phase": "applying", "condition": "new-word"},
+     {"daemon": {"pid": 1}, "phase": "idle", "condition": "new-word", "last": {}}],
+)  # fmt: skip
+def test_documents_of_other_releases_do_not_break_it(document: dict[str, Any]) -> None:
+    assert text.render(document).count("\n") >= 1
+    assert exit_code(document) in {0, 1, 3, 4}
+
+
+@pytest.mark.parametrize("case", PLANS, ids=name)
+def test_a_plan_reads_so(case: Path) -> None:
+    rendered = plan_text.render(json.loads(case.read_text()))
+    assert rendered == case.with_suffix(".txt").read_text()
+    assert max(map(len, rendered.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("given", "width", "lines"),
+    [
+        ("", 20, [""]),
+        ("aa bb", 20, ["aa bb"]),
+        ("aaaaaaaaaa bbbbbbbbbb", 20, ["aaaaaaaaaa", "  bbbbbbbbbb"]),
+        ("a" * 45, 20, ["a" * 20, "  " + "a" * 18, "  " + "a" * 7]),
+        ("  lead in", 20, ["  lead in"]),
+        ("x " + "y" * 25, 20, ["x", "  " + "y" * 18, "  " + "y" * 7]),
+    ],
+)
+def test_wrapping(given: str, width: int, lines: list[str]) -> None:
+    assert text.wrapped(given, width=width, indent=2) == lines
