@@ -138,7 +138,17 @@ def _refuse_irregular(seen: FileState) -> None:
 def _look(path: str, *, limit: int) -> FileState:
     try:
         # Before it is opened, as opening alone does something to some devices.
-        kind = _kind(os.stat(path))
+        found = os.stat(path)
+        kind = _kind(found)
+        if kind is FileKind.DIRECTORY:
+            return FileState(
+                path=path,
+                kind=kind,
+                tag=ABSENT,
+                inode=found.st_ino,
+                mtime_ns=found.st_mtime_ns,
+                size=found.st_size,
+            )
         if kind is FileKind.REGULAR:
             # Without blocking, should it be a FIFO by now.
             opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -186,6 +196,7 @@ def _regular(path: str, content: bytes, status: os.stat_result) -> FileState:
         content=content,
         inode=status.st_ino,
         mtime_ns=status.st_mtime_ns,
+        size=status.st_size,
     )
 
 

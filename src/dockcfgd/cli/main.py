@@ -213,9 +213,21 @@ def _connect() -> Client:
 
 
 def _preview(files: NamedFiles) -> Preview:
+    from dockcfgd.adapters.assembly import host_effects
+    from dockcfgd.adapters.bus import Bus
+    from dockcfgd.adapters.clock import SystemClock
+    from dockcfgd.history import read_applied
+    from dockcfgd.model.errors import StateFileFailure
+    from dockcfgd.planning.target import Applied
     from dockcfgd.reconcile.preview import preview
 
-    return preview(files, settings=_settings())
+    settings = _settings()
+    try:
+        applied = read_applied(settings.state_file)
+    except StateFileFailure:
+        applied = Applied()
+    effects = host_effects(settings, Bus(settings.bus_address or None), SystemClock())
+    return preview(files, effects=effects, settings=settings, applied=applied)
 
 
 def _history() -> Sequence[dict[str, Any]]:

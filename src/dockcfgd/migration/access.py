@@ -10,7 +10,7 @@ from dockcfgd.migration.documents import text
 if TYPE_CHECKING:
     from dockcfgd.ports import Clock, Containers, Engine, Files, Images, Networks
 
-__all__ = ["Access", "Facts"]
+__all__ = ["Access", "Facts", "empty_volumes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,12 @@ class Access:
             driver=text(info, "Driver"),
             root=text(info, "DockerRootDir") or "/var/lib/docker",
         )
+
+
+def empty_volumes(access: Access) -> frozenset[str]:
+    """Give the names of the volumes on this host without content."""
+    return frozenset(
+        text(volume, "Name")
+        for volume in access.networks.volumes()
+        if text(volume, "Driver") == "local" and not access.files.names(text(volume, "Mountpoint"))
+    )

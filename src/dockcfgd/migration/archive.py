@@ -124,7 +124,7 @@ def open_folder(folder: str) -> None:
     """Make a backup's folder and those in it, and their parents; what is there is fine."""
     path = Path(folder)
     with _translated("make", folder):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for made in (
             path,
             *(path / sub for sub in ("layers", "containers", "networks", "volumes")),
@@ -201,6 +201,9 @@ def read_archive(folder: str, entry: Entry) -> Iterator[bytes]:
 
 def finish(folder: str, manifest: Manifest, *, known: Iterable[Entry]) -> Manifest:
     """Complete a backup: list its files with checksums (those of `known` are taken as given)."""
+    with _translated("remove", folder):
+        for part in Path(folder).rglob(f"*{_PART}"):
+            part.unlink()
     sums = {entry.path: entry for entry in known}
     paths = _files(folder)
     files = tuple(sums.get(path) or _entry(folder, path) for path in paths)

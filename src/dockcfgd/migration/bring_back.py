@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.migration.access import empty_volumes
 from dockcfgd.migration.archive import (
     Entry,
     Manifest,
@@ -52,7 +53,7 @@ def restore_all(access: Access, *, folder: str, api: str, progress: Progressing)
     records = _ordered(read_records(folder))
     images |= _load_layers(access, records, folder=folder, manifest=manifest)
     renamed = _make_networks(access, folder=folder)
-    setting = Setting(image="", api=api, shown=manifest.api, networks=renamed)
+    setting = Setting("", api, manifest.api, networks=renamed, empty_volumes=empty_volumes(access))
     maker = _Maker(access, records, folder=folder, images=images, setting=setting)
     for number, record in enumerate(records):
         progress(item=record.name, done=number, total=len(records), unit="containers")

@@ -5,8 +5,8 @@ These may differ, and only these:
     Id, Created, RestartCount, ExecIDs, State but what it does (exited and created are one),
     paths that contain the ID, Driver, GraphDriver and sizes
     Image and Config.Image, where the writable layer was committed or a name means another image now
-    the name of an unnamed volume in HostConfig (Binds, Mounts), its `nocopy`, and an entry of
-    VolumesFrom that says from whom a `--rm` container took it
+    the name of an unnamed volume in HostConfig (Binds, Mounts), `nocopy` of a volume there, and an
+    entry of VolumesFrom that says from whom a `--rm` container took it
     the hostname in the configuration, where the container has that of another namespace
     what the engine gives at each start: addresses that were not asked for, IDs of sandbox and
     endpoint, ephemeral ports, the short ID among the aliases and DNS names
@@ -90,7 +90,7 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
             host[key] = f"container:{now.get(token, token)}"
     unnamed = _unnamed(document)
     host["Binds"] = list[Json](
-        sorted(bind for bind in texts(host, "Binds") if _source(bind) not in unnamed)
+        sorted(_plain(bind) for bind in texts(host, "Binds") if _source(bind) not in unnamed)
     )
     host["Mounts"] = [_asked_mount(mount, unnamed) for mount in tables(host, "Mounts")]
     host["VolumesFrom"] = [
@@ -120,13 +120,17 @@ def _source(bind: str) -> str:
     return bind.partition(":")[0]
 
 
+def _plain(bind: str) -> str:
+    source, place, *options = bind.split(":")
+    left = [option for option in ",".join(options).split(",") if option not in {"", "nocopy"}]
+    return ":".join([source, place, *([",".join(left)] if left else [])])
+
+
 def _asked_mount(mount: Document, unnamed: set[str]) -> Document:
-    if text(mount, "Source") not in unnamed and text(mount, "Source"):
-        return mount
-    options = {
-        key: value for key, value in table(mount, "VolumeOptions").items() if key != "NoCopy"
-    }
-    return mount | {"Source": "", "VolumeOptions": options}
+    options = dict(table(mount, "VolumeOptions"))
+    options.pop("NoCopy", None)
+    source = text(mount, "Source")
+    return mount | {"Source": "" if source in unnamed else source, "VolumeOptions": options}
 
 
 def _mounts(document: Document) -> list[Document]:

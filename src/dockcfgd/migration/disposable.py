@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.migration.access import empty_volumes
 from dockcfgd.migration.archive import read_document, write_document
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
@@ -77,10 +78,11 @@ def bring_back(access: Access, *, folder: str, api: str) -> dict[str, str]:
     contents = kept(folder)
     images = {text(document, "Id"): image for document, image in contents}
     done = _restored(folder)
+    empty = empty_volumes(access) if contents else frozenset()
     for document in in_order([document for document, _ in contents]):
         identity = text(document, "Id")
         if identity not in done:
-            setting = Setting(image=images[identity], api=api, shown=api)
+            setting = Setting(images[identity], api, api, empty_volumes=empty)
             present = _present(access, document, done) or _create(access, document, setting, done)
             start_as_before(access.containers, present, text(document, "State", "Status"))
             done[identity] = present

@@ -1,7 +1,8 @@
 """Which mounts a re-created container must be given so that it has those of its document. Pure.
 
 A volume without a name of the user's is in the document's Mounts only. It is attached by its name,
-or an empty one would be made; `nocopy` keeps the engine from filling it again where it is empty.
+or an empty one would be made. `nocopy` keeps the engine from copying the image's files once more
+into a volume that is empty, for whoever emptied it meant it.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from typing import TYPE_CHECKING
 from dockcfgd.migration.documents import Document, table, tables, text, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from dockcfgd.migration.others import Others
 
 __all__ = ["mount_settings"]
 
 
-def mount_settings(document: Document, others: Others) -> Document:
+def mount_settings(document: Document, others: Others, *, empty: Collection[str]) -> Document:
     """Give the settings of HostConfig that name the container's mounts, those that need a change.
 
     A container whose volumes it took is named as it is called now; where that one is gone, its
-    mounts are given one by one.
+    mounts are given one by one. `empty` are the names of volumes without content.
     """
     host = table(document, "HostConfig")
     actual = {_clean(text(mount, "Destination")): mount for mount in tables(document, "Mounts")}
@@ -31,8 +32,8 @@ def mount_settings(document: Document, others: Others) -> Document:
     kept = [source for source in sources if source is not None]
     inherited = _inherited(texts(host, "VolumesFrom"), others)
 
-    binds, bound = _binds(texts(host, "Binds"), actual)
-    mounts, mounted = _named(tables(host, "Mounts"), actual)
+    binds, bound = _binds(texts(host, "Binds"), actual, empty)
+    mounts, mounted = _named(tables(host, "Mounts"), actual, empty)
     covered = bound | mounted | {_clean(place) for place in table(host, "Tmpfs")}
     for place, mount in actual.items():
         if place not in covered and _identity(mount) not in inherited:
@@ -68,7 +69,9 @@ def _identity(mount: Document) -> tuple[str, str]:
     return text(mount, "Destination"), text(mount, "Name") or text(mount, "Source")
 
 
-def _binds(entries: Iterable[str], actual: dict[str, Document]) -> tuple[list[str], set[str]]:
+def _binds(
+    entries: Iterable[str], actual: dict[str, Document], empty: Collection[str]
+) -> tuple[list[str], set[str]]:
     binds, bound = [], set()
     for entry in entries:
         parts = entry.split(":")
@@ -76,19 +79,27 @@ def _binds(entries: Iterable[str], actual: dict[str, Document]) -> tuple[list[st
         bound.add(place)
         # One part only is an unnamed volume.
         unnamed = len(parts) == 1 and place in actual
-        binds.append(_bind(actual[place]) if unnamed else entry)
+        binds.append(_bind(actual[place]) if unnamed else _uncopied(entry, parts, empty))
     return binds, bound
 
 
+def _uncopied(entry: str, parts: list[str], empty: Collection[str]) -> str:
+    options = parts[2].split(",") if len(parts) > 2 else []  # noqa: PLR2004 -- source, place, options
+    if parts[0] not in empty or "nocopy" in options:
+        return entry
+    return f"{parts[0]}:{parts[1]}:{','.join([*options, 'nocopy'])}"
+
+
 def _named(
-    mounts: Iterable[Document], actual: dict[str, Document]
+    mounts: Iterable[Document], actual: dict[str, Document], empty: Collection[str]
 ) -> tuple[list[Document], set[str]]:
     named, places = [], set()
     for mount in mounts:
         place = _clean(text(mount, "Target"))
         places.add(place)
         name = text(actual.get(place, {}), "Name")
-        if text(mount, "Type") == "volume" and not text(mount, "Source") and name:
+        unnamed = name and not text(mount, "Source")
+        if text(mount, "Type") == "volume" and (unnamed or name in empty):
             options = dict(table(mount, "VolumeOptions")) | {"NoCopy": True}
             named.append(mount | {"Source": name, "VolumeOptions": options})
         else:

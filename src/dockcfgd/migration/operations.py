@@ -28,7 +28,7 @@ from dockcfgd.migration.obstacles import obstacles
 from dockcfgd.migration.presence import came_back, find_container, start_as_before
 from dockcfgd.migration.records import read_records
 from dockcfgd.migration.saved_images import read_images, save_images
-from dockcfgd.migration.space import Room, estimate, layer_sizes, refusal
+from dockcfgd.migration.space import Room, content_size, estimate, layer_sizes, refusal
 from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def back_up_images(
     """
     facts = access.facts()
     inventory = take_inventory(access.containers, access.images, access.networks)
-    sizes = {
-        image.id: layer_sizes(image, access.images.history(image.id)) for image in inventory.images
-    }
+    sizes = _layer_sizes(access, inventory)
     need = estimate(inventory, sizes, target_driver=target_driver)
     saved = bool(read_images(folder)[1])
     _refuse(inventory, facts, target_driver=target_driver)
@@ -72,7 +70,7 @@ def back_up_images(
         if why:
             raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
     archive.open_folder(folder)
-    total = sum(image.size for image in inventory.images)
+    total = content_size(inventory.images, sizes)
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
 
 
@@ -88,7 +86,7 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     stop_all(access, folder=folder, root=facts.root, progress=progress)
     inventory = take_inventory(access.containers, access.images, access.networks)
     _refuse(inventory, facts, target_driver="")
-    total = sum(image.size for image in inventory.images)
+    total = content_size(inventory.images, _layer_sizes(access, inventory))
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
     layers = save_layers(access, folder=folder, progress=progress)
     _write_all(folder, "networks", inventory.networks)
@@ -157,6 +155,12 @@ def clean_up_old_engine(access: Access, *, folder: str) -> None:
         return
     disposable.drop_holders(access)
     drop_kept_names(access.images)
+
+
+def _layer_sizes(access: Access, inventory: Inventory) -> dict[str, tuple[int, ...]]:
+    return {
+        image.id: layer_sizes(image, access.images.history(image.id)) for image in inventory.images
+    }
 
 
 def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str) -> None:

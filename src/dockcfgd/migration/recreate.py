@@ -60,7 +60,7 @@ class Setting:
     `api` is the version in use, `shown` the one that the document was asked with. `macs` are
     addresses that the user asked for, by network; where the document shows one that may be the
     engine's invention, only these are set again. `networks` has the names of networks that were
-    made anew, by the IDs from before.
+    made anew, by the IDs from before, `empty_volumes` those of volumes without content.
     """
 
     image: str
@@ -68,6 +68,7 @@ class Setting:
     shown: str
     macs: Mapping[str, str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
+    empty_volumes: frozenset[str] = frozenset()
 
     def network_mode(self, document: Document) -> str:
         """Give the container's NetworkMode, which may name a network by (part of) its ID."""
@@ -119,7 +120,7 @@ def _host_config(document: Document, others: Others, setting: Setting) -> Docume
             host[key] = f"{_SHARED}{others.present(token) or token}"
     if host.get("Links"):
         host["Links"] = [_link(link, others) for link in texts(host, "Links")]
-    host.update(mount_settings(document, others))
+    host.update(mount_settings(document, others, empty=setting.empty_volumes))
     return host
 
 

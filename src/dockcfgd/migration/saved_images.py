@@ -48,6 +48,7 @@ def save_images(
     elif Path(folder, _LIST).exists() and list(wanted) == known:
         return
     document: Document = {
+        "content": total,
         "images": [image.to_json() for image in wanted],
         "archives": [dict(asdict(entry)) for entry in archives],
     }
@@ -73,7 +74,7 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
     """
     wanted, archives = read_images(folder)
     if not all(_complete(images, image) for image in wanted):
-        total = sum(image.size for image in wanted)
+        total = number(read_document(folder, _LIST), "content")
         for entry in archives:
             chunks = read_archive(folder, entry)
             images.load(_reported(chunks, item=entry.path, total=total, progress=progress))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.migration.inventory import Image, Inventory
 
-__all__ = ["Need", "Room", "estimate", "layer_sizes", "refusal"]
+__all__ = ["Need", "Room", "content_size", "estimate", "layer_sizes", "refusal"]
 
 _COPYING = frozenset({"vfs", "native"})
 _COPIES_OF_A_CONTAINER = 2
@@ -65,7 +65,7 @@ def estimate(
     Writable layers are not known before they are saved; a margin stands for them.
     """
     chains = dict(_chains(inventory.images, sizes))
-    content = sum(size for size, _ in chains.values())
+    content = content_size(inventory.images, sizes)
     if target_driver in _COPYING:
         target = sum(whole for _, whole in chains.values())
         whole = {image.id: sum(sizes.get(image.id, ())) for image in inventory.images}
@@ -75,6 +75,11 @@ def estimate(
     else:
         target = content
     return Need(backup=_with_margin(content), data_root=_with_margin(content + target))
+
+
+def content_size(images: Iterable[Image], sizes: Mapping[str, Sequence[int]]) -> int:
+    """Give the bytes of all layers, each counted once."""
+    return sum(size for size, _ in dict(_chains(images, sizes)).values())
 
 
 def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver: str) -> str:

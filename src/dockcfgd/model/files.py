@@ -44,7 +44,8 @@ class FileKind(StrEnum):
 class FileState:
     """A path, what stands there, and its content (empty unless regular).
 
-    `inode` and `mtime_ns` are 0 where there is no file; they serve to see a change cheaply and are not part of the tag.
+    `inode`, `mtime_ns` and `size` are 0 where there is neither file nor folder; they serve to see a change cheaply and
+    are not part of the tag.
     """
 
     path: str
@@ -53,6 +54,7 @@ class FileState:
     content: bytes = b""
     inode: int = 0
     mtime_ns: int = 0
+    size: int = 0
 
     @property
     def present(self) -> bool:

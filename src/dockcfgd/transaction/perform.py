@@ -26,7 +26,7 @@ __all__ = ["perform"]
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
-def perform(  # noqa: C901, PLR0911, PLR0912 -- one case a step
+def perform(  # noqa: C901, PLR0912 -- one case a step
     step: do.Step, effects: Effects, outcomes: Mapping[str, Json], progress: Progressing
 ) -> Json:
     """Do a step and give its outcome. `outcomes` are those of earlier steps, by class name.

@@ -1,0 +1,51 @@
+"""All adapters as one Effects, for the two composition roots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.adapters.dockerd import DockerdValidator
+from dockcfgd.adapters.engine import (
+    DockerContainers,
+    DockerEngine,
+    DockerImages,
+    DockerNetworks,
+)
+from dockcfgd.adapters.engine_http import EngineConnections
+from dockcfgd.adapters.files import HostFiles
+from dockcfgd.adapters.systemd import SystemdBus
+from dockcfgd.effects import Effects
+from dockcfgd.model.errors import SystemdFailure
+from dockcfgd.model.systemd import DOCKER_SERVICE
+
+if TYPE_CHECKING:
+    from dockcfgd.adapters.bus import Bus
+    from dockcfgd.ports import Clock
+    from dockcfgd.settings import Settings
+
+__all__ = ["host_effects"]
+
+
+def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
+    """Give the ports of this host. Asking the engine never starts one that is stopped."""
+    systemd = SystemdBus(bus, clock)
+
+    def serving() -> bool:
+        try:
+            return systemd.unit(DOCKER_SERVICE).main_pid > 0
+        except SystemdFailure:
+            return False
+
+    connections = EngineConnections(
+        settings.docker_socket, serving=serving, attend=lambda: clock.sleep(0)
+    )
+    return Effects(
+        files=HostFiles(),
+        systemd=systemd,
+        engine=DockerEngine(connections),
+        containers=DockerContainers(connections),
+        images=DockerImages(connections),
+        networks=DockerNetworks(connections),
+        validator=DockerdValidator(),
+        clock=clock,
+    )

@@ -1,0 +1,175 @@
+"""The daemon's composition root: settings to adapters to threads to loop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd import __version__
+from dockcfgd.adapters.assembly import host_effects
+from dockcfgd.adapters.bus import Bus, Loop
+from dockcfgd.adapters.clock import SystemClock
+from dockcfgd.adapters.file_watch import FileWatch
+from dockcfgd.adapters.notify import Notifier
+from dockcfgd.adapters.status_file import publish_status, started_ticks
+from dockcfgd.api import contract
+from dockcfgd.api.announcer import Announcer
+from dockcfgd.api.service import Service
+from dockcfgd.cli.text import render
+from dockcfgd.log import configure, get_logger
+from dockcfgd.model.errors import BusFailure, StateFileFailure
+from dockcfgd.model.status import Status
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.reconcile.reconciler import Reconciler
+from dockcfgd.reconcile.requests import Look, Stop
+from dockcfgd.settings import Settings
+from dockcfgd.state_file import StateFile
+
+if TYPE_CHECKING:
+    from dockcfgd.reconcile.requests import Request
+
+__all__ = ["main"]
+
+_FULL_CHECK_SECONDS = 300.0
+_STUCK_SECONDS = 1800.0
+_JOIN_SECONDS = 540.0
+
+
+def main() -> int:
+    """Run until SIGTERM; exit 1 when the bus or the state file cannot be used, so that systemd starts us again."""
+    configure()
+    log = get_logger()
+    try:
+        return _Daemon(Settings.from_environment()).run()
+    except (BusFailure, StateFileFailure) as failure:
+        log.error("daemon.ends", reason=str(failure))
+        return 1
+
+
+class _Daemon:
+    """Three threads: the loop (this one), the file watch's, the reconciler's, which alone changes anything."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._log = settings, get_logger()
+        self._heard = time.monotonic()
+        self._busy = False
+        self._exit = 0
+        self._loop, self._notifier = Loop(), Notifier()
+        self._bus = Bus(settings.bus_address or None)
+        self._bus.on_closed(self._bus_closed)
+        clock = SystemClock(attend=self._beat)
+        effects = host_effects(settings, self._bus, clock)
+        first = Status(
+            version=__version__, pid=os.getpid(), since=time.time(), started_ticks=started_ticks()
+        )
+        self._state = StateFile(settings.state_file)
+        self._reconciler = Reconciler(
+            effects,
+            self._state,
+            settings,
+            first=first,
+            publish=self._publish,
+            finished=self._finished,
+        )
+        self._service = Service(
+            snapshot=self._reconciler.snapshot,
+            enqueue=self._reconciler.enqueue,
+            sender_uid=self._bus.sender_uid,
+        )
+        xml = files("dockcfgd.api").joinpath("org.dockcfgd1.xml").read_text("utf-8")
+        publication = self._bus.publish(
+            contract.OBJECT_PATH, xml, handle=self._service.handle, read=self._service.properties
+        )
+        self._announcer = Announcer(publication)
+        self._bus.request_name(contract.BUS_NAME)
+        self._watch = FileWatch(self._watched, self._hint)
+        effects.systemd.watch_unit(DOCKER_SERVICE, self._hint)  # type: ignore[attr-defined]  # the real adapter's
+        self._thread = threading.Thread(target=self._reconcile, name="reconciler")
+
+    def run(self) -> int:
+        """Serve; the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.on_signal(number, self._stop)
+        self._watch.start()
+        self._thread.start()
+        self._loop.call_every(_FULL_CHECK_SECONDS, self._full_check)
+        if self._notifier.watchdog_interval:
+            self._loop.call_every(self._notifier.watchdog_interval, self._pat_watchdog)
+        self._notifier.ready("looking at the host")
+        self._log.info("daemon.started", version=__version__)
+        self._loop.run()
+        self._notifier.stopping()
+        self._watch.stop()
+        self._thread.join(_JOIN_SECONDS)
+        self._state.close()
+        self._log.info("daemon.stopped")
+        return self._exit
+
+    def _reconcile(self) -> None:
+        self._reconciler.run()
+        self._loop.call_soon(self._loop.quit)
+
+    def _stop(self) -> None:
+        self._notifier.stopping()
+        self._notifier.extend_timeout(_JOIN_SECONDS)
+        self._reconciler.enqueue(Stop())
+
+    def _bus_closed(self, reason: str) -> None:
+        self._log.error("bus.closed", reason=reason)
+        self._exit = 1
+        self._stop()
+
+    def _watched(self) -> set[str]:
+        settings = self._settings
+        return {
+            str(Path(settings.config_file).parent),
+            *settings.config_dirs,
+            str(Path(settings.daemon_json).parent),
+            settings.drop_in_dir,
+        }
+
+    def _hint(self, what: str) -> None:
+        self._enqueue(Look(what))
+
+    def _enqueue(self, request: Request) -> None:
+        self._reconciler.enqueue(request)
+
+    def _full_check(self) -> None:
+        self._watch.check()
+        self._hint("full check")
+
+    def _beat(self) -> None:
+        self._heard = time.monotonic()
+
+    def _pat_watchdog(self) -> None:
+        """Tell systemd that we live, unless the reconciler is at work and has not been heard of for long."""
+        stuck = self._busy and time.monotonic() - self._heard > _STUCK_SECONDS
+        if self._thread.is_alive() and not stuck:
+            self._notifier.watchdog()
+
+    def _publish(self, status: Status) -> None:
+        self._beat()
+        self._busy = status.phase not in {"idle", "stopped"}
+        document = status.document()
+        try:
+            publish_status(self._settings.runtime_dir, document, render(document))
+        except OSError as error:
+            self._log.error("status.unwritable", reason=str(error))
+        self._announcer.status(status)
+        reason = f": {status.reason}" if status.reason else ""
+        self._notifier.status(
+            f"{status.condition}{reason}" if not self._busy else str(status.phase)
+        )
+
+    def _finished(self, transaction: str, verdict: str) -> None:
+        self._announcer.finished(transaction, verdict)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""From files and host to a plan, in three rings of checks; the daemon and the CLI's previews share it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.desired.load import Text, load
+from dockcfgd.desired.parse import parse
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
+from dockcfgd.model.status import InputView
+from dockcfgd.model.steps import WriteFile
+from dockcfgd.observe import observe
+from dockcfgd.planning.planner import Rules, make_plan
+from dockcfgd.planning.refusals import planned_arguments
+from dockcfgd.planning.target import (
+    Applied,
+    Target,
+    UnreadableFile,
+    empty_target,
+    generation_target,
+    target_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockcfgd.desired.load import Loaded
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import DesiredState, InputFile
+    from dockcfgd.model.host import HostState
+    from dockcfgd.model.plan import Plan
+    from dockcfgd.settings import Settings
+
+__all__ = ["Assessment", "Check", "assess", "assess_rollback"]
+
+NO_FILES = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A ring of checks, whether it was run, and why not."""
+
+    name: str
+    run: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What one look gives. `plan` is None where the files are refused, nothing is wanted, or the host cannot be seen.
+
+    `digest` identifies what was wanted; `unseen` says why the host could not be looked at.
+    """
+
+    digest: str
+    files: tuple[InputFile, ...] = ()
+    folders: tuple[InputView, ...] = ()
+    desired: DesiredState | None = None
+    findings: tuple[Finding, ...] = ()
+    host: HostState | None = None
+    target: Target | None = None
+    plan: Plan | None = None
+    checks: tuple[Check, ...] = ()
+    unseen: str = ""
+
+
+def assess(
+    effects: Effects,
+    settings: Settings,
+    applied: Applied,
+    *,
+    extra: tuple[Text, ...] = (),
+    name: str = "",
+) -> Assessment:
+    """Look once and work out the plan. `name` names what the plan would leave on disk (the transaction)."""
+    folders = _folders(effects, settings)
+    loaded = load(
+        effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra
+    )
+    files = tuple(loaded.files)
+    host, unseen = _look(effects, settings)
+    version = EngineVersion.parse_or_none(host.version) if host else None
+    checks = [Check("schema", run=True)]
+    if version is None:
+        why = unseen or "the engine's version is not known"
+        checks.append(Check("the installed engine's version", run=False, reason=why))
+    try:
+        desired = parse(loaded, version=version)
+    except InvalidDesiredState as invalid:
+        return Assessment(
+            digest=_digest_of_invalid(loaded, invalid),
+            files=files,
+            folders=folders,
+            findings=invalid.findings,
+            host=host,
+            checks=tuple(checks),
+            unseen=unseen,
+        )
+    digest = NO_FILES if desired is None else desired.digest
+    seen = Assessment(
+        digest=digest, files=files, folders=folders, desired=desired, host=host, unseen=unseen
+    )
+    if host is None:
+        checks += [
+            Check("the engine's own rules", run=False, reason=unseen),
+            Check("dockerd --validate", run=False, reason=unseen),
+        ]
+        return _with(seen, checks=checks)
+    if desired is None and not applied.managed and not applied.owns_drop_in:
+        return _with(seen, checks=checks)
+    rules = _rules(desired, name)
+
+    def wanted() -> Target:
+        return empty_target(host, applied) if desired is None else target_of(desired, host, applied)
+
+    return _planned(effects, seen, host, wanted, rules, checks)
+
+
+def assess_rollback(
+    effects: Effects,
+    settings: Settings,
+    *,
+    wanted: Applied,
+    applied: Applied,
+    digest: str,
+    name: str,
+) -> Assessment:
+    """Work out the plan that brings a generation back."""
+    host, unseen = _look(effects, settings)
+    seen = Assessment(digest=digest, host=host, unseen=unseen)
+    if host is None:
+        return seen
+    rules = Rules(name=name)
+    return _planned(
+        effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
+    )
+
+
+def _folders(effects: Effects, settings: Settings) -> tuple[InputView, ...]:
+    """Look at the watched folders before what is in them is read, so that a later change shows."""
+    paths = dict.fromkeys((str(Path(settings.config_file).parent), *settings.config_dirs))
+    states = [effects.files.read(path) for path in paths]
+    return tuple(InputView(one.path, one.inode, one.mtime_ns, one.size) for one in states)
+
+
+def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
+    try:
+        host = observe(effects, settings)
+    except (SystemdFailure, FileFailure) as failure:
+        return None, str(failure)
+    if host.unit.load_state == "not-found":
+        return None, "docker.service is not installed on this host"
+    return host, ""
+
+
+def _rules(desired: DesiredState | None, name: str) -> Rules:
+    if desired is None:
+        return Rules(name=name)
+    return Rules(
+        policy=desired.policy,
+        verify=desired.verify,
+        backup=desired.backup,
+        storage=desired.storage,
+        name=name,
+    )
+
+
+def _planned(
+    effects: Effects,
+    seen: Assessment,
+    host: HostState,
+    wanted: Callable[[], Target],
+    rules: Rules,
+    checks: list[Check],
+) -> Assessment:
+    try:
+        target = wanted()
+        plan = make_plan(target, host, rules)
+    except UnreadableFile as error:
+        finding = Finding(
+            file=host.daemon_json.path,
+            message=str(error),
+            hint="mend or remove it, then dockcfgctl apply",
+        )
+        return _with(seen, checks=checks, findings=(finding,))
+    except ValueError as error:
+        return _with(seen, checks=checks, findings=(Finding(key="service", message=str(error)),))
+    checks.append(Check("the engine's own rules", run=True))
+    complaints, check = _validated(effects, host, target, plan)
+    checks.append(check)
+    findings = (*(_placed(seen, finding) for finding in plan.refusals), *complaints)
+    return replace(seen, findings=findings, target=target, plan=plan, checks=tuple(checks))
+
+
+def _placed(seen: Assessment, finding: Finding) -> Finding:
+    """Give a finding about a key the file and line of that key."""
+    if finding.file or not finding.key or seen.desired is None:
+        return finding
+    parts = tuple(finding.key.replace('"', "").split("."))
+    for length in range(len(parts), 0, -1):
+        for first in ("engine", "engine-extra"):
+            source = seen.desired.sources.get((first, *parts[1:length]))
+            if source is not None and length > 1:
+                return Finding(finding.message, source.file, source.line, finding.key, finding.hint)
+    return finding
+
+
+def _validated(
+    effects: Effects, host: HostState, target: Target, plan: Plan
+) -> tuple[tuple[Finding, ...], Check]:
+    name = "dockerd --validate"
+    writes = [
+        step.content
+        for step in plan.steps
+        if isinstance(step, WriteFile) and step.path == host.daemon_json.path
+    ]
+    if plan.refusals or not plan.steps:
+        return (), Check(name, run=False, reason="there is nothing to check")
+    content = writes[-1] if writes else host.daemon_json.content
+    flags = planned_arguments(target, host)
+    complaints = effects.validator.check(host.dockerd, flags, content or b"{}")
+    if complaints is None:
+        return (), Check(name, run=False, reason="this engine has no such check")
+    found = tuple(
+        Finding(message=f"the engine would not start: {complaint}") for complaint in complaints
+    )
+    return found, Check(name, run=True)
+
+
+def _digest_of_invalid(loaded: Loaded, invalid: InvalidDesiredState) -> str:
+    text = "\n".join([*(finding.text() for finding in invalid.findings), repr(loaded.document)])
+    return "invalid-" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _with(
+    seen: Assessment, *, checks: list[Check], findings: tuple[Finding, ...] = ()
+) -> Assessment:
+    return replace(seen, checks=tuple(checks), findings=findings)

@@ -1,0 +1,83 @@
+"""What makes a proven transaction final: files dropped by `apply` copied, the generation marked as in force."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from dockcfgd.model.files import Tag
+from dockcfgd.planning.target import Target
+
+if TYPE_CHECKING:
+    from dockcfgd.history import History
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Files
+
+__all__ = ["Commit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The last act of a transaction, journalled with it, so that a crash in between is finished forwards."""
+
+    target: Target
+    files: tuple[tuple[str, str], ...]
+    folder: str
+    digest: str
+    held: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Give it for the journal."""
+        target = self.target
+        return {
+            "document": target.document,
+            "drop_in": _encoded(target.drop_in),
+            "managed": [list(path) for path in sorted(target.managed)],
+            "owns_drop_in": target.owns_drop_in,
+            "files": [[name, text] for name, text in self.files],
+            "folder": self.folder,
+            "digest": self.digest,
+            "held": self.held,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> Commit:
+        """Read what `to_json` gave."""
+        stored = cast("dict[str, Any]", document)
+        managed = frozenset(tuple(path) for path in stored["managed"])
+        target = Target(
+            document=stored["document"],
+            drop_in=_decoded(stored["drop_in"]),
+            managed=managed,
+            touched=managed,
+            owns_drop_in=stored["owns_drop_in"],
+        )
+        return cls(
+            target=target,
+            files=tuple((name, text) for name, text in stored["files"]),
+            folder=stored["folder"],
+            digest=stored["digest"],
+            held=stored["held"],
+        )
+
+    def carry_out(
+        self, files: Files, history: History, *, generation: int, content: bytes | None, now: float
+    ) -> None:
+        """Do it; doing it again is fine. Raises FileFailure, StaleFile or StateFileFailure."""
+        for name, text in self.files:
+            path = f"{self.folder}/{name}"
+            seen = files.read(path)
+            files.replace(
+                path, text.encode(), expected=(seen.tag,), fresh=Tag(digest="", mode=0o644)
+            )
+        history.mark_applied(generation, self.target, content, now=now)
+        history.hold(self.held)
+
+
+def _encoded(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode()
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
