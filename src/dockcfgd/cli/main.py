@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from dockcfgd.api.client import Client
     from dockcfgd.cli.preview import NamedFiles, Preview
+    from dockcfgd.effects import Effects
+    from dockcfgd.planning.target import Applied
+    from dockcfgd.ports import Systemd
     from dockcfgd.settings import Settings
 
     class _Verb(Protocol):
@@ -212,22 +215,54 @@ def _connect() -> Client:
     return client.Client(bus.Client(bus.Bus(_settings().bus_address or None), remote))
 
 
-def _preview(files: NamedFiles) -> Preview:
-    from dockcfgd.adapters.assembly import host_effects
-    from dockcfgd.adapters.bus import Bus
-    from dockcfgd.adapters.clock import SystemClock
-    from dockcfgd.history import read_applied
-    from dockcfgd.model.errors import StateFileFailure
-    from dockcfgd.planning.target import Applied
+def _preview(files: NamedFiles, folder: str) -> Preview:
     from dockcfgd.reconcile.preview import preview
 
     settings = _settings()
+    return preview(
+        files,
+        effects=_effects(settings),
+        settings=settings,
+        applied=_applied(settings),
+        folder=folder,
+    )
+
+
+def _effects(settings: Settings) -> Effects:
+    from dockcfgd.adapters import bus, clock, dockerd, engine, engine_http, files, systemd
+    from dockcfgd.cli.no_bus import NoBus
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.errors import BusFailure
+    from dockcfgd.model.systemd import DOCKER_SERVICE
+
+    time = clock.SystemClock()
+    units: Systemd
     try:
-        applied = read_applied(settings.state_file)
-    except StateFileFailure:
-        applied = Applied()
-    effects = host_effects(settings, Bus(settings.bus_address or None), SystemClock())
-    return preview(files, effects=effects, settings=settings, applied=applied)
+        units = systemd.SystemdBus(bus.Bus(settings.bus_address or None), time)
+    except BusFailure as failure:
+        units = NoBus(failure.text)
+    connections = engine_http.EngineConnections(
+        settings.docker_socket, serving=lambda: units.unit(DOCKER_SERVICE).running
+    )
+    return Effects(
+        files=files.HostFiles(),
+        systemd=units,
+        engine=engine.DockerEngine(connections),
+        containers=engine.DockerContainers(connections),
+        images=engine.DockerImages(connections),
+        networks=engine.DockerNetworks(connections),
+        validator=dockerd.DockerdValidator(folder=settings.runtime_dir),
+        clock=time,
+    )
+
+
+def _applied(settings: Settings) -> Applied:
+    """Give what is in force, as far as this user may know; not root: nothing is ours."""
+    from dockcfgd.history import read_applied
+    from dockcfgd.planning.target import Applied
+
+    readable = os.access(settings.state_file, os.R_OK)
+    return read_applied(settings.state_file) if readable else Applied()
 
 
 def _history() -> Sequence[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dockcfgd.model.errors import FileFailure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["read_files"]
+__all__ = ["folder_of", "read_files"]
 
 
 def read_files(paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -21,6 +21,12 @@ def read_files(paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
     for why in complaints(files):
         raise UsageError(why)
     return files
+
+
+def folder_of(paths: Sequence[str]) -> str:
+    """Give what stands before the names of all paths, empty where they differ in that."""
+    folders = {path[: len(path) - len(Path(path).name)] for path in paths}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def _text(path: str) -> str:

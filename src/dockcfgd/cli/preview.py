@@ -27,5 +27,5 @@ class Preview(Protocol):
         """Give the plan document."""
 
 
-MakePreview: TypeAlias = "Callable[[NamedFiles], Preview]"
-"""Preview with these files as if they lay in conf.d."""
+MakePreview: TypeAlias = "Callable[[NamedFiles, str], Preview]"
+"""Preview with these files as if they lay in conf.d; the text is the folder where they do lie."""

@@ -31,12 +31,11 @@ class Screen:
     @classmethod
     def of_process(cls) -> Screen:
         """Give the process's own; what its locale cannot write comes out escaped."""
-        name = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG")
+        ascii_only = _ascii_only(os.environ)
         for stream in (sys.stdout, sys.stderr):
             if stream is None:
                 continue
-            if not name or name in {"C", "POSIX"}:
-                # Python takes UTF-8 for these, a terminal in them need not.
+            if ascii_only:
                 stream.reconfigure(encoding="ascii", errors="backslashreplace")  # type: ignore[union-attr]
             else:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -117,6 +116,19 @@ class Screen:
         self._stderr.write(f"{question} [y/N] ")
         self._stderr.flush()
         return self._stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _ascii_only(environment: Mapping[str, str]) -> bool:
+    """Whether the locale is C, for which Python takes UTF-8, but a terminal need not.
+
+    Python itself sets LC_CTYPE to C.UTF-8 when it starts in such a locale (PEP 538).
+    """
+    none = {"", "C", "POSIX"}
+    given = environment.get("LC_ALL", "")
+    if given:
+        return given in none
+    ctype = environment.get("LC_CTYPE", "")
+    return ctype in none | {"C.UTF-8"} and environment.get("LANG", "") in none
 
 
 def _nowhere(mode: str) -> TextIO:

@@ -164,12 +164,24 @@ def step_line(step: dict[str, Any]) -> str:
 
 def difference(drift: dict[str, Any]) -> list[str]:
     """Give a drift as a diff towards the desired state: what is goes, what is wanted comes."""
-    key = f"{plain(drift.get('where', ''))}: {plain(drift.get('key', ''))}"
-    return [
-        f"{sign} {key} = {plain(json.dumps(drift[side]))}"
-        for sign, side in (("-", "actual"), ("+", "desired"))
-        if drift.get(side) is not None
-    ] or [f"  {key}"]
+    where, key = plain(drift.get("where", "")), plain(drift.get("key", ""))
+    name = where if where == key else f"{where}: {key}"
+    sides = drift.get("actual"), drift.get("desired")
+    text = any(isinstance(side, str) and "\n" in side.rstrip("\n") for side in sides)
+    actual, desired = (_lines_of(side) if text else _setting(side) for side in sides)
+    gone = [f"- {name} {value}" for value in actual if value not in desired]
+    come = [f"+ {name} {value}" for value in desired if value not in actual]
+    return [*gone, *come] or [f"  {name}"]
+
+
+def _setting(value: object) -> list[str]:
+    return [] if value is None else [f"= {plain(json.dumps(value))}"]
+
+
+def _lines_of(value: object) -> list[str]:
+    """Give what stands in a file, a blank line being nothing."""
+    lines = [] if value is None else str(value).splitlines()
+    return [f"| {plain(line)}" for line in lines if line.strip()]
 
 
 def _headline(document: dict[str, Any]) -> str:

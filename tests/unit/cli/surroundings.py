@@ -133,10 +133,10 @@ class Previews:
     """Gives one plan, and notes for which files."""
 
     plan: dict[str, Any]
-    asked: list[NamedFiles] = field(default_factory=list)
+    asked: list[tuple[NamedFiles, str]] = field(default_factory=list)
 
-    def __call__(self, files: NamedFiles) -> Plan:
-        self.asked.append(files)
+    def __call__(self, files: NamedFiles, folder: str) -> Plan:
+        self.asked.append((files, folder))
         return Plan(self.plan)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import plan_text
-from dockcfgd.cli.named_files import read_files
+from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.text import finding
 from dockcfgd.cli.transact import transact
@@ -49,7 +49,7 @@ def run(
 ) -> int:
     """Show the plan, ask where containers would stop, apply, follow to the verdict."""
     files = read_files(arguments.files)
-    plan = preview(files)
+    plan = preview(files, folder_of(arguments.files))
     document = plan.document()
     if not arguments.json:
         screen.out(plan_text.render(document, width=screen.width))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.named_files import read_files
+from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.plan_text import render
 from dockcfgd.cli.published import EXIT_FAILED, EXIT_NOT_YET
 
@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, preview: MakePreview, screen: Screen) -> int:
     """Print the plan."""
-    plan = preview(read_files(arguments.files))
+    plan = preview(read_files(arguments.files), folder_of(arguments.files))
     document = plan.document()
     screen.out(
         json.dumps(document, indent=2) if arguments.json else render(document, width=screen.width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.named_files import read_files
+from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.plan_text import checks_not_run
 from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.text import finding
@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, preview: MakePreview, screen: Screen) -> int:
     """Print the reasons against it, one a line, or `valid`."""
-    plan = preview(read_files(arguments.files))
+    plan = preview(read_files(arguments.files), folder_of(arguments.files))
     document = plan.document()
     if arguments.json:
         answer = {

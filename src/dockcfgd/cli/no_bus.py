@@ -1,0 +1,48 @@
+"""systemd where there is none to ask: a preview then says what it could not check, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from dockcfgd.model.errors import SystemdFailure
+
+if TYPE_CHECKING:
+    from dockcfgd.model.host import UnitState
+    from dockcfgd.model.systemd import JobResult, JobVerb
+
+__all__ = ["NoBus"]
+
+
+class NoBus:
+    """`ports.Systemd` without a bus: whatever is asked, the answer is why there is none."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def _refuse(self, what: str) -> NoReturn:
+        name = "org.freedesktop.DBus.Error.NoServer"
+        raise SystemdFailure(what=what, name=name, why=self._why)
+
+    def unit(self, name: str) -> UnitState:
+        """Fail."""
+        self._refuse(f"read the state of {name}")
+
+    def reload_units(self) -> None:
+        """Fail."""
+        self._refuse("read unit files again")
+
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"call {verb} for {unit}")
+
+    def reset_failed(self, unit: str) -> None:
+        """Fail."""
+        self._refuse(f"reset {unit}")
+
+    def stopping(self) -> bool:
+        """Fail."""
+        self._refuse("read the system's state")
+
+    def last_line(self, unit: str, *, invocation: str) -> str:  # noqa: ARG002 -- the port's
+        """Give nothing."""
+        return ""
