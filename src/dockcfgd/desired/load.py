@@ -28,7 +28,10 @@ _OTHERS_MAY_WRITE = 0o022
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A TOML text that does not lie in a watched folder: `name` is its name in conf.d, `shown` its path in messages."""
+    """A TOML text that does not lie in a watched folder.
+
+    `name` is its name in conf.d, `shown` its path in messages.
+    """
 
     name: str
     shown: str
@@ -37,23 +40,26 @@ class Text:
 
 @dataclass(slots=True)
 class Loaded:
-    """The merged document with the source of each key, and all that was wrong with the files themselves."""
+    """The merged document, the source of each key, and what was wrong with the files themselves."""
 
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[KeyPath, Source] = field(default_factory=dict)
     files: list[InputFile] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    extra: bool = False
 
 
 def load(
     files: Files, *, config_file: str, folders: Sequence[str], extra: Sequence[Text] = ()
 ) -> Loaded:
-    """Read `config_file`, then `*.toml` of `folders` in the order of their names; a later folder hides an earlier one's file.
+    """Read `config_file`, then `*.toml` of `folders` in the order of their names.
 
-    `extra` texts hide files of the same name. A table is merged, any other value replaced; `unset` lists dotted keys of
-    earlier files to forget.
+    A later folder hides an earlier one's file.
+
+    `extra` texts hide files of the same name. A table is merged, any other value replaced; `unset`
+    lists dotted keys of earlier files to forget.
     """
-    loaded = Loaded()
+    loaded = Loaded(extra=bool(extra))
     state = _read(files, config_file, loaded)
     if state is not None:
         _merge_text(loaded, config_file, state)

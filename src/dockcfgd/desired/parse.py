@@ -38,11 +38,11 @@ _PLAIN = {
 def parse(loaded: Loaded, *, version: EngineVersion | None) -> DesiredState | None:
     """Give the desired state, None where there is no file at all.
 
-    `version` is the installed engine's, None if unknown: then rules of single releases are left out.
-    Raises InvalidDesiredState with every finding, those of the files themselves included.
+    `version` is the installed engine's, None if unknown: then rules of single releases are left
+    out. Raises InvalidDesiredState with every finding, those of the files themselves included.
     """
     findings = list(loaded.findings)
-    if not loaded.files and not findings:
+    if not (loaded.files or loaded.extra or findings):
         return None
     root = None
     try:
@@ -151,7 +151,10 @@ def _without_key(found: KeyFinding) -> str:
 
 
 def _path(document: Any, location: tuple[int | str, ...]) -> KeyPath:  # noqa: ANN401 -- any TOML value
-    """Keep of pydantic's location what is in the document: it names union members and list indexes too."""
+    """Keep of pydantic's location what is in the document.
+
+    It names union members and list indexes too.
+    """
     path: list[str] = []
     value = document
     for part in location:
