@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dockcfgd.cli.preview import NamedFiles, Preview
     from dockcfgd.effects import Effects
     from dockcfgd.planning.target import Applied
-    from dockcfgd.ports import Systemd
     from dockcfgd.settings import Settings
 
     class _Verb(Protocol):
@@ -229,30 +228,34 @@ def _preview(files: NamedFiles, folder: str) -> Preview:
 
 
 def _effects(settings: Settings) -> Effects:
-    from dockcfgd.adapters import bus, clock, dockerd, engine, engine_http, files, systemd
+    from dockcfgd.adapters.assembly import host_effects
+    from dockcfgd.adapters.bus import Bus
+    from dockcfgd.adapters.clock import SystemClock
+    from dockcfgd.model.errors import BusFailure
+
+    try:
+        bus = Bus(settings.bus_address or None)
+    except BusFailure as failure:
+        return _effects_without_bus(settings, failure.text)
+    return host_effects(settings, bus, SystemClock())
+
+
+def _effects_without_bus(settings: Settings, why: str) -> Effects:
+    from dockcfgd.adapters import clock, dockerd, engine, engine_http, files
     from dockcfgd.cli.no_bus import NoBus
     from dockcfgd.effects import Effects
-    from dockcfgd.model.errors import BusFailure
-    from dockcfgd.model.systemd import DOCKER_SERVICE
 
-    time = clock.SystemClock()
-    units: Systemd
-    try:
-        units = systemd.SystemdBus(bus.Bus(settings.bus_address or None), time)
-    except BusFailure as failure:
-        units = NoBus(failure.text)
-    connections = engine_http.EngineConnections(
-        settings.docker_socket, serving=lambda: units.unit(DOCKER_SERVICE).running
-    )
+    # Without systemd's word on it, asking the engine might start one that is stopped.
+    connections = engine_http.EngineConnections(settings.docker_socket, serving=lambda: False)
     return Effects(
         files=files.HostFiles(),
-        systemd=units,
+        systemd=NoBus(why),
         engine=engine.DockerEngine(connections),
         containers=engine.DockerContainers(connections),
         images=engine.DockerImages(connections),
         networks=engine.DockerNetworks(connections),
-        validator=dockerd.DockerdValidator(folder=settings.runtime_dir),
-        clock=time,
+        validator=dockerd.DockerdValidator(),
+        clock=clock.SystemClock(),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dockcfgd.cli.text import difference, finding, plain, wrapped
 
-__all__ = ["checks_not_run", "render", "stops"]
+__all__ = ["checks_not_run", "render", "stops", "unseen"]
 
 
 def render(document: dict[str, Any], *, width: int = 80) -> str:
@@ -33,19 +33,28 @@ def stops(document: dict[str, Any]) -> list[str]:
     return [plain(name) for key in ("stopped", "recreated") for name in disturbed.get(key) or ()]
 
 
+def unseen(document: dict[str, Any]) -> bool:
+    """Whether the host could not be looked at, so that nobody knows what would be done."""
+    return not document.get("id") and bool(checks_not_run(document))
+
+
 def checks_not_run(document: dict[str, Any]) -> list[str]:
-    """Give a line for each check that this host does not allow."""
-    return [
-        f"Not checked: {plain(check.get('name', ''))} ({plain(check.get('reason') or 'no reason')})"
-        for check in document.get("checks") or ()
-        if not check.get("run")
-    ]
+    """Give a line for each reason why this host does not allow some checks."""
+    names: dict[str, list[str]] = {}
+    for check in document.get("checks") or ():
+        if not check.get("run"):
+            reason = plain(check.get("reason") or "no reason given")
+            names.setdefault(reason, []).append(plain(check.get("name", "")))
+    return [f"Not checked: {', '.join(checks)} ({reason})" for reason, checks in names.items()]
 
 
 def _headline(document: dict[str, Any]) -> list[str]:
     impact = document.get("impact", "none")
     if document.get("refusals"):
-        return [f"refused, nothing will be touched (it would take: {impact})"]
+        heavier = "" if impact == "none" else f" (it would take: {impact})"
+        return [f"refused, nothing will be touched{heavier}"]
+    if unseen(document):
+        return ["what would be done cannot be told: this host cannot be looked at"]
     if not document.get("steps"):
         return ["nothing to do"]
     return [f"to do: {impact} (plan {plain(document.get('id', ''))})"]

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dockcfgd.cli.named_files import folder_of, read_files
-from dockcfgd.cli.plan_text import render
+from dockcfgd.cli.plan_text import render, unseen
 from dockcfgd.cli.published import EXIT_FAILED, EXIT_NOT_YET
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ def run(arguments: Namespace, *, preview: MakePreview, screen: Screen) -> int:
     screen.out(
         json.dumps(document, indent=2) if arguments.json else render(document, width=screen.width)
     )
-    if plan.refused:
+    if plan.refused or (arguments.exit_code and unseen(document)):
         return EXIT_FAILED
     return EXIT_NOT_YET if arguments.exit_code and not plan.empty else 0
