@@ -1,7 +1,9 @@
-"""The way back, worked out from the steps and the host as it was: data, journalled before the first effect.
+"""The way back, worked out from the steps and the host as it was.
 
-Each back step says from which forward step on it is needed, so that going back undoes what was begun and no more. Rejected:
-undo closures (they do not outlive the process), and planning the way back after the failure (the host is broken then).
+It is data, journalled before the first effect.
+Each back step says from which forward step on it is needed, so that going back undoes what was
+begun and no more. Rejected: undo closures (they do not outlive the process), and planning the way
+back after the failure (the host is broken then).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ __all__ = ["way_back"]
 def way_back(
     steps: Sequence[do.Step], *, host: HostState, drifts: Sequence[Drift], verify: Verify
 ) -> tuple[BackStep, ...]:
-    """Give the steps that lead from any point of `steps` back to `host`, in the order to do them."""
+    """Give the steps that lead from any point of `steps` back to `host`, in their order."""
     back: list[BackStep] = []
     heavy = _first(steps, do.RestartEngine, do.StopEngine)
     reload = _first(steps, do.ReloadEngine)
@@ -57,15 +59,59 @@ def way_back(
     ]
     if reload is not None:
         back += _reload_back(steps, host, reload, heavy)
-    back += _files_back(steps, host)
+    files = _files_back(steps, host)
+    bridge = heavy if heavy is not None and _bridged(steps, heavy) else None
+    if bridge is not None:
+        back.append(BackStep(_with_live_restore(steps, host, value=True), bridge))
+        back += [_until(step, bridge) if _is_json(step, host) else step for step in files]
+    else:
+        back += files
     if heavy is not None:
         back.append(BackStep(do.StartEngine(start_timeout(verify)), heavy))
     back += _containers_back(steps)
-    if reload is not None and heavy is None:
-        back.append(BackStep(proof, reload))
-    if heavy is not None:
-        back.append(BackStep(proof, heavy))
+    if bridge is not None:
+        off = _with_live_restore(steps, host, value=False)
+        expect = reload_expectations(daemon_json_of(off.content))
+        back.append(BackStep(off, bridge))
+        back.append(BackStep(do.ReloadEngine(expect, RELOAD_SECONDS), bridge))
+    proven_from = heavy if heavy is not None else reload
+    if proven_from is not None:
+        back.append(BackStep(proof, proven_from))
+    if bridge is not None:
+        back += [BackStep(step.step, bridge) for step in files if _is_json(step, host)]
     return tuple(back)
+
+
+def _bridged(steps: Sequence[do.Step], heavy: int) -> bool:
+    """Tell whether live-restore was switched on first: then containers outlive the way back too."""
+    return isinstance(steps[heavy], do.RestartEngine) and any(
+        isinstance(step, do.ReloadEngine) for step in steps[:heavy]
+    )
+
+
+def _is_json(back: BackStep, host: HostState) -> bool:
+    step = back.step
+    return isinstance(step, do.WriteFile | do.RemoveFile) and step.path == host.daemon_json.path
+
+
+def _until(back: BackStep, before: int) -> BackStep:
+    return BackStep(back.step, back.needed_from, before)
+
+
+def _with_live_restore(steps: Sequence[do.Step], host: HostState, *, value: bool) -> do.WriteFile:
+    """Give the old daemon.json with live-restore as the bridge needs it."""
+    state = host.daemon_json
+    content = render({**daemon_json(host), "live-restore": value})
+    return do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
+
+
+def _known(steps: Sequence[do.Step], host: HostState) -> tuple[Tag, ...]:
+    """Give every tag that daemon.json may have on the way forth or back."""
+    state, old = host.daemon_json, daemon_json(host)
+    bridges = [render({**old, "live-restore": value}) for value in (True, False)]
+    contents = [_interim(steps, host), *bridges]
+    tags = (*_given(steps, state), *(_tag(state, content) for content in contents))
+    return tuple(dict.fromkeys(tags))
 
 
 def _first(steps: Sequence[do.Step], *kinds: type[do.Step]) -> int | None:
@@ -73,7 +119,7 @@ def _first(steps: Sequence[do.Step], *kinds: type[do.Step]) -> int | None:
 
 
 def _given(steps: Sequence[do.Step], state: FileState) -> tuple[Tag, ...]:
-    """Give every tag that the file may have on the way: as it was, and each state that a step gives it."""
+    """Give every tag that the file may have on the way: its own, then each step's."""
     tags = [state.tag]
     for step in steps:
         if isinstance(step, do.WriteFile) and step.path == state.path:
@@ -86,7 +132,19 @@ def _given(steps: Sequence[do.Step], state: FileState) -> tuple[Tag, ...]:
 def _reload_back(
     steps: Sequence[do.Step], host: HostState, reload: int, heavy: int | None
 ) -> list[BackStep]:
-    """Undo a reload by a reload; keys that were not set get their default first, or the new value would stay."""
+    """Undo a reload by a reload, for as long as the engine was not restarted."""
+    content = _interim(steps, host)
+    state = host.daemon_json
+    write = do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
+    expect = reload_expectations(daemon_json_of(content))
+    return [
+        BackStep(write, reload, heavy),
+        BackStep(do.ReloadEngine(expect, RELOAD_SECONDS), reload, heavy),
+    ]
+
+
+def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
+    """Give the old daemon.json with defaults for what a reload would else keep."""
     old = daemon_json(host)
     document: dict[str, Json] = copy.deepcopy(old)
     for step in steps:
@@ -94,13 +152,7 @@ def _reload_back(
             written = daemon_json_of(step.content)
             for path, value in defaults_to_write(written, old, host).items():
                 leaves.put(document, path, value)
-    content = render(document) if document != old else host.daemon_json.content or render(old)
-    tags = (*_given(steps, host.daemon_json), _tag(host.daemon_json, content))
-    write = do.WriteFile(host.daemon_json.path, content, tags, *ownership(host.daemon_json))
-    return [
-        BackStep(write, reload, heavy),
-        BackStep(do.ReloadEngine(reload_expectations(document), RELOAD_SECONDS), reload, heavy),
-    ]
+    return render(document) if document != old else host.daemon_json.content or render(old)
 
 
 def daemon_json_of(content: bytes) -> dict[str, Json]:
@@ -129,13 +181,7 @@ def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
         )
         if index is None:
             continue
-        tags = _given(steps, state)
-        extra = tuple(
-            _tag(state, step.step.content)
-            for step in (_reload_back(steps, host, 0, None) if state is host.daemon_json else [])
-            if isinstance(step.step, do.WriteFile)
-        )
-        known = tuple(dict.fromkeys((*tags, *extra)))
+        known = _known(steps, host) if state is host.daemon_json else _given(steps, state)
         step: do.Step = (
             do.WriteFile(state.path, state.content, known, *ownership(state))
             if state.present
