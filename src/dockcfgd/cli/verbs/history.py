@@ -50,8 +50,10 @@ def _lines(generation: dict[str, Any], *, width: int) -> list[str]:
     actor = plain(generation.get("actor") or "-")
     created = clock_time(generation.get("created"))
     lines = [f"{mark}{number:>9}  {created:<19}  {verdict:<11}  {impact:<7}  {actor}"]
-    for key in ("comment", "reason"):
-        if generation.get(key):
-            more = wrapped(plain(generation[key]), width=width - _INDENT, indent=0)
-            lines.extend(" " * _INDENT + line for line in more)
+    first = "what was there before dockcfgd first wrote"
+    notes = [first] if generation.get("origin") == "original" else []
+    notes += [plain(generation[key]) for key in ("comment", "reason") if generation.get(key)]
+    for note in notes:
+        more = wrapped(note, width=width - _INDENT, indent=0)
+        lines.extend(" " * _INDENT + line for line in more)
     return [line.rstrip() for line in lines]
