@@ -42,18 +42,24 @@ _JOIN_SECONDS = 540.0
 
 
 def main() -> int:
-    """Run until SIGTERM; exit 1 when the bus or the state file cannot be used, so that systemd starts us again."""
+    """Run until SIGTERM.
+
+    Exits 1 when the bus or the state file cannot be used, so that systemd starts us again.
+    """
     configure()
     log = get_logger()
     try:
         return _Daemon(Settings.from_environment()).run()
     except (BusFailure, StateFileFailure) as failure:
-        log.error("daemon.ends", reason=str(failure))
+        log.error("daemon.ends", reason=str(failure))  # noqa: TRY400 -- the reason says it all
         return 1
 
 
 class _Daemon:
-    """Three threads: the loop (this one), the file watch's, the reconciler's, which alone changes anything."""
+    """Run three threads.
+
+    The loop is this one, the file watch has its own, and the reconciler's alone changes anything.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._log = settings, get_logger()
@@ -148,7 +154,7 @@ class _Daemon:
         self._heard = time.monotonic()
 
     def _pat_watchdog(self) -> None:
-        """Tell systemd that we live, unless the reconciler is at work and has not been heard of for long."""
+        """Tell systemd that we live, unless the reconciler works and has been silent for long."""
         stuck = self._busy and time.monotonic() - self._heard > _STUCK_SECONDS
         if self._thread.is_alive() and not stuck:
             self._notifier.watchdog()

@@ -26,7 +26,7 @@ _APPLIED, _HELD, _STATUS = "applied", "held", "status"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generation's number, the digest of its desired state, and its verdict (empty: not judged yet)."""
+    """A generation's number, the digest of its desired state, its verdict (empty: none yet)."""
 
     number: int
     digest: str
@@ -47,8 +47,9 @@ class History:
         document = _document(daemon_json.content)
         with self._state.write() as connection:
             connection.execute(
-                "INSERT INTO generations (number, created, digest, origin, comment, actor, verdict, document,"
-                " daemon_json, drop_in) VALUES (0, ?, '', 'original', '', '', 'applied', ?, ?, ?)",
+                "INSERT INTO generations (number, created, digest, origin, comment, actor, verdict,"
+                " document, daemon_json, drop_in)"
+                " VALUES (0, ?, '', 'original', '', '', 'applied', ?, ?, ?)",
                 (
                     now,
                     json.dumps(document),
@@ -86,8 +87,8 @@ class History:
         """Note that a generation is in force, with what it left on the host."""
         with self._state.write() as connection:
             connection.execute(
-                "UPDATE generations SET document = ?, managed = ?, daemon_json = ?, drop_in = ?, owns_drop_in = ?,"
-                " verdict = 'applied', reason = NULL WHERE number = ?",
+                "UPDATE generations SET document = ?, managed = ?, daemon_json = ?, drop_in = ?,"
+                " owns_drop_in = ?, verdict = 'applied', reason = NULL WHERE number = ?",
                 (
                     json.dumps(target.document or {}),
                     json.dumps(sorted(target.managed)),
@@ -113,7 +114,10 @@ class History:
         return self.left_by(self.applied_generation()[0]) or Applied()
 
     def left_by(self, number: int) -> Applied | None:
-        """Give what an applied generation left; None for one that is not known or was never in force."""
+        """Give what an applied generation left.
+
+        None for one that is not known or was never in force.
+        """
         rows = self._state.rows(
             "SELECT * FROM generations WHERE number = ? AND verdict = 'applied'", number
         )
@@ -125,9 +129,13 @@ class History:
         return str(rows[0]["digest"]) if rows else ""
 
     def before(self, number: int) -> int | None:
-        """Give the number of the generation that was in force before `number`; None if there is none."""
+        """Give the number of the generation that was in force before `number`.
+
+        None if there is none.
+        """
         rows = self._state.rows(
-            "SELECT number FROM generations WHERE verdict = 'applied' AND number < ? ORDER BY number DESC LIMIT 1",
+            "SELECT number FROM generations WHERE verdict = 'applied' AND number < ?"
+            " ORDER BY number DESC LIMIT 1",
             number,
         )
         return int(rows[0]["number"]) if rows else None
@@ -150,7 +158,10 @@ class History:
             connection.execute("DELETE FROM failures")
 
     def hold(self, digest: str) -> None:
-        """Put a desired state on hold after a rollback by the operator; empty: nothing is on hold."""
+        """Put a desired state on hold after a rollback by the operator.
+
+        Empty: nothing is on hold.
+        """
         self._state.remember(_HELD, digest)
 
     @property
@@ -191,14 +202,20 @@ def _applied(row: sqlite3.Row) -> Applied:
 
 
 def last_status(path: str) -> dict[str, Any] | None:
-    """Give the last status kept in the state file at `path`, None if none was; StateFileFailure if unreadable."""
+    """Give the last status kept in the state file at `path`, None if none was.
+
+    StateFileFailure if unreadable.
+    """
     with read_only(path) as connection:
         row = connection.execute("SELECT value FROM facts WHERE name = ?", (_STATUS,)).fetchone()
     return None if row is None else dict(json.loads(row["value"]))
 
 
 def read_history(path: str) -> list[dict[str, Any]]:
-    """Give all generations, newest first, as the history document has them; StateFileFailure if unreadable."""
+    """Give all generations, newest first, as the history document has them.
+
+    StateFileFailure if unreadable.
+    """
     with read_only(path) as connection:
         rows = connection.execute("SELECT * FROM generations ORDER BY number DESC").fetchall()
         fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
@@ -221,7 +238,10 @@ def read_history(path: str) -> list[dict[str, Any]]:
 
 
 def read_applied(path: str) -> Applied:
-    """Give what the generation in force left, for a preview without the daemon; StateFileFailure if unreadable."""
+    """Give what the generation in force left, for a preview without the daemon.
+
+    StateFileFailure if unreadable.
+    """
     with read_only(path) as connection:
         fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
         if fact is None:

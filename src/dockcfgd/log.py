@@ -1,7 +1,7 @@
 """The daemon's log: events with constant names and facts as keys, to the journal's native protocol.
 
-Without the journal (a terminal, a test) one line an event goes to standard error. Rejected: JSON on standard output,
-which makes an unreadable MESSAGE and loses the priority.
+Without the journal (a terminal, a test) one line an event goes to standard error. Rejected: JSON on
+standard output, which makes an unreadable MESSAGE and loses the priority.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ def _to_journal(logger: object, method: str, event: MutableMapping[str, Any]) ->
 
 
 def _field(name: str, value: str) -> bytes:
-    """Encode one field (systemd.io, native journal protocol): with newlines the length goes first."""
+    """Encode one field (systemd.io, native journal protocol).
+
+    With newlines the length goes first.
+    """
     content = value.encode(errors="replace")[:_LONGEST]
     if b"\n" in content:
         return name.encode() + b"\n" + struct.pack("<Q", len(content)) + content + b"\n"

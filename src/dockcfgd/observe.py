@@ -23,7 +23,8 @@ DROP_IN = "zz-dockcfgd.conf"
 def observe(effects: Effects, settings: Settings) -> HostState:
     """Look at unit, files and engine once. An engine that does not answer is part of the answer.
 
-    Raises SystemdFailure where systemd does not answer, FileFailure where a managed file cannot be read.
+    Raises SystemdFailure where systemd does not answer, FileFailure where a managed file cannot be
+    read.
     """
     unit = effects.systemd.unit(DOCKER_SERVICE)
     drop_in_path = f"{settings.drop_in_dir}/{DROP_IN}"
@@ -119,7 +120,10 @@ def _auto_remove(effects: Effects, identity: str) -> bool:
 
 
 def _prior_drivers(effects: Effects, root: str) -> tuple[str, ...]:
-    """Give the drivers whose folder in the data-root holds something; the engine counts all but vfs."""
+    """Give the drivers whose folder in the data-root holds something.
+
+    The engine counts all but vfs.
+    """
     known = {*storage_drivers(None), "aufs", "devicemapper", "overlay"} - {"vfs"}
     try:
         there = [name for name in effects.files.names(root) if name in known]

@@ -1,6 +1,9 @@
-"""What dockcfgd needs of the outside, in its own words. `adapters` has the real ones, `tests/fakes` working fakes.
+"""What dockcfgd needs of the outside, in its own words.
 
-Every method raises the errors of `model.errors` named in its docstring and no foreign ones. Times are seconds.
+`adapters` has the real ones, `tests/fakes` working fakes.
+
+Every method raises the errors of `model.errors` named in its docstring and no foreign ones. Times
+are seconds.
 """
 
 from __future__ import annotations
@@ -47,59 +50,95 @@ class Files(Protocol):
     """Files and folders of the host. All methods raise FileFailure where the kernel refuses."""
 
     def read(self, path: str, *, limit: int = 16 * 1024 * 1024) -> FileState:
-        """Look at `path`, links followed, without blocking on what is no regular file. FileFailure above `limit` bytes."""
+        """Look at `path`, links followed, without blocking on what is no regular file.
+
+        FileFailure above `limit` bytes.
+        """
 
     def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
-        """Put `content` at `path` atomically and durably, keeping owner, mode and xattrs of a file that is there.
+        """Put `content` at `path` atomically and durably.
 
-        A link is followed and its target replaced. Only if the file there has one of the `expected` tags, else StaleFile.
-        A new file gets owner and mode of `fresh`; missing folders are made (0755). Returns the new tag.
+        Owner, mode and xattrs of a file that is there stay.
+
+        A link is followed and its target replaced. Only if the file there has one of the `expected`
+        tags, else StaleFile. A new file gets owner and mode of `fresh`; missing folders are made
+        (0755). Returns the new tag.
         """
 
     def remove(self, path: str, *, expected: Sequence[Tag]) -> None:
-        """Remove the file durably, if it has one of the `expected` tags, else StaleFile. Nothing there is fine."""
+        """Remove the file durably, if it has one of the `expected` tags, else StaleFile.
+
+        Nothing there is fine.
+        """
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Give the sorted names in a folder, empty where there is none."""
 
     def free_bytes(self, folder: str) -> int:
-        """Give the bytes that may still be written to the filesystem of `folder` (or its nearest parent)."""
+        """Give the bytes that may still be written to the filesystem of `folder`.
+
+        Where it is missing, its nearest parent counts.
+        """
 
 
 class Systemd(Protocol):
-    """systemd's manager. All methods raise SystemdFailure when it refuses or does not answer in time."""
+    """What systemd's manager does.
+
+    All methods raise SystemdFailure when it refuses or does not answer in time.
+    """
 
     def unit(self, name: str) -> UnitState:
-        """Give the unit's state, loading it if need be; `load_state` is not-found for one that does not exist."""
+        """Give the unit's state, loading it if need be.
+
+        `load_state` is not-found for one that does not exist.
+        """
 
     def reload_units(self) -> None:
         """Read the unit files again (daemon-reload); returns when that is done."""
 
     def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
-        """Queue a job, wait for its end. A job still running at `timeout` is cancelled and its result `timeout`."""
+        """Queue a job, wait for its end.
+
+        A job still running at `timeout` is cancelled and its result `timeout`.
+        """
 
     def reset_failed(self, unit: str) -> None:
-        """Forget failures and the count against the start limit. A unit that is not loaded is fine."""
+        """Forget failures and the count against the start limit.
+
+        A unit that is not loaded is fine.
+        """
 
     def stopping(self) -> bool:
         """Whether systemd is shutting the machine down."""
 
     def last_line(self, unit: str, *, invocation: str) -> str:
-        """Give the last journal line of the unit's process itself, of one invocation if given; empty if none is found."""
+        """Give the last journal line of the unit's process itself, of one invocation if given.
+
+        Empty if none is found.
+        """
 
 
 class ReloadEvents(Protocol):
     """The engine's `daemon reload` events from the moment of subscription on."""
 
     def next(self, *, timeout: float) -> Mapping[str, str] | None:
-        """Wait for one event, give its attributes, or None at `timeout` or when the engine went away."""
+        """Wait for one event and give its attributes.
+
+        None at `timeout` or when the engine went away.
+        """
 
 
 class Engine(Protocol):
-    """The Docker engine's state, over its API. Raises EngineFailure when it does not answer or refuses."""
+    """The Docker engine's state, over its API.
+
+    Raises EngineFailure when it does not answer or refuses.
+    """
 
     def ping(self) -> str:
-        """Give the API version that the engine offers; the fastest proof that it serves. Never wakes a stopped engine."""
+        """Give the API version that the engine offers; the fastest proof that it serves.
+
+        Never wakes a stopped engine.
+        """
 
     def info(self) -> dict[str, Json]:
         """Give the /info document."""
@@ -112,7 +151,10 @@ class Engine(Protocol):
 
 
 class Containers(Protocol):
-    """The engine's containers. Documents are the API's own, of the negotiated version. Raises EngineFailure."""
+    """The engine's containers.
+
+    Documents are the API's own, of the negotiated version. Raises EngineFailure.
+    """
 
     def list(self) -> list[dict[str, Json]]:
         """Give all containers, stopped ones too, as `GET /containers/json?all=1` does."""
@@ -139,7 +181,10 @@ class Containers(Protocol):
         """Remove a container by force, its volumes never. One that is gone is fine."""
 
     def commit(self, container: str, *, repository: str, tag: str) -> str:
-        """Make an image of a container's writable layer and configuration without pausing it, give its ID."""
+        """Make an image of a container's writable layer and configuration without pausing it.
+
+        Gives its ID.
+        """
 
     def changed(self, container: str) -> bool:
         """Whether the writable layer differs from the image."""
@@ -161,13 +206,19 @@ class Images(Protocol):
         """Stream one archive of all `references` (tags or IDs) as `docker save` writes it."""
 
     def load(self, archive: Iterable[bytes]) -> None:
-        """Load an uncompressed archive as `docker load` does; EngineFailure also for an error inside the answer's stream."""
+        """Load an uncompressed archive as `docker load` does.
+
+        EngineFailure also for an error inside the answer's stream.
+        """
 
     def tag(self, image: str, *, repository: str, tag: str) -> None:
         """Give an image a name."""
 
     def untag(self, reference: str) -> None:
-        """Remove a name (and the image, when it was the last name and nothing uses it). One that is gone is fine."""
+        """Remove a name (and the image, when it was the last name and nothing uses it).
+
+        One that is gone is fine.
+        """
 
 
 class Networks(Protocol):
@@ -197,7 +248,10 @@ class Validator(Protocol):
     """The installed engine's own check of a daemon.json."""
 
     def check(self, binary: str, flags: Sequence[str], content: bytes) -> tuple[str, ...] | None:
-        """Run `dockerd --validate` on a copy of `content`, give its complaints (none: accepted); None: this engine has no such check."""
+        """Run `dockerd --validate` on a copy of `content`, give its complaints (none: accepted).
+
+        None: this engine has no such check.
+        """
 
     def version(self, binary: str) -> str:
         """Give the version of the dockerd at `binary`, empty where it cannot be run."""

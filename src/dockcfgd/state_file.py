@@ -17,8 +17,9 @@ __all__ = ["StateFile", "read_only"]
 _MIGRATIONS = (
     """
     CREATE TABLE generations (
-        number INTEGER PRIMARY KEY, created REAL NOT NULL, digest TEXT NOT NULL, origin TEXT NOT NULL,
-        comment TEXT NOT NULL, actor TEXT NOT NULL, verdict TEXT, reason TEXT, impact TEXT,
+        number INTEGER PRIMARY KEY, created REAL NOT NULL, digest TEXT NOT NULL,
+        origin TEXT NOT NULL, comment TEXT NOT NULL,
+        actor TEXT NOT NULL, verdict TEXT, reason TEXT, impact TEXT,
         document TEXT NOT NULL DEFAULT '{}', managed TEXT NOT NULL DEFAULT '[]',
         daemon_json BLOB, drop_in BLOB, owns_drop_in INTEGER NOT NULL DEFAULT 0
     );
@@ -28,11 +29,13 @@ _MIGRATIONS = (
         verdict TEXT, reason TEXT
     );
     CREATE TABLE step_log (
-        number INTEGER PRIMARY KEY, txn TEXT NOT NULL, direction TEXT NOT NULL, position INTEGER NOT NULL,
-        name TEXT NOT NULL, began REAL NOT NULL, ended REAL, state TEXT NOT NULL, outcome TEXT
+        number INTEGER PRIMARY KEY, txn TEXT NOT NULL, direction TEXT NOT NULL,
+        position INTEGER NOT NULL, name TEXT NOT NULL,
+        began REAL NOT NULL, ended REAL, state TEXT NOT NULL, outcome TEXT
     );
     CREATE TABLE failures (
-        digest TEXT NOT NULL, engine TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (digest, engine)
+        digest TEXT NOT NULL, engine TEXT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (digest, engine)
     );
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
@@ -40,10 +43,16 @@ _MIGRATIONS = (
 
 
 class StateFile:
-    """An open state file. All methods raise StateFileFailure where the disk or the file is to blame."""
+    """The open state file.
+
+    All methods raise StateFileFailure where the disk or the file is to blame.
+    """
 
     def __init__(self, path: str) -> None:
-        """Open or make the file (0600) and bring its schema up to date; a newer schema is refused."""
+        """Open or make the file (0600) and bring its schema up to date.
+
+        A newer schema is refused.
+        """
         with _translated(path):
             Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -89,7 +98,8 @@ class StateFile:
         version = int(self.rows("PRAGMA user_version")[0][0])
         if version > len(_MIGRATIONS):
             raise StateFileFailure(
-                f"cannot use {self.path}: it was written by a newer dockcfgd (schema {version}); install that one"
+                f"cannot use {self.path}: it was written by a newer dockcfgd"
+                f" (schema {version}); install that one"
             )
         for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
             with _translated(self.path):
@@ -108,7 +118,10 @@ def _translated(path: str) -> Iterator[None]:
 
 @contextmanager
 def read_only(path: str) -> Iterator[sqlite3.Connection]:
-    """Open a state file for reading beside the daemon. StateFileFailure if it is not there or not ours to read."""
+    """Open a state file for reading beside the daemon.
+
+    StateFileFailure if it is not there or not ours to read.
+    """
     with _translated(path):
         Path(path).stat()
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)

@@ -15,7 +15,10 @@ _START_TIME = 19  # proc(5): field 22, counted behind the command's closing brac
 
 
 def publish_status(folder: str, document: dict[str, Json], text: str) -> None:
-    """Write status.json and status.txt (0644) into `folder`, which lies in memory and is made if missing."""
+    """Write status.json and status.txt (0644) into `folder`.
+
+    It lies in memory and is made if missing.
+    """
     os.makedirs(folder, mode=0o755, exist_ok=True)
     for name, content in (("status.txt", text), ("status.json", json.dumps(document) + "\n")):
         made = f"{folder}/.{name}.new"

@@ -1,4 +1,7 @@
-"""Where each key of a TOML text stands. The standard parser gives values only; people need file and line."""
+"""Where each key of a TOML text stands.
+
+The standard parser gives values only; people need file and line.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ _ESCAPES = {
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Map the path of every key and table to its line (from 1; of several, the last).
 
-    `text` must be valid TOML: tomllib has the say about that, this only finds places. Keys inside an array of tables
-    count under the array's path.
+    `text` must be valid TOML: tomllib has the say about that, this only finds places. Keys inside
+    an array of tables count under the array's path.
     """
     scanner = _Scanner(text)
     scanner.document()

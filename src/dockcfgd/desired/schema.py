@@ -1,8 +1,8 @@
-"""The tables beside `[engine]`, strict: what a value may be, and what this release does not do yet."""
+"""The tables beside `[engine]`: what a value may be, and what this release does not do yet."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -76,7 +76,8 @@ def _absolute(value: str) -> str:
     return value
 
 
-def _not_yet(value: Any) -> Any:  # noqa: ANN401 -- any non-default value of an option still to come
+def _not_yet(_value: object) -> NoReturn:
+    """Refuse any value but the default of an option still to come."""
     msg = "not supported by this release"
     raise ValueError(msg)
 
@@ -109,19 +110,19 @@ def _section(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _zero(value: float) -> float:
-    return value if value == 0 else float(_not_yet(value))
+    return value if value == 0 else _not_yet(value)
 
 
 def _nothing(value: list[str]) -> list[str]:
-    return _not_yet(value) if value else value  # type: ignore[no-any-return]
+    return _not_yet(value) if value else value
 
 
 def _only_false(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
-    return bool(_not_yet(value)) if value else value
+    return _not_yet(value) if value else value
 
 
 def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
-    return value or bool(_not_yet(value))
+    return value or _not_yet(value)
 
 
 def _on_drift(value: object) -> object:

@@ -11,7 +11,10 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
 def parse_span(text: str) -> float:
-    """Give the seconds that `text` means. ValueError for anything else than numbers with units ms, s, m, h, d."""
+    """Give the seconds that `text` means.
+
+    ValueError for anything else than numbers with units ms, s, m, h, d.
+    """
     seconds, at = 0.0, 0
     while at < len(text):
         match = _PART.match(text, at)

@@ -10,7 +10,7 @@ from dockcfgd.model.policy import Backup, Policy, Storage, Verify
 
 __all__ = ["DesiredState", "InputFile", "Json", "KeyPath", "Service", "Source", "dotted"]
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 KeyPath: TypeAlias = tuple[str, ...]
 
 
@@ -24,7 +24,10 @@ def dotted(path: KeyPath) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a value was written: an absolute path and a line from 1 (None where the line is unknown)."""
+    """Where a value was written.
+
+    An absolute path and a line from 1 (None where the line is unknown).
+    """
 
     file: str
     line: int | None
@@ -61,9 +64,10 @@ class Service:
 class DesiredState:
     """A checked desired state.
 
-    `engine` holds `[engine]` and `[engine-extra]` together, nested as daemon.json has them. `digest` identifies the
-    meaning of the files, not their layout: comments and order do not change it. `sources` names file and line of each key
-    by its full path from the root, such as `("engine", "debug")`.
+    `engine` holds `[engine]` and `[engine-extra]` together, nested as daemon.json has them.
+    `digest` identifies the meaning of the files, not their layout: comments and order do not change
+    it. `sources` names file and line of each key by its full path from the root, such as
+    `("engine", "debug")`.
     """
 
     engine: Mapping[str, Json]

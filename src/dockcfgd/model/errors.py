@@ -7,7 +7,7 @@ DockcfgdError
 +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
 +- BusFailure            a D-Bus call failed, or the connection to the bus did
 +- EngineFailure         the Docker API refused or could not be reached
-+- StepFailed            a step ran and its outcome is not the wanted one (a verdict on the state tried)
++- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
 +- StateFileFailure      state.db cannot be used
 """
 
@@ -37,7 +37,8 @@ __all__ = [
 class Finding:
     """One reason why something is refused: where it stands, what is wrong, what to do instead.
 
-    `file` is an absolute path or None, `line` counts from 1, `key` is the dotted key. `hint` may be empty.
+    `file` is an absolute path or None, `line` counts from 1, `key` is the dotted key. `hint` may be
+    empty.
     """
 
     message: str
@@ -92,7 +93,10 @@ class FileFailure(DockcfgdError):
 
 
 class SystemdFailure(DockcfgdError):
-    """systemd did not do what it was asked; `name` is the D-Bus error name or the job's result word."""
+    """systemd did not do what it was asked.
+
+    `name` is the D-Bus error name or the job's result word.
+    """
 
     def __init__(self, *, what: str, name: str, why: str) -> None:
         super().__init__(f"cannot {what}: {why}")
@@ -103,7 +107,8 @@ class BusFailure(DockcfgdError):
     """A D-Bus call failed; `name` is the D-Bus error name, `text` the other side's words.
 
     No answer within the time limit is `org.freedesktop.DBus.Error.Timeout`, a lost connection
-    `org.freedesktop.DBus.Error.Disconnected`, nobody behind the name `org.freedesktop.DBus.Error.ServiceUnknown`.
+    `org.freedesktop.DBus.Error.Disconnected`, nobody behind the name
+    `org.freedesktop.DBus.Error.ServiceUnknown`.
     """
 
     def __init__(self, *, what: str, name: str, text: str) -> None:
@@ -121,7 +126,10 @@ class EngineFailure(DockcfgdError):
 
 
 class StepFailed(DockcfgdError):
-    """A step's outcome is wrong. The desired state is to blame, so it is remembered and not tried again by itself."""
+    """A step's outcome is wrong.
+
+    The desired state is to blame, so it is remembered and not tried again by itself.
+    """
 
 
 class StateFileFailure(DockcfgdError):

@@ -16,9 +16,12 @@ def digest_of(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Identity of a file's content and ownership. Two equal tags mean that nobody changed the file in between.
+    """Identity of a file's content and ownership.
 
-    `digest` is the hex SHA-256 of the content; the empty string stands for a file that is not there.
+    Two equal tags mean that nobody changed the file in between.
+
+    `digest` is the hex SHA-256 of the content; the empty string stands for a file that is not
+    there.
     """
 
     digest: str
@@ -44,8 +47,8 @@ class FileKind(StrEnum):
 class FileState:
     """A path, what stands there, and its content (empty unless regular).
 
-    `inode`, `mtime_ns` and `size` are 0 where there is neither file nor folder; they serve to see a change cheaply and
-    are not part of the tag.
+    `inode`, `mtime_ns` and `size` are 0 where there is neither file nor folder; they serve to see a
+    change cheaply and are not part of the tag.
     """
 
     path: str

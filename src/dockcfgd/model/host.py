@@ -13,7 +13,10 @@ __all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "U
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """A unit as systemd knows it. Words are systemd's own; `invocation_id` is hex, empty when it never ran."""
+    """A unit as systemd knows it.
+
+    Words are systemd's own; `invocation_id` is hex, empty when it never ran.
+    """
 
     name: str
     load_state: str
@@ -47,7 +50,10 @@ class UnitFile:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as the engine lists it. `state` is the engine's word: running, paused, exited, created …"""
+    """A container as the engine lists it.
+
+    `state` is the engine's word: running, paused, exited, created …
+    """
 
     id: str
     name: str
@@ -64,7 +70,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """A serving engine. `info` is its /info document; counts are of the image store and data-root in use."""
+    """A serving engine. `info` is its /info document.
+
+    Counts are of the image store and data-root in use.
+    """
 
     version: str
     api_version: str
@@ -121,7 +130,10 @@ class EngineDown:
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """One observation. `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order."""
+    """What one look gave.
+
+    `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order.
+    """
 
     daemon_json: FileState
     drop_in: FileState
@@ -136,5 +148,8 @@ class HostState:
 
     @property
     def version(self) -> str:
-        """The engine's version: the running one's, else that of the installed binary, else empty."""
+        """The engine's version.
+
+        The running one's, else that of the installed binary, else empty.
+        """
         return self.engine.version if isinstance(self.engine, EngineState) else self.binary_version

@@ -28,7 +28,8 @@ __all__ = [
 class Drift:
     """One difference between what is wanted and what is.
 
-    `where` is `daemon.json`, `drop-in` or `engine` (the file is right, the running engine is not). None stands for absent.
+    `where` is `daemon.json`, `drop-in` or `engine` (the file is right, the running engine is not).
+    None stands for absent.
     """
 
     where: str
@@ -42,7 +43,8 @@ class Drift:
 class BackStep:
     """A step of the way back, needed once the forward step `needed_from` (from 0) has begun.
 
-    `needed_before`: no longer needed once that forward step has begun, for a heavier way back covers it (None: always).
+    `needed_before`: no longer needed once that forward step has begun, for a heavier way back
+    covers it (None: always).
     """
 
     step: Step
@@ -58,7 +60,10 @@ class BackStep:
 
 @dataclass(frozen=True, slots=True)
 class Disturbed:
-    """Names of the containers that notice: those that stop and come back, those that run on, those re-created."""
+    """Names of the containers that notice.
+
+    Those that stop and come back, those that run on, those re-created.
+    """
 
     stopped: tuple[str, ...] = ()
     bridged: tuple[str, ...] = ()
@@ -69,7 +74,8 @@ class Disturbed:
 class Plan:
     """What would be done. A plan without steps and refusals means that the host is as wanted.
 
-    `impact` is what the change takes, also when it is refused. `id` is a digest of all of it: equal plans have equal ids.
+    `impact` is what the change takes, also when it is refused. `id` is a digest of all of it: equal
+    plans have equal ids.
     """
 
     impact: Impact

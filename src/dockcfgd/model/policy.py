@@ -49,7 +49,10 @@ class ContainersRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The `[policy]` table. `max_impact` bounds new desired states, `drift_max_impact` what is done against drift."""
+    """What may be done (`[policy]`).
+
+    `max_impact` bounds new desired states, `drift_max_impact` what is done against drift.
+    """
 
     max_impact: Impact = Impact.MIGRATE
     on_drift: OnDrift = OnDrift.REVERT

@@ -1,4 +1,7 @@
-"""The status document: what dockcfgd says of itself and its host. Its keys are stable (schema 1)."""
+"""The status document: what dockcfgd says of itself and its host.
+
+Its keys are stable (schema 1).
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ class InputView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step of the last transaction. `state`: done, failed, running, skipped; the way back's are named `undo: …`."""
+    """A step of the last transaction.
+
+    `state`: done, failed, running, skipped; the way back's are named `undo: …`.
+    """
 
     name: str
     state: str
@@ -114,7 +120,10 @@ class EngineSummary:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long step is; `unit` says what `done` and `total` count (bytes, images, containers)."""
+    """How far a long step is.
+
+    `unit` says what `done` and `total` count (bytes, images, containers).
+    """
 
     step: str
     item: str

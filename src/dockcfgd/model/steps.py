@@ -1,8 +1,10 @@
-"""The steps a plan is made of: what to do, as data. `transaction.perform` does them, `planning` orders them.
+"""The steps a plan is made of: what to do, as data.
 
-A step is idempotent: doing it twice ends where doing it once does, so a crash in the middle is mended by doing it again or
-by the way back. To add one: the class here, a case in `transaction.perform`, a way back in `planning.revert`, a line of
-text in `planning.wording`.
+`transaction.perform` does them, `planning` orders them.
+
+A step is idempotent: doing it twice ends where doing it once does, so a crash in the middle is
+mended by doing it again or by the way back. To add one: the class here, a case in
+`transaction.perform`, a way back in `planning.revert`, a line of text in `planning.wording`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A key of daemon.json and the value that the engine must show for it; None stands for the engine's default."""
+    """A key of daemon.json and the value that the engine must show for it.
+
+    None stands for the engine's default.
+    """
 
     path: KeyPath
     value: Json
@@ -49,7 +54,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Put `content` at `path`, if what stands there has one of the `expected` tags (or already has the content)."""
+    """Put `content` at `path`, if what stands there has one of the `expected` tags.
+
+    Where it already has the content, nothing is done.
+    """
 
     path: str
     content: bytes
@@ -61,7 +69,7 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFile:
-    """Remove `path`, if what stands there has one of the `expected` tags (or nothing stands there)."""
+    """Remove `path`, if what stands there has one of the `expected` tags. Nothing there is fine."""
 
     path: str
     expected: tuple[Tag, ...]
@@ -74,19 +82,28 @@ class ReloadUnits:
 
 @dataclass(frozen=True, slots=True)
 class NoteRunning:
-    """List the containers that run now; the list is the step's outcome, on disk before anything is stopped."""
+    """List the containers that run now.
+
+    The list is the step's outcome, on disk before anything is stopped.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class KeepDisposable:
-    """Commit each running `--rm` container and pin its anonymous volumes, for they die with the engine's stop."""
+    """Commit each running `--rm` container and pin its anonymous volumes.
+
+    Both die with the engine's stop.
+    """
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadEngine:
-    """Reload docker.service and wait `timeout` seconds for the engine's own word that these values are in force."""
+    """Reload docker.service and await the engine's own word that these values are in force.
+
+    It has `timeout` seconds for it.
+    """
 
     expect: tuple[Expectation, ...]
     timeout: float
@@ -108,23 +125,30 @@ class StopEngine:
 
 @dataclass(frozen=True, slots=True)
 class StartEngine:
-    """Reset the start limit and start docker.service with its socket; the job may take `timeout` seconds."""
+    """Reset the start limit and start docker.service with its socket.
+
+    The job may take `timeout` seconds.
+    """
 
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeContainers:
-    """Start what `NoteRunning` listed and does not run by itself; bring back what `KeepDisposable` kept in `folder`."""
+    """Start what `NoteRunning` listed and does not run by itself.
+
+    Bring back what `KeepDisposable` kept in `folder`.
+    """
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True)
 class BackUpImages:
-    """Back up every image and the inventory into the backup `backup` below `directory`, while the engine serves.
+    """Back up every image and the inventory, while the engine serves.
 
-    Ends the transaction, before anything is stopped, when the backup or the target would not fit on its filesystem.
+    It all goes into the backup `backup` below `directory`. Ends the transaction, before anything is
+    stopped, when the backup or the target would not fit on its filesystem.
     """
 
     backup: str
@@ -134,7 +158,7 @@ class BackUpImages:
 
 @dataclass(frozen=True, slots=True)
 class BackUpContainers:
-    """Stop the running containers, then back up every container's configuration and writable layer."""
+    """Stop what runs, then back up each container's configuration and writable layer."""
 
     backup: str
     directory: str
@@ -142,7 +166,10 @@ class BackUpContainers:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """While the engine is stopped: move what `driver` left in data-root `root` to `folder` (inside `root`)."""
+    """Move what `driver` left in data-root `root` to `folder` (inside `root`).
+
+    Only while the engine is stopped.
+    """
 
     root: str
     driver: str
@@ -151,7 +178,10 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """While the engine is stopped: throw away what `driver` has in `root` now and undo the `SetAside` into `folder`."""
+    """Throw away what `driver` has in `root` now and undo the `SetAside` into `folder`.
+
+    Only while the engine is stopped.
+    """
 
     root: str
     driver: str
@@ -160,7 +190,10 @@ class PutBack:
 
 @dataclass(frozen=True, slots=True)
 class RestoreStorage:
-    """Load the backup's images, create its containers and start those that ran; the outcome maps old IDs to new."""
+    """Load the backup's images, create its containers and start those that ran.
+
+    The outcome maps old IDs to new.
+    """
 
     backup: str
     directory: str
@@ -168,7 +201,10 @@ class RestoreStorage:
 
 @dataclass(frozen=True, slots=True)
 class ProveEngine:
-    """Wait until the engine shows all of `expect` and its containers run, then hold still for `settle` seconds."""
+    """Wait until the engine shows all of `expect` and its containers run.
+
+    Then it must hold for `settle` seconds.
+    """
 
     expect: tuple[Expectation, ...]
     timeout: float
@@ -243,7 +279,10 @@ def _encode(name: str, value: Any) -> Json:  # noqa: ANN401 -- the fields of all
 
 
 def from_json(document: dict[str, Json]) -> Any:  # noqa: ANN401 -- the class is named in the document
-    """Give the step that `to_json` wrote. Raises KeyError for a class that this release does not know."""
+    """Give the step that `to_json` wrote.
+
+    Raises KeyError for a class that this release does not know.
+    """
     cls = _CLASSES[str(document["@"])]
     return cls(**{name: _decode(name, value) for name, value in document.items() if name != "@"})
 

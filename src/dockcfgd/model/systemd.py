@@ -20,7 +20,10 @@ class JobVerb(StrEnum):
 
 
 class JobResult(StrEnum):
-    """The result word of JobRemoved. A word that this list lacks is `UNKNOWN`, which counts as a failure."""
+    """The result word of JobRemoved.
+
+    A word that this list lacks is `UNKNOWN`, which counts as a failure.
+    """
 
     DONE = "done"
     SKIPPED = "skipped"

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["differences", "engine_shows"]
 
-# Settings that PID 1 itself acts on; every other one of [Service] reaches the process at its start only.
+# Settings that PID 1 itself acts on; the others of [Service] reach the process at its start only.
 _READ_BY_MANAGER = ("Restart", "Timeout", "StartLimit", "Kill", "SendSIG", "Watchdog", "FinalKill")
 
 
 def differences(target: Target, host: HostState) -> tuple[Drift, ...]:
-    """Give every difference: in the file, in the running engine although the file is right, in the drop-in."""
+    """Give every difference in the file and in the drop-in.
+
+    Where the file is right and the running engine is not, that is one too.
+    """
     return (*_file_differences(target, host), *_drop_in_differences(target, host))
 
 
@@ -51,7 +54,10 @@ def _plain(value: Json | leaves.Absent) -> Json:
 
 
 def engine_shows(path: KeyPath, value: Json, host: HostState) -> bool | None:
-    """Tell whether the running engine shows `value` (None: the default) for the key; None where it cannot be seen."""
+    """Tell whether the running engine shows `value` (None: the default) for the key.
+
+    None where it cannot be seen.
+    """
     if not isinstance(host.engine, EngineState):
         return None
     return proof.info_agrees(path, value, host.engine.info)

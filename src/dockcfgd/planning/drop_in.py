@@ -20,9 +20,9 @@ _HEADER = """\
 def render_drop_in(service: Service, launch: Launch) -> bytes | None:
     """Give the drop-in's bytes, None where none is wanted.
 
-    With extra arguments ExecStart is emptied and rebuilt from the base command; the base's digest stands in a comment,
-    so that a changed base (a package upgrade) makes another text and is seen. Raises ValueError where the unit has no
-    single command to build on.
+    With extra arguments ExecStart is emptied and rebuilt from the base command; the base's digest
+    stands in a comment, so that a changed base (a package upgrade) makes another text and is seen.
+    Raises ValueError where the unit has no single command to build on.
     """
     if service.empty:
         return None

@@ -1,4 +1,7 @@
-"""What forward and way back share: limits of time, values a reload or /info must show, owners of new files."""
+"""What forward and way back share.
+
+These are limits of time, values that a reload or /info must show, and owners of new files.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,18 @@ _STOP_SECONDS = 120.0
 
 
 def stop_timeout() -> float:
-    """Give the seconds that the engine may take to stop: its containers' own time and systemd's 90 s."""
+    """Give the seconds that the engine may take to stop.
+
+    That is its containers' own time and systemd's 90 s.
+    """
     return _STOP_SECONDS
 
 
 def start_timeout(verify: Verify) -> float:
-    """Give the seconds that a (re)start job may take: stopping the old engine, then `verify.timeout`."""
+    """Give the seconds that a (re)start job may take.
+
+    It covers stopping the old engine, then `verify.timeout`.
+    """
     return _STOP_SECONDS + verify.timeout
 
 
@@ -51,7 +60,10 @@ def ownership(state: FileState) -> tuple[int, int, int]:
 def defaults_to_write(
     before: dict[str, Json], after: dict[str, Json], host: HostState
 ) -> dict[KeyPath, Json]:
-    """Find keys that leave the file although a reload would keep their old value: they get their default first."""
+    """Find keys that leave the file although a reload would keep their old value.
+
+    They get their default first.
+    """
     version = EngineVersion.parse_or_none(host.version)
     engine = host.engine
     word = engine.text("CgroupVersion") if isinstance(engine, EngineState) else ""
@@ -87,7 +99,7 @@ def proof_of(
     settle: float,
     containers: bool,
 ) -> do.ProveEngine:
-    """Give the proof that the engine runs `document` as far as the `touched` keys can be seen in /info."""
+    """Give the proof that the engine runs `document`, for the `touched` keys that /info shows."""
     keys = sorted({leaf(path) for path in touched})
     expect = [
         do.Expectation(key, _plain(leaves.get(document, key))) for key in keys if info_probe(key)

@@ -53,13 +53,13 @@ def unsteady(before: UnitState, after: UnitState) -> str:
 
 
 def lost_containers(running: Json, listed: list[dict[str, Json]]) -> list[str]:
-    """Give the names of those that ran and neither run now nor ended by themselves with exit code 0."""
-    now = {}
-    for document in listed:
-        names = document.get("Names")
+    """Name those that ran and neither run now nor ended by themselves with exit code 0."""
+    now: dict[str, dict[str, Json]] = {}
+    for one in listed:
+        names = one.get("Names")
         for name in names if isinstance(names, list) else ():
-            now[str(name).lstrip("/")] = document
-    lost = []
+            now[str(name).lstrip("/")] = one
+    lost: list[str] = []
     for entry in running if isinstance(running, list) else ():
         if not isinstance(entry, dict):
             continue

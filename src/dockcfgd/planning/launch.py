@@ -29,7 +29,7 @@ DEFAULT_CONFIG_FILE = "/etc/docker/daemon.json"
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag of the command line: as written, the key of daemon.json it sets (empty if none), its value."""
+    """A flag as written, the key of daemon.json it sets (empty if none), and its value."""
 
     text: str
     key: str
@@ -38,7 +38,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The base command (None: no unit file says one), its digest, the program, and its flags expanded."""
+    """How dockerd is launched without our drop-in, its flags expanded.
+
+    `base` is None where no unit file has a command; `digest` identifies it.
+    """
 
     base: Command | None
     digest: str
@@ -57,7 +60,10 @@ class Launch:
 
 
 def launch_of(host: HostState) -> Launch:
-    """Work out the launch from the unit's files but ours; from systemd's own view where they say nothing."""
+    """Work out the launch from the unit's files but ours.
+
+    Where they say nothing, systemd's own view counts.
+    """
     base = exec_start(host.unit_files)
     environment = environment_of(host.unit.environment, host.environment_files)
     words = split(base.text) if base else list(host.unit.exec_start)
@@ -73,7 +79,10 @@ def launch_of(host: HostState) -> Launch:
 
 
 def parse_flags(arguments: Sequence[str]) -> tuple[Flag, ...]:
-    """Read flags as dockerd does: `--name=value`, `--name value`, `-H value`, `-Hvalue`, switches without value."""
+    """Read flags as dockerd does.
+
+    These are `--name=value`, `--name value`, `-H value`, `-Hvalue`, switches without value.
+    """
     keys = {flag: key for key in table().keys.values() for flag in key.flags}
     flags: list[Flag] = []
     position = 0

@@ -1,7 +1,7 @@
 """daemon.json as leaves: what one owner can hold without holding its neighbours.
 
-Tables (`features`, `log-opts`, `proxies`, `builder.gc` …) are owned leaf by leaf, lists whole, and an entry of `runtimes`
-or `default-ulimits` whole, for half of a runtime makes no sense.
+Tables (`features`, `log-opts`, `proxies`, `builder.gc` …) are owned leaf by leaf, lists whole, and
+an entry of `runtimes` or `default-ulimits` whole, for half of a runtime makes no sense.
 """
 
 from __future__ import annotations

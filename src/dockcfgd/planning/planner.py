@@ -1,9 +1,9 @@
-"""From differences to a plan: the smallest action that removes them all, in order, with the way back."""
+"""From differences to a plan: the smallest action that removes them all, and the way back."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.table import bridgeable, reload_watch
@@ -43,10 +43,10 @@ _DISPOSABLE_SURVIVE = EngineVersion(26, 0)
 class Rules:
     """The tables of the desired state that steer a plan, and a name for what it puts on disk."""
 
-    policy: Policy = Policy()
-    verify: Verify = Verify()
-    backup: Backup = Backup()
-    storage: Storage = Storage()
+    policy: Policy = field(default_factory=Policy)
+    verify: Verify = field(default_factory=Verify)
+    backup: Backup = field(default_factory=Backup)
+    storage: Storage = field(default_factory=Storage)
     name: str = ""
 
 
@@ -192,7 +192,7 @@ class _Draft:
         return isinstance(self.host.engine, EngineState) and self.host.engine.live_restore
 
     def _may_bridge(self) -> bool:
-        """Whether containers can run on, and why not if they cannot (engine-side rules: live-restore)."""
+        """Whether containers can run on, and why not if they cannot (live-restore has limits)."""
         engine = self.host.engine
         if not isinstance(engine, EngineState) or not engine.running:
             return False

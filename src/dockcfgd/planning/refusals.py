@@ -1,4 +1,7 @@
-"""The second ring: what the engine itself would refuse or hide, and no file check tells (for the host at hand)."""
+"""The second ring: what the engine itself would refuse or hide.
+
+No file check tells; it depends on the host at hand.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,8 @@ def _flag_conflicts(target: Target, host: HostState) -> Iterable[Finding]:
         place = "service.arguments" if own or where is None else f"{where.file}:{where.line}"
         yield Finding(
             key=dotted(("engine", *path)),
-            message=f"docker.service passes {flag.text} ({place}); the engine does not start with a key"
+            message=f"docker.service passes {flag.text} ({place});"
+            " the engine does not start with a key"
             " set both ways, even to the same value",
             hint=f"leave {flag.key} out of the desired state, or take the flag out of {place}",
         )
@@ -122,7 +126,7 @@ def _contradictions(document: dict[str, Json], host: HostState) -> Iterable[Find
     if document.get("live-restore") is True and swarm:
         yield Finding(
             key="engine.live-restore",
-            message="this host is a swarm node, and the engine does not start there with live-restore",
+            message="this host is a swarm node, where the engine does not start with live-restore",
             hint="leave live-restore out, or leave the swarm first",
         )
     runtime, runtimes = document.get("default-runtime"), document.get("runtimes")
@@ -175,7 +179,8 @@ def _storage(
         if drift.path != ("storage-driver",):
             yield Finding(
                 key=dotted(("engine", *drift.path)),
-                message="it would hide every image and container of this host, and this release cannot move them",
+                message="it would hide every image and container of this host,"
+                " and this release cannot move them",
                 hint="only storage-driver can be changed on a host that is in use",
             )
     driver, engine = document.get("storage-driver"), host.engine
@@ -189,7 +194,8 @@ def _storage(
     if not storage.migrate_containers:
         yield Finding(
             key="engine.storage-driver",
-            message="it would hide every image and container, and storage.migrate-containers is false",
+            message="it would hide every image and container,"
+            " and storage.migrate-containers is false",
             hint="set storage.migrate-containers = true",
         )
     if engine.swarm_active:
@@ -212,7 +218,8 @@ def _prerequisites(driver: str, engine: EngineState) -> Iterable[Finding]:
     if _is_snapshotter(engine):
         yield Finding(
             key="engine.storage-driver",
-            message="the containerd image store is in use, and this release migrates between storage drivers only",
+            message="the containerd image store is in use,"
+            " and this release migrates between storage drivers only",
         )
     backing = _backing(engine)
     needed = _BUILT_IN_BACKING.get(driver)

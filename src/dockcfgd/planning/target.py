@@ -34,7 +34,10 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an applied generation left: its daemon.json, its drop-in, and the leaves that are ours."""
+    """What an applied generation left.
+
+    Its daemon.json, its drop-in, and the leaves that are ours.
+    """
 
     document: Mapping[str, Json] = field(default_factory=dict)
     managed: frozenset[KeyPath] = frozenset()
@@ -45,9 +48,12 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The wanted files. `document` None: no daemon.json wanted; `exact`: bytes to write if nothing foreign differs.
+    """The wanted files. `document` None: no daemon.json wanted.
 
-    `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or before.
+    `exact`: bytes to write if nothing foreign differs.
+
+    `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or
+    before.
     """
 
     document: dict[str, Json] | None
@@ -76,7 +82,10 @@ def daemon_json(host: HostState) -> dict[str, Json]:
 
 
 def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Target:
-    """Merge the desired state into what is there: three ways, so that foreign keys stay and our old ones go."""
+    """Merge the desired state into what is there.
+
+    Three ways, so that foreign keys stay and our old ones go.
+    """
     current = daemon_json(host)
     wanted = leaves.flatten(desired.engine)
     keep_foreign = desired.policy.unmanaged_keys is UnmanagedKeys.KEEP
@@ -105,7 +114,10 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
 
 
 def empty_target(host: HostState, applied: Applied) -> Target:
-    """Give the target when the last desired file went: what we had set is removed, all else stays."""
+    """Give the target when the last desired file went.
+
+    What we had set is removed, all else stays.
+    """
     current = daemon_json(host)
     document = copy.deepcopy(current)
     kept, notes = _kept_driver(set(applied.managed), host)
@@ -123,20 +135,24 @@ def empty_target(host: HostState, applied: Applied) -> Target:
 
 
 def _kept_driver(gone: set[KeyPath], host: HostState) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
-    """Keep a storage-driver that leaves the desired state unless the engine would pick the same one by itself."""
+    """Keep a storage-driver that leaves, unless the engine would pick the same one itself."""
     if _DRIVER not in gone or not isinstance(host.engine, EngineState):
         return frozenset(), ()
     if host.engine.prior_drivers == (host.engine.driver,):
         return frozenset(), ()
     note = (
-        f"storage-driver stays {host.engine.driver!r} in daemon.json: without it the engine would not surely"
+        f"storage-driver stays {host.engine.driver!r} in daemon.json:"
+        " without it the engine would not surely"
         " choose the same driver again and could hide every image and container"
     )
     return frozenset({_DRIVER}), (note,)
 
 
 def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Target:
-    """Give the target that brings back a generation: our leaves of then and now; what others wrote meanwhile stays."""
+    """Give the target that brings back a generation: our leaves of then and now.
+
+    What others wrote meanwhile stays.
+    """
     document = daemon_json(host)
     before = dict(wanted.document)
     touched = wanted.managed | applied.managed

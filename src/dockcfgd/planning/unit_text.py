@@ -52,7 +52,10 @@ class Command:
 
 
 def exec_start(unit_files: Sequence[UnitFile]) -> Command | None:
-    """Give the last ExecStart of the unit file and its drop-ins in order; None if they leave none."""
+    """Give the last ExecStart of the unit file and its drop-ins in order.
+
+    None if they leave none.
+    """
     command = None
     for unit_file in unit_files:
         for section, name, value, line in _settings(unit_file.text):
@@ -82,7 +85,10 @@ def _settings(text: str) -> Iterable[tuple[str, str, str, int]]:
 
 
 def split(text: str) -> list[str]:
-    """Split a command line into words as systemd does, quotes and C escapes resolved, variables left alone."""
+    """Split a command line into words as systemd does.
+
+    Quotes and C escapes are resolved, variables left alone.
+    """
     words: list[str] = []
     word: str | None = None
     quote = ""
@@ -113,7 +119,10 @@ def split(text: str) -> list[str]:
 
 
 def expand(words: Sequence[str], environment: dict[str, str]) -> list[str]:
-    """Put environment values in: `$NAME` alone becomes its words, `${NAME}` one word, as systemd does for commands."""
+    """Put environment values in.
+
+    `$NAME` alone becomes its words, `${NAME}` one word, as systemd does for commands.
+    """
     expanded: list[str] = []
     for word in words:
         alone = re.fullmatch(r"\$(\w+)", word)
@@ -137,7 +146,10 @@ def _substitute(match: re.Match[str], environment: dict[str, str]) -> str:
 def environment_of(
     assignments: Iterable[str], environment_files: Iterable[UnitFile]
 ) -> dict[str, str]:
-    """Give the environment: `Environment=` as systemd lists it, then the environment files over it."""
+    """Give the environment.
+
+    `Environment=` as systemd lists it, then the environment files over it.
+    """
     environment = dict(assignment.partition("=")[::2] for assignment in assignments)
     for environment_file in environment_files:
         for line in _joined(environment_file.text):
@@ -181,7 +193,10 @@ def _unquote(value: str) -> str:
 
 
 def quote(word: str, *, command: bool = False) -> str:
-    """Write one word so that systemd reads it back as it is: specifiers and, in a `command`, variables escaped."""
+    """Write one word so that systemd reads it back as it is.
+
+    Specifiers and, in a `command`, variables escaped.
+    """
     escaped = "".join(_QUOTED.get(char, char) for char in word).replace("%", "%%")
     if command:
         escaped = escaped.replace("$", "$$")

@@ -1,4 +1,7 @@
-"""From files and host to a plan, in three rings of checks; the daemon and the CLI's previews share it."""
+"""From files and host to a plan, in three rings of checks.
+
+The daemon and the CLI's previews share it.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one look gives. `plan` is None where the files are refused, nothing is wanted, or the host cannot be seen.
+    """All that one look gives.
+
+    `plan` is None where the files are refused, nothing is wanted, or the host cannot be seen.
 
     `digest` identifies what was wanted; `unseen` says why the host could not be looked at.
     """
@@ -76,7 +81,10 @@ def assess(
     extra: tuple[Text, ...] = (),
     name: str = "",
 ) -> Assessment:
-    """Look once and work out the plan. `name` names what the plan would leave on disk (the transaction)."""
+    """Look once and work out the plan.
+
+    `name` names what the plan would leave on disk (the transaction).
+    """
     folders = _folders(effects, settings)
     loaded = load(
         effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra

@@ -1,4 +1,7 @@
-"""What makes a proven transaction final: files dropped by `apply` copied, the generation marked as in force."""
+"""What makes a proven transaction final.
+
+Files dropped by `apply` copied, the generation marked as in force.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.files import Tag
 from dockcfgd.planning.target import Target
 
 if TYPE_CHECKING:
     from dockcfgd.history import History
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.files import FileState
     from dockcfgd.ports import Files
 
 __all__ = ["Commit"]
@@ -19,7 +24,10 @@ __all__ = ["Commit"]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The last act of a transaction, journalled with it, so that a crash in between is finished forwards."""
+    """The last act of a transaction.
+
+    Journalled with it, so that a crash in between is finished forwards.
+    """
 
     target: Target
     files: tuple[tuple[str, str], ...]
@@ -64,15 +72,34 @@ class Commit:
     def carry_out(
         self, files: Files, history: History, *, generation: int, content: bytes | None, now: float
     ) -> None:
-        """Do it; doing it again is fine. Raises FileFailure, StaleFile or StateFileFailure."""
-        for name, text in self.files:
-            path = f"{self.folder}/{name}"
-            seen = files.read(path)
-            files.replace(
-                path, text.encode(), expected=(seen.tag,), fresh=Tag(digest="", mode=0o644)
-            )
-        history.mark_applied(generation, self.target, content, now=now)
-        history.hold(self.held)
+        """Do it; doing it again is fine.
+
+        Raises FileFailure, StaleFile or StateFileFailure, leaving no file behind.
+        """
+        before: list[FileState] = []
+        try:
+            for name, text in self.files:
+                seen = files.read(f"{self.folder}/{name}")
+                _put(files, seen, text.encode())
+                before.append(seen)
+            history.mark_applied(generation, self.target, content, now=now)
+            history.hold(self.held)
+        except DockcfgdError:
+            for seen in reversed(before):
+                _put_back(files, seen)
+            raise
+
+
+def _put(files: Files, seen: FileState, content: bytes) -> None:
+    files.replace(seen.path, content, expected=(seen.tag,), fresh=Tag(digest="", mode=0o644))
+
+
+def _put_back(files: Files, seen: FileState) -> None:
+    tag = files.read(seen.path).tag
+    if seen.present:
+        files.replace(seen.path, seen.content, expected=(tag,), fresh=seen.tag)
+    else:
+        files.remove(seen.path, expected=(tag,))
 
 
 def _encoded(content: bytes | None) -> str | None:

@@ -31,8 +31,9 @@ class Action(Enum):
 class Standing:
     """How what is wanted stands to the past.
 
-    `new`: it is not what is in force; `failure`: why it failed before on this engine; `held`: an operator went back
-    from it; `degraded`: why everything automatic is stopped; `asked`: an operator asks for it now.
+    `new`: it is not what is in force; `failure`: why it failed before on this engine; `held`: an
+    operator went back from it; `degraded`: why everything automatic is stopped; `asked`: an
+    operator asks for it now.
     """
 
     new: bool
@@ -102,6 +103,7 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     if policy.on_drift is OnDrift.REPORT:
         return Decision(Action.NOTHING, Condition.DRIFTED, f"the host differs in {keys}")
     if impact > policy.drift_max_impact:
-        why = f"{keys}: undoing it takes a {impact.word}, and policy.drift-max-impact is {policy.drift_max_impact.word}"
+        allowed = policy.drift_max_impact.word
+        why = f"{keys}: undoing it takes a {impact.word}, and policy.drift-max-impact is {allowed}"
         return Decision(Action.NOTHING, Condition.PENDING, why)
     return Decision(Action.ACT, Condition.PENDING)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Preview", "drift_document", "preview"]
 
-_SECRET = "(not shown)"
+_SECRET = "(not shown)"  # noqa: S105 -- stands for one
 
 
 class Preview:
@@ -107,6 +107,9 @@ def preview(
     applied: Applied,
     folder: str = "",
 ) -> Preview:
-    """Assess with `files` (name, text) as if they lay in conf.d; `folder` is where messages say they are."""
+    """Assess with `files` (name, text) as if they lay in conf.d.
+
+    `folder` is where messages say they are.
+    """
     extra = tuple(Text(name=name, shown=f"{folder}{name}", text=text) for name, text in files)
     return Preview(assess(effects, settings, applied, extra=extra))

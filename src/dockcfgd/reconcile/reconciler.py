@@ -60,7 +60,10 @@ _NEXT = {
 
 
 class Reconciler:
-    """Owns all state that changes. `run` is its thread; `enqueue` and `snapshot` are for any thread."""
+    """Owns all state that changes.
+
+    `run` is its thread; `enqueue` and `snapshot` are for any thread.
+    """
 
     def __init__(
         self,
@@ -128,7 +131,10 @@ class Reconciler:
         return False
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Run one piece of work; whatever goes wrong with it becomes the status, not the end of the daemon."""
+        """Run one piece of work.
+
+        Whatever goes wrong with it becomes the status, not the end of the daemon.
+        """
         try:
             act()
         except StateFileFailure as failure:
@@ -136,9 +142,7 @@ class Reconciler:
         except DockcfgdError as failure:
             self._log.error("pass.failed", reason=str(failure))
             self._settle(Condition.DEGRADED, str(failure))
-        except (
-            Exception
-        ) as error:  # the guard must outlive a mistake of its own; it is logged whole
+        except Exception as error:  # noqa: BLE001 -- the daemon outlives its own mistakes, logged whole
             self._log.exception("pass.broken")
             self._settle(Condition.DEGRADED, f"internal error, see the journal: {error!r}")
 
@@ -307,8 +311,7 @@ class Reconciler:
             try:
                 self._carry_out(transaction, commit)
             except DockcfgdError as failure:
-                ending = self._executor.recover(replace(transaction, begun=len(transaction.steps)))
-                ending = replace(ending, reason=f"{failure}", blame=False)
+                ending = self._executor.take_back(transaction, reason=str(failure))
         clock = self._effects.clock
         verdict, reason = ending.verdict, ending.reason
         if verdict is not Verdict.APPLIED:

@@ -1,4 +1,7 @@
-"""What may be put into the reconciler's inbox. Putting never blocks; the reconciler takes them in order."""
+"""What may be put into the reconciler's inbox.
+
+Putting never blocks; the reconciler takes them in order.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Apply the desired state with `files` (name and text) as if they lay in conf.d, and copy them there at commit.
+    """Apply the desired state with `files` (name and text) as if they lay in conf.d.
 
-    Without files: look again and forget a remembered failure. `transaction` is the id under which the end is told.
+    They are copied there at commit.
+
+    Without files: look again and forget a remembered failure. `transaction` is the id under which
+    the end is told.
     """
 
     transaction: str
@@ -33,7 +39,10 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Go back to a generation (None: the one applied before the present one), as a new generation."""
+    """Go back to a generation (None.
+
+    The one applied before the present one), as a new generation.
+    """
 
     transaction: str
     generation: int | None = None
@@ -43,7 +52,10 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """Work out the plan with `files` as if they lay in conf.d; `reply` gets the plan document as JSON text, from the reconciler's thread."""
+    """Work out the plan with `files` as if they lay in conf.d.
+
+    `reply` gets the plan document as JSON text, from the reconciler's thread.
+    """
 
     files: tuple[tuple[str, str], ...]
     reply: Callable[[str], None] = field(compare=False)

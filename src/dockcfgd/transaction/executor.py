@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import DockcfgdError, StepFailed
+from dockcfgd.model.errors import DockcfgdError, StaleFile, StepFailed
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.perform import perform
@@ -26,7 +26,10 @@ _TOUCHES_ENGINE = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpCo
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a transaction went. `blame`: the failure says something about the desired state, so it must be remembered."""
+    """How a transaction went.
+
+    `blame`: the failure says something about the desired state, so it must be remembered.
+    """
 
     verdict: Verdict
     reason: str | None = None
@@ -34,7 +37,10 @@ class Ending:
 
 
 class Executor:
-    """Does transactions one at a time. `tell` is called with the phase after each change of a step."""
+    """Does transactions one at a time.
+
+    `tell` is called with the phase after each change of a step.
+    """
 
     def __init__(
         self,
@@ -48,7 +54,10 @@ class Executor:
         self._tell, self._progress = tell, progress
 
     def run(self, transaction: OpenTransaction) -> Ending:
-        """Do the steps; on failure the way back. `applied` leaves the journal open: committing is the caller's."""
+        """Do the steps; on failure the way back.
+
+        `applied` leaves the journal open: committing is the caller's.
+        """
         outcomes = dict(transaction.outcomes)
         for index, step in enumerate(transaction.steps):
             try:
@@ -69,6 +78,11 @@ class Executor:
         outcomes = dict(transaction.outcomes)
         return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=False)
 
+    def take_back(self, transaction: OpenTransaction, *, reason: str) -> Ending:
+        """Go the way back of a transaction whose steps are done but that could not be committed."""
+        known = self._journal.unfinished() or transaction
+        return self._go_back(known, known.begun, dict(known.outcomes), reason=reason, blame=False)
+
     def _go_back(
         self,
         transaction: OpenTransaction,
@@ -84,6 +98,10 @@ class Executor:
                 continue
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
+            except StaleFile as edited:
+                # Somebody's edit is theirs; the next look plans over it. The engine must run all the same.
+                if str(edited) not in reason:
+                    reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
                 return Ending(
                     Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame

@@ -24,9 +24,12 @@ FORWARD, BACK = "forward", "back"
 
 @dataclass(frozen=True, slots=True)
 class OpenTransaction:
-    """A transaction that has not ended: its plan as stored, how far it got, the outcomes of its steps by kind.
+    """A transaction that has not ended.
 
-    `begun` is the index of the last forward step that has begun (-1: none), `done` whether all of them are done.
+    Its plan as stored, how far it got, the outcomes of its steps by kind.
+
+    `begun` is the index of the last forward step that has begun (-1: none), `done` whether all of
+    them are done.
     """
 
     id: str
@@ -59,8 +62,8 @@ class Journal:
         """Store a transaction and its way back before its first effect."""
         with self._state.write() as connection:
             connection.execute(
-                "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action, started)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action,"
+                " started) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity,
                     generation,
@@ -87,7 +90,8 @@ class Journal:
         """Note that a step begins, give the entry's number."""
         with self._state.write() as connection:
             cursor = connection.execute(
-                "INSERT INTO step_log (txn, direction, position, name, began, state) VALUES (?, ?, ?, ?, ?, 'running')",
+                "INSERT INTO step_log (txn, direction, position, name, began, state)"
+                " VALUES (?, ?, ?, ?, ?, 'running')",
                 (transaction, direction, position, step_name(step), now),
             )
             return int(cursor.lastrowid or 0)

@@ -1,4 +1,7 @@
-"""Doing one step. Nothing is decided here: what to do is the step's, whether it was right is `planning.judge`'s."""
+"""Doing one step. Nothing is decided here.
+
+What to do is the step's, whether it was right is `planning.judge`'s.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
 ) -> Json:
     """Do a step and give its outcome. `outcomes` are those of earlier steps, by class name.
 
-    Raises StepFailed where the desired state is to blame, another DockcfgdError where the surroundings are.
+    Raises StepFailed where the desired state is to blame, another DockcfgdError where the
+    surroundings are.
     """
     match step:
         case do.WriteFile():

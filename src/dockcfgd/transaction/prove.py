@@ -22,7 +22,10 @@ _LOOK_EVERY = 0.25
 
 
 def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> None:
-    """Return when all of `step` holds and held for its settle time. StepFailed with the first reason otherwise."""
+    """Return when all of `step` holds and held for its settle time.
+
+    StepFailed with the first reason otherwise.
+    """
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = effects.clock.monotonic() + step.timeout
     while reasons := _reasons(step, effects, outcomes):
