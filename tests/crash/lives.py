@@ -1,0 +1,161 @@
+"""Lives of dockcfgd on one simulated host: each ends in order or at a cut, the host and the state file stay."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.effects import Effects
+from dockcfgd.model.status import Status
+from dockcfgd.reconcile.reconciler import Reconciler
+from dockcfgd.reconcile.requests import Apply, Request, Rollback, Stop
+from dockcfgd.settings import Settings
+from dockcfgd.state_file import StateFile
+from dockcfgd.transaction.journal import Journal
+from tests.fakes.cuts import Crash
+from tests.fakes.host import FakeHost
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from tests.fakes.cuts import Cuts
+
+__all__ = ["CONF", "DAEMON_JSON", "DROP_IN", "Files", "Lives"]
+
+CONF = "/etc/dockcfgd/conf.toml"
+DAEMON_JSON = "/etc/docker/daemon.json"
+DROP_IN = "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"
+
+
+class _CutStateFile(StateFile):
+    """A state file whose every commit is a place to crash at."""
+
+    def __init__(self, path: str, cuts: Cuts) -> None:
+        super().__init__(path)
+        self._cuts = cuts
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        self._cuts.at("before: state file")
+        with super().write() as connection:
+            yield connection
+        self._cuts.at("after: state file")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two managed files, None where there is none."""
+
+    daemon_json: bytes | None
+    drop_in: bytes | None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.daemon_json or b"{}")
+        return document
+
+
+class Lives:
+    """dockcfgd on a host, one life after the other.
+
+    `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
+    or None where the life ended at a cut. `told` are all statuses of all lives, `ended` what
+    `finished` told.
+    """
+
+    def __init__(self, folder: Path, host: FakeHost) -> None:
+        self.host = host
+        self.settings = Settings(state_dir=str(folder / "state"))
+        self.backups = str(folder / "backups")
+        self.told: list[Status] = []
+        self.ended: list[tuple[str, str]] = []
+        self._number = 0
+
+    def want(self, text: str, *, path: str = CONF) -> None:
+        """Drop a desired state."""
+        backup = f'[backup]\ndirectory = "{self.backups}"\n'
+        self.host.files.put(path, f"schema = 1\n{text}\n{backup}")
+
+    def live(self, *requests: Request) -> Status | None:
+        state = _CutStateFile(self.settings.state_file, self.host.cuts)
+        reconciler = Reconciler(
+            self._effects(),
+            state,
+            self.settings,
+            first=Status(version="test", pid=1, since=0.0),
+            publish=self.told.append,
+            finished=lambda *end: self._finished(reconciler, end, requests),
+        )
+        for request in requests or (Stop(),):
+            reconciler.enqueue(request)
+        try:
+            reconciler.run()
+        except Crash:
+            return None
+        finally:
+            state.close()
+        return reconciler.snapshot()
+
+    def look(self) -> Status:
+        """Live without a cut."""
+        status = self.live()
+        assert status is not None
+        return status
+
+    def later(self, seconds: float = 31.0) -> Status:
+        """Look again in a while."""
+        self.host.clock.advance(seconds)
+        return self.look()
+
+    def apply(self, *files: tuple[str, str]) -> Status:
+        """Live with `apply`."""
+        self._number += 1
+        status = self.live(Apply(transaction=f"apply-{self._number}", files=files))
+        assert status is not None
+        return status
+
+    def roll_back(self, generation: int | None = None) -> Status:
+        """Live with `rollback`."""
+        self._number += 1
+        status = self.live(Rollback(transaction=f"rollback-{self._number}", generation=generation))
+        assert status is not None
+        return status
+
+    @property
+    def files(self) -> Files:
+        """What lies on the host now."""
+        there = self.host.files.snapshot()
+        return Files(there.get(DAEMON_JSON), there.get(DROP_IN))
+
+    @property
+    def open_transaction(self) -> bool:
+        """Whether the journal has one that has not ended."""
+        state = StateFile(self.settings.state_file)
+        try:
+            return Journal(state).unfinished() is not None
+        finally:
+            state.close()
+
+    def _finished(
+        self, reconciler: Reconciler, end: tuple[str, str], requests: tuple[Request, ...]
+    ) -> None:
+        self.ended.append(end)
+        if end[0] in {getattr(request, "transaction", "") for request in requests}:
+            reconciler.enqueue(Stop())
+
+    def _effects(self) -> Effects:
+        host = self.host
+        return Effects(
+            files=host.files,
+            systemd=host.systemd,
+            engine=host.engine,
+            containers=host.containers,
+            images=host.images,
+            networks=host.networks,
+            validator=host.validator,
+            clock=host.clock,
+        )
