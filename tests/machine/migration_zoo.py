@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from images import make_busybox, make_image
 from machine import Machine
 
-__all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_zoo"]
+__all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_disposable", "make_zoo"]
 
 _TRAP = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 ANONYMOUS_DATA = "kept although nobody named the volume"
@@ -59,6 +59,8 @@ def make_zoo(machine: Machine) -> None:
         "--volume=/srv/bound:/bound:ro", "--mount=type=volume,target=/mounted",
         "app:full", "-c", "x",
     )  # fmt: skip
+    docker(*run, "--name=emptied", "--volume=emptied:/vol", "app:full", "-c", "x")
+    docker("exec", "emptied", "rm", "/vol/seed")
     docker(*run, "--name=in-memory", "--mount=type=tmpfs,target=/in-memory", "busybox",
            "sh", "-c", _TRAP)  # fmt: skip
     machine.docker("exec", "volumes", "sh", "-c", f"echo '{ANONYMOUS_DATA}' > /anonymous/file")
@@ -91,17 +93,23 @@ def make_zoo(machine: Machine) -> None:
            "sh", "-c", _TRAP)  # fmt: skip
     docker(*run, "--name=paused", "busybox", "sh", "-c", _TRAP)
     docker("pause", "paused")
+    make_disposable(machine)
+    docker("run", "--name=exited-3", "busybox", "sh", "-c", "echo bye > /last; exit 3", check=False)
+    docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
+    docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)
+    docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
+    docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
+
+
+def make_disposable(machine: Machine) -> None:
+    """Make containers with --rm, of busybox."""
+    docker, run = machine.docker, ("run", "--detach", "--stop-timeout=3")
     docker(*run, "--rm", "--name=disposable", "--volume=/anonymous", "busybox", "sh", "-c",
            f"[ -e /written ] || echo disposable > /written; echo mine > /anonymous/file; {_TRAP}",
            )  # fmt: skip
     docker(*run, "--rm", "--name=disposable-untouched", "--mount=type=tmpfs,target=/in-memory",
            "--volume=/anonymous", "busybox", "sh", "-c", _TRAP)  # fmt: skip
     docker("create", "--rm", "--name=disposable-created", "busybox", "sh", "-c", _TRAP)
-    docker("run", "--name=exited-3", "busybox", "sh", "-c", "echo bye > /last; exit 3", check=False)
-    docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
-    docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)
-    docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
-    docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
 
 
 def _make_images(machine: Machine) -> None:

@@ -27,8 +27,9 @@ from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.folders import put_back, set_aside
 from dockcfgd.migration.inventory import Inventory, take_inventory
 from dockcfgd.model.files import FileState
+from images import make_busybox, make_image
 from machine import Machine, wait_for
-from migration_zoo import content_of, make_zoo
+from migration_zoo import Content, content_of, make_disposable, make_zoo
 
 ALL = ("bookworm", "trixie", "forky")
 ROOT = "/var/lib/docker"
@@ -124,9 +125,7 @@ def test_there_and_back_on_another_driver(machine: Machine, tmp_path: Path) -> N
         name: "created" if status == "exited" else status
         for name, status in statuses(before).items()
     }
-    old, new = by_name(before), by_name(after)
-    found = {name: differences(old[name], new[name], now=now) for name in old}
-    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert operations.what_differs(access, folder=folder, now=now) == []
     assert {name: content_of(machine, name) for name in names} == written
     assert {one.id: set(one.tags) for one in before.images}.items() <= {
         one.id: set(one.tags) for one in after.images
@@ -157,16 +156,67 @@ def test_there_and_back_on_another_driver(machine: Machine, tmp_path: Path) -> N
     assert volume_data(machine) == VOLUME_DATA
 
 
+@pytest.mark.suite(*ALL)
+def test_archives_are_loaded_by_the_engines_own_client(machine: Machine, tmp_path: Path) -> None:
+    make_image(machine, "app:1", layers_mb=[4, 4])
+    machine.docker("run", "--name=writer", "app:1", "sh", "-c", "echo written > /file; rm /layer-1")
+    access, told, folder = access_to(machine), Told(), tmp_path / "backup"
+    operations.back_up_images(access, folder=str(folder), target_driver="vfs", progress=told)
+    operations.back_up_containers(access, folder=str(folder), progress=told)
+    assert (folder / "layers/writer.tar.zst").stat().st_size < 20_000
+    image = json.loads((folder / "containers/writer.json").read_text())["image"]
+    set_aside_and_start(machine, "vfs")
+    for name in ("images.tar.zst", "layers/writer.tar.zst"):
+        machine.write("/root/archive", (folder / name).read_bytes())
+        machine.run("zstd -dc /root/archive | docker load")
+    shown = machine.docker("run", "--rm", image, "sh", "-c", "cat /file; ls / | grep layer")
+    assert shown.split() == ["written", "layer-2"]
+
+
+@pytest.mark.timeout(600)
+def test_again_and_again(machine: Machine, tmp_path: Path) -> None:
+    make_zoo(machine)
+    access, told = access_to(machine), Told()
+    now: dict[str, str] = {}
+    before = look(access)
+    names = [name for name in by_name(before) if not name.startswith("disposable")]
+    written: dict[str, Content] = {}
+    for number, driver in enumerate(("vfs", "overlay2")):
+        folder = str(tmp_path / str(number))
+        operations.back_up_images(access, folder=folder, target_driver=driver, progress=told)
+        operations.back_up_containers(access, folder=folder, progress=told)
+        written = written or {name: content_of(machine, name) for name in names}
+        set_aside_and_start(machine, driver)
+        fresh = operations.restore(access, folder=folder, progress=told)
+        now = {key: fresh[value] for key, value in now.items()} if now else fresh
+    old, new = by_name(before), by_name(look(access))
+    found = {name: differences(old[name], new[name], now=now) for name in old}
+    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert {name: content_of(machine, name) for name in names} == written
+    assert volume_data(machine) == VOLUME_DATA
+
+
+def set_aside_and_start(machine: Machine, driver: str) -> None:
+    root = root_of(machine)
+    stop(machine)
+    number = len(list(Path(root).glob("aside-*")))
+    for one in ("vfs", "overlay2"):
+        set_aside(root, one, f"{root}/aside-{number}-{one}")
+    start(machine, {"storage-driver": driver})
+
+
 VOLUME_DATA = "kept although nobody named the volume\nmounted"
 
 
 def volume_data(machine: Machine) -> str:
+    assert machine.docker("exec", "emptied", "ls", "/vol") == ""
     return machine.docker("exec", "volumes", "cat", "/anonymous/file", "/mounted/file")
 
 
 @pytest.mark.suite(*ALL)
 def test_disposable_containers_survive_a_restart(machine: Machine, tmp_path: Path) -> None:
-    make_zoo(machine)
+    make_busybox(machine)
+    make_disposable(machine)
     access, folder = access_to(machine), str(tmp_path / "kept")
     before = look(access)
     running = operations.note_running(access)

@@ -58,10 +58,7 @@ def restore_all(access: Access, *, folder: str, api: str, progress: Progressing)
     for number, record in enumerate(records):
         progress(item=record.name, done=number, total=len(records), unit="containers")
         maker.make(record)
-    for number, record in enumerate(records):
-        progress(item=record.name, done=number, total=len(records), unit="containers")
-        start_as_before(access.containers, maker.present[record.id], record.state)
-    progress(item="", done=len(records), total=len(records), unit="containers")
+    _start(access, records, maker.present, progress)
     return maker.present
 
 
@@ -133,6 +130,25 @@ class _Maker:
                 why="there is another container of that name",
             )
         self._access.containers.remove(text(found, "Id"))
+
+
+def _start(
+    access: Access, records: Sequence[Record], present: Mapping[str, str], progress: Progressing
+) -> None:
+    """Start what ran, all that can be; EngineFailure names the others and their reasons."""
+    refused = []
+    for number, record in enumerate(records):
+        progress(item=record.name, done=number, total=len(records), unit="containers")
+        try:
+            start_as_before(access.containers, present[record.id], record.state)
+        except EngineFailure as error:
+            if error.status == 0:
+                raise
+            refused.append(f"{record.name} ({error})")
+    progress(item="", done=len(records), total=len(records), unit="containers")
+    if refused:
+        why = "; ".join(refused)
+        raise EngineFailure(what="start all containers that ran", status=0, why=why)
 
 
 def _ordered(records: Sequence[Record]) -> list[Record]:

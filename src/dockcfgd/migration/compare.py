@@ -122,7 +122,9 @@ def _source(bind: str) -> str:
 
 def _plain(bind: str) -> str:
     source, place, *options = bind.split(":")
-    left = [option for option in ",".join(options).split(",") if option not in {"", "nocopy"}]
+    # `z` is what the engine chooses for a volume of which nothing is asked.
+    dropped = {""} if source.startswith("/") else {"", "nocopy", "z"}
+    left = [option for option in ",".join(options).split(",") if option not in dropped]
     return ":".join([source, place, *([",".join(left)] if left else [])])
 
 

@@ -10,7 +10,7 @@ from dockcfgd.migration.others import Others
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["in_order", "needed_by"]
+__all__ = ["in_order", "needed_by", "stop_waves"]
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -30,6 +30,22 @@ def in_order(documents: Sequence[Document]) -> list[Document]:
     for key in by_id:
         _place(key, needs, by_id, placed)
     return list(placed.values())
+
+
+def stop_waves(documents: Sequence[Document]) -> list[list[Document]]:
+    """Sort inspect documents into waves that may stop at the same time, each before what it needs."""
+    others = Others(documents, {})
+    wave: dict[str, int] = {}
+    ordered = list(reversed(in_order(documents)))
+    for document in ordered:
+        identity = text(document, "Id")
+        mine = wave.setdefault(identity, 0)
+        for needed in needed_by(document, documents, others):
+            wave[needed] = max(wave.get(needed, 0), mine + 1)
+    waves: dict[int, list[Document]] = {}
+    for document in ordered:
+        waves.setdefault(wave[text(document, "Id")], []).append(document)
+    return [waves[number] for number in sorted(waves)]
 
 
 def needed_by(document: Document, documents: Sequence[Document], others: Others) -> Iterator[str]:

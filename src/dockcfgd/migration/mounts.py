@@ -79,15 +79,19 @@ def _binds(
         bound.add(place)
         # One part only is an unnamed volume.
         unnamed = len(parts) == 1 and place in actual
-        binds.append(_bind(actual[place]) if unnamed else _uncopied(entry, parts, empty))
+        binds.append(
+            _bind(actual[place]) if unnamed else _uncopied(entry, actual.get(place, {}), empty)
+        )
     return binds, bound
 
 
-def _uncopied(entry: str, parts: list[str], empty: Collection[str]) -> str:
-    options = parts[2].split(",") if len(parts) > 2 else []  # noqa: PLR2004 -- source, place, options
-    if parts[0] not in empty or "nocopy" in options:
+def _uncopied(entry: str, mount: Document, empty: Collection[str]) -> str:
+    source, place, *options = entry.split(":")
+    # Where nothing is asked for, a volume has a mode of the engine's choice, which is kept.
+    mode = options[0] if options else text(mount, "Mode")
+    if source not in empty or "nocopy" in mode.split(","):
         return entry
-    return f"{parts[0]}:{parts[1]}:{','.join([*options, 'nocopy'])}"
+    return f"{source}:{place}:{mode},nocopy" if mode else f"{source}:{place}:nocopy"
 
 
 def _named(

@@ -14,6 +14,7 @@ from dockcfgd.migration import archive, disposable
 from dockcfgd.migration.access import Access, Facts
 from dockcfgd.migration.bring_back import restore_all
 from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all
+from dockcfgd.migration.compare import differences
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, tables, text
 from dockcfgd.migration.folders import obstacle
@@ -32,7 +33,7 @@ from dockcfgd.migration.space import Room, content_size, estimate, layer_sizes, 
 from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Containers, Progressing
@@ -46,6 +47,7 @@ __all__ = [
     "note_running",
     "restore",
     "resume",
+    "what_differs",
 ]
 
 
@@ -105,6 +107,23 @@ def restore(access: Access, *, folder: str, progress: Progressing) -> dict[str, 
     """
     facts = access.facts()
     return restore_all(access, folder=folder, api=facts.api, progress=progress)
+
+
+def what_differs(access: Access, *, folder: str, now: Mapping[str, str]) -> list[str]:
+    """Compare the containers of a backup with those that `restore` made of them (`now`).
+
+    Gives a line for each field that differs and may not, `NAME: FIELD: BEFORE -> AFTER`;
+    `compare` lists what may. One that has ended and removed itself is left out.
+    """
+    found = []
+    for record in read_records(folder):
+        present = find_container(access.containers, now.get(record.id, record.name))
+        if present is not None:
+            lines = differences(record.inspect, present, now=now)
+            found += [f"{record.name}: {line}" for line in lines]
+        elif not flag(record.inspect, "HostConfig", "AutoRemove"):
+            found.append(f"{record.name}: it is not there")
+    return found
 
 
 def keep_disposable(access: Access, *, folder: str) -> None:

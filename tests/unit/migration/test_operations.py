@@ -11,7 +11,6 @@ import pytest
 
 from dockcfgd.migration import archive, operations
 from dockcfgd.migration.access import Access
-from dockcfgd.migration.compare import differences
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.folders import put_back, set_aside
 from dockcfgd.model.errors import EngineFailure, FileFailure
@@ -146,8 +145,7 @@ def test_everything_is_there_on_the_other_driver(tmp_path: Path, version: str) -
     assert story.states() == expected(states)
     assert story.all_files() == files
     after = story.documents()
-    found = {name: differences(before[name], after[name], now=now) for name in before}
-    assert {name: rows for name, rows in found.items() if rows} == {}
+    assert operations.what_differs(story.access, folder=story.backup, now=now) == []
     assert now == {text(before[name], "Id"): text(after[name], "Id") for name in before}
     assert text(story.access.images.inspect("app:1"), "Id") == text(before["db"], "Image")
 
@@ -377,6 +375,30 @@ def test_a_foreign_container_of_the_name_is_left_alone(story: Story) -> None:
     with pytest.raises(EngineFailure, match="another container of that name"):
         story.restore()
     assert story.id("web") == foreign
+
+
+def test_what_differs_is_told(story: Story) -> None:
+    story.back_up()
+    story.switch()
+    now = story.restore()
+    story.host.container("db").host["CapAdd"] = ["NET_ADMIN"]
+    story.host.containers.remove("ended")
+    story.host.containers.stop("passing")
+    assert operations.what_differs(story.access, folder=story.backup, now=now) == [
+        "db: HostConfig.CapAdd: None -> ['NET_ADMIN']",
+        "ended: it is not there",
+    ]
+
+
+def test_a_restoration_names_what_does_not_start_and_starts_the_rest(story: Story) -> None:
+    story.back_up()
+    story.switch()
+    story.host.dockerd.container_refusals.append(
+        lambda container: "port is taken" if container.name == "db" else None
+    )
+    with pytest.raises(EngineFailure, match=r"db \(.*port is taken\)"):
+        story.restore()
+    assert story.states()["web"] == "running"
 
 
 def test_an_incomplete_backup_is_not_restored(story: Story) -> None:

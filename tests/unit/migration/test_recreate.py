@@ -186,6 +186,19 @@ def test_an_unnamed_volume_that_mounts_asks_for_is_named_there() -> None:
     assert host["Binds"] is None
 
 
+def test_a_volume_that_was_emptied_is_not_filled_again() -> None:
+    asked: dict[str, Any] = {"Type": "volume", "Source": "named", "Target": "/m"}
+    document = container(
+        "c",
+        host={"Binds": ["named:/a", "named:/b:ro", "full:/c", "/named:/d"], "Mounts": [asked]},
+        mounts=[volume("named", place, mode="z") for place in ("/a", "/b", "/m")]
+        + [volume("full", "/c")],
+    )
+    host = host_of(made(document, empty_volumes=frozenset({"named"})))
+    assert host["Binds"] == ["named:/a:z,nocopy", "named:/b:ro,nocopy", "full:/c", "/named:/d"]
+    assert host["Mounts"] == [asked | {"VolumeOptions": {"NoCopy": True}}]
+
+
 def test_mounts_taken_from_another_stay_so() -> None:
     mounts = [volume("v1", "/v", writable=False)]
     document = container("c", host={"VolumesFrom": [f"{identity('db')}:ro"]}, mounts=mounts)
