@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -23,7 +24,7 @@ from tests.fakes.containers import (
     full_host_config,
 )
 from tests.fakes.cuts import Cuts
-from tests.fakes.dockerd import Dockerd, Process
+from tests.fakes.dockerd import LOG_DRIVERS, Dockerd, Process
 from tests.fakes.effective import info_document
 from tests.fakes.images import Image, ImageStore
 
@@ -118,7 +119,13 @@ class FakeReloadEvents:
 class FakeContainers(_Served):
     """ports.Containers."""
 
+    _one_at_a_time = threading.RLock()
+
     def list(self) -> Documents:
+        with self._one_at_a_time:
+            return self._summaries()
+
+    def _summaries(self) -> Documents:
         self._process("list containers")
         return [container.summary() for container in self._dockerd.containers()]
 
@@ -147,7 +154,8 @@ class FakeContainers(_Served):
             self._dockerd.launch(found)
 
     def stop(self, container: str) -> None:
-        with self._effect(f"stop container {container}"):
+        # Containers are stopped many at a time; the simulated engine does one after the other.
+        with self._one_at_a_time, self._effect(f"stop container {container}"):
             found = self._find(container, "stop")
             if found.alive:
                 found.stopped_by_hand = True
@@ -243,6 +251,10 @@ class FakeContainers(_Served):
         if any(container.name == name for container in self._dockerd.containers()):
             why = f'Conflict. The container name "/{name}" is already in use'
             raise EngineFailure(what=what, status=_CONFLICT, why=why)
+        log_driver = host["LogConfig"]["Type"]
+        if log_driver not in LOG_DRIVERS:
+            why = f'error looking up logging plugin {log_driver}: plugin "{log_driver}" not found'
+            raise EngineFailure(what=what, status=_BAD, why=why)
         if not config.get("Cmd") and not config.get("Entrypoint"):
             raise EngineFailure(what=what, status=_BAD, why="no command specified")
         if host["AutoRemove"] and host["RestartPolicy"]["Name"] not in {"", "no"}:

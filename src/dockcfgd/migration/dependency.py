@@ -33,7 +33,7 @@ def in_order(documents: Sequence[Document]) -> list[Document]:
 
 
 def stop_waves(documents: Sequence[Document]) -> list[list[Document]]:
-    """Sort inspect documents into waves that may stop at the same time, each before what it needs."""
+    """Sort inspect documents into waves that may stop together, each before what it needs."""
     others = Others(documents, {})
     wave: dict[str, int] = {}
     ordered = list(reversed(in_order(documents)))
