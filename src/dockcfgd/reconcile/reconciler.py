@@ -343,6 +343,9 @@ class Reconciler:
             content=state.content if state.present else None,
             now=self._effects.clock.now(),
         )
+        self._history.judge(
+            transaction.generation, verdict="applied", reason=None, impact=transaction.impact
+        )
 
     def _daemon_json(self) -> str:
         return self._settings.daemon_json
