@@ -1,0 +1,98 @@
+"""Each folder of plans/ holds a desired state, a host, and the plan that must come of them.
+
+Without desired.toml the last desired file is gone. `GOLDEN_REWRITE=1` writes plan.txt anew: read
+the difference before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.desired.load import Text, load
+from dockcfgd.desired.parse import parse
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model import steps as do
+from dockcfgd.model.files import Tag
+from dockcfgd.model.host import HostState
+from dockcfgd.model.plan import Plan, way_back_from_json, way_back_to_json
+from dockcfgd.planning.planner import Rules, make_plan
+from dockcfgd.planning.target import Applied, empty_target, target_of
+from tests.fakes.files import FakeFiles
+from tests.golden.described_host import applied_of, host_of
+from tests.golden.plan_text import plan_text
+
+_CASES = sorted(path for path in (Path(__file__).parent / "plans").iterdir() if path.is_dir())
+_REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
+
+
+def _plan(case: Path) -> tuple[Plan, HostState]:
+    described = json.loads((case / "host.json").read_text())
+    host, applied = host_of(described), applied_of(described)
+    source = case / "desired.toml"
+    if not source.exists():
+        return make_plan(empty_target(host, applied), host, Rules(name="T1")), host
+    return _planned(source.read_text(), host, applied), host
+
+
+def _planned(text: str, host: HostState, applied: Applied) -> Plan:
+    extra = (Text(name="desired.toml", shown="desired.toml", text=text),)
+    loaded = load(FakeFiles(), config_file="/none", folders=(), extra=extra)
+    desired = parse(loaded, version=EngineVersion.parse(host.version))
+    assert desired is not None
+    rules = Rules(
+        policy=desired.policy,
+        verify=desired.verify,
+        backup=desired.backup,
+        storage=desired.storage,
+        name="T1",
+    )
+    return make_plan(target_of(desired, host, applied), host, rules)
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
+def test_plan_is_the_one_kept(case: Path) -> None:
+    plan, _ = _plan(case)
+    kept = case / "plan.txt"
+    if _REWRITE:
+        kept.write_text(plan_text(plan))
+    assert plan_text(plan) == kept.read_text()
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
+def test_way_back_outlives_the_process(case: Path) -> None:
+    plan, _ = _plan(case)
+    stored = json.loads(json.dumps(way_back_to_json(plan.way_back)))
+    assert way_back_from_json(stored) == plan.way_back
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
+def test_way_back_leaves_the_files_as_they_were(case: Path) -> None:
+    """Do the file steps up to each point, then those of the way back."""
+    plan, host = _plan(case)
+    for begun in range(len(plan.steps)):
+        files = FakeFiles()
+        for state in (host.daemon_json, host.drop_in):
+            if state.present:
+                files.put(state.path, state.content)
+        before = files.snapshot()
+        for step in plan.steps[: begun + 1]:
+            _do(step, files)
+        for back in plan.way_back:
+            if back.needed(begun):
+                _do(back.step, files)
+        assert files.snapshot() == before, f"after step {begun}"
+
+
+def _do(step: object, files: FakeFiles) -> None:
+    match step:
+        case do.WriteFile():
+            fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
+            files.replace(step.path, step.content, expected=step.expected, fresh=fresh)
+        case do.RemoveFile():
+            files.remove(step.path, expected=step.expected)
+        case _:
+            pass
