@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,12 @@ def save_images(
     """Save those of the `wanted` images that the backup does not have yet, and list them all.
 
     The first archive is images.tar.zst; what came later, or got another name, is in images-2 …
+    What was saved and is gone now stays listed, without names: a container with --rm may have been
+    the last to use it.
     """
     known, archives = read_images(folder)
+    present = {image.id for image in wanted}
+    gone = [replace(image, tags=()) for image in known if image.id not in present]
     saved = {(image.id, image.tags) for image in known}
     missing = [image for image in wanted if (image.id, image.tags) not in saved]
     if missing:
@@ -45,11 +49,11 @@ def save_images(
         with images.save(references) as stream:
             chunks = _reported(stream, item=path, total=total, progress=progress)
             archives = [*archives, write_archive(folder, path, chunks)]
-    elif Path(folder, _LIST).exists() and list(wanted) == known:
+    elif Path(folder, _LIST).exists() and [*wanted, *gone] == known:
         return
     document: Document = {
         "content": total,
-        "images": [image.to_json() for image in wanted],
+        "images": [image.to_json() for image in (*wanted, *gone)],
         "archives": [dict(asdict(entry)) for entry in archives],
     }
     write_document(folder, _LIST, document)

@@ -172,6 +172,22 @@ def test_the_way_back_gives_the_same_containers(story: Story) -> None:
     }
 
 
+def test_a_second_migration_after_a_way_back(story: Story) -> None:
+    files = story.all_files()
+    running = operations.note_running(story.access)
+    for number in range(3):
+        story.backup = str(Path(story.backup).with_name(f"backup-{number}"))
+        story.back_up()
+        story.switch()
+        now = story.restore()
+        assert operations.what_differs(story.access, folder=story.backup, now=now) == []
+        assert story.all_files() == files
+        story.switch_back()
+        assert story.resume(running) == []
+        operations.clean_up_old_engine(story.access, folder=story.backup)
+    assert story.all_files() == files
+
+
 def test_unnamed_volumes_of_passing_containers_stay_unnamed(story: Story) -> None:
     def volumes() -> list[str]:
         return [text(volume, "Name") for volume in story.access.networks.volumes()]
