@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,19 +10,10 @@ from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from tests.support.clocks import FastClock, PlainClock
+from tests.support.looping import until
 from tests.support.private_bus import FakeSystemd, PrivateBus
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 pytestmark = pytest.mark.dbus
-
-
-def until(holds: Callable[[], object], *, seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_restart_changes_the_invocation(systemd: SystemdBus, fake: FakeSystemd) -> None:

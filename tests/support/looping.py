@@ -1,7 +1,8 @@
-"""Work that a test does beside a running main loop."""
+"""Work that a test does beside a running main loop, and waits that end."""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from dockcfgd.adapters.bus import Loop
 
 T = TypeVar("T")
+
+
+def until(holds: Callable[[], object], *, seconds: float = 5) -> None:
+    """Wait until `holds()`."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
 
 
 def while_looping(loop: Loop, work: Callable[[], T]) -> T:

@@ -117,6 +117,9 @@ class Signal:
     arguments: tuple[Any, ...]
 
 
+_DAEMON = Remote(_BUS_NAME, _BUS_PATH, _BUS_NAME)
+
+
 class Bus:
     """A private connection to a message bus.
 
@@ -166,11 +169,17 @@ class Bus:
             method = self._method(remote, member, timeout=timeout)
             return method(*(_argument(value) for value in arguments), timeout=_positive(timeout))
 
-    def send(self, remote: Remote, member: str) -> None:
-        """Call a method without arguments, and care neither for its result nor its failure."""
+    def send(
+        self, remote: Remote, member: str, done: Callable[[], None], *, timeout: float = 5.0
+    ) -> None:
+        """Call a method without arguments and go on; `done` is called from the loop at its end.
+
+        Whether it ended well is not told.
+        """
         self._connection.call(
             remote.name, remote.path, remote.interface, member,
-            None, None, Gio.DBusCallFlags.NO_AUTO_START, 1000, None, None,
+            None, None, Gio.DBusCallFlags.NO_AUTO_START, int(timeout * 1000), None,
+            lambda *_: done(),
         )  # fmt: skip
 
     def properties(self, remote: Remote, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
@@ -188,22 +197,24 @@ class Bus:
     def subscribe(self, match: Match, callback: Callable[[Signal], None]) -> Subscription:
         """Call `callback` from the loop for every signal that matches, until `cancel()`.
 
-        A subscription survives the restart of a sender that was named by its well-known name.
+        In force when this returns. It survives the restart of a sender that was named by its
+        well-known name.
         """
 
         def fired(_sender: str, path: str, interface: str, member: str, arguments: Any) -> None:
             callback(Signal(path, interface, member, tuple(arguments)))
 
-        return Subscription(
-            self._bus.subscribe(
-                sender=match.sender,
-                iface=match.interface,
-                signal=match.member,
-                object=match.path,
-                arg0=match.argument,
-                signal_fired=fired,
-            ).unsubscribe
+        subscription = self._bus.subscribe(
+            sender=match.sender,
+            iface=match.interface,
+            signal=match.member,
+            object=match.path,
+            arg0=match.argument,
+            signal_fired=fired,
         )
+        # GLib sends its request and goes on; the bus answers in order.
+        self._raw(_DAEMON, _DAEMON.interface, "GetId", "()", (), "subscribe", CALL_TIMEOUT)
+        return Subscription(subscription.unsubscribe)
 
     def mailbox(self, *matches: Match) -> Mailbox:
         """Give a Mailbox for these signals; it collects from the moment that it is entered."""
@@ -223,10 +234,9 @@ class Bus:
         BusFailure NAME_TAKEN where another process has it, AccessDenied where the bus policy
         forbids it.
         """
-        bus = Remote(_BUS_NAME, _BUS_PATH, _BUS_NAME)
         what = f"own the bus name {name}"
         reply = self._raw(
-            bus, _BUS_NAME, "RequestName", "(su)", (name, _DO_NOT_QUEUE), what, timeout
+            _DAEMON, _BUS_NAME, "RequestName", "(su)", (name, _DO_NOT_QUEUE), what, timeout
         )
         if reply not in _OWNER_REPLIES:
             raise BusFailure(what=what, name=NAME_TAKEN, text="another process owns it")

@@ -27,7 +27,8 @@ class Notifier:
         self._address = own.pop("NOTIFY_SOCKET", "")
         period, process = own.pop("WATCHDOG_USEC", ""), own.pop("WATCHDOG_PID", "")
         ours = process in {"", str(os.getpid())}
-        self.watchdog_interval = int(period) / 2_000_000 if ours and period.isdigit() else None
+        expected = int(period) if ours and period.isdigit() else 0
+        self.watchdog_interval = expected / 2_000_000 if expected else None
 
     def ready(self, status: str) -> bool:
         """Say that the start is over. Whether it was heard is given back, here and below."""

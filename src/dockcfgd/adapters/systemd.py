@@ -156,8 +156,8 @@ class SystemdBus:
     def _owner_changed(self, owner: str, hint: Callable[[str], None]) -> None:
         if owner:
             # systemd sends no signals before somebody subscribes, and a new one has no subscribers.
-            self._bus.send(_MANAGER, "Subscribe")
-            hint("systemd is there")
+            # The hint comes after that, so that whoever looks then misses no later change.
+            self._bus.send(_MANAGER, "Subscribe", lambda: hint("systemd is there"))
 
     def _reloading(self, told: Signal, hint: Callable[[str], None]) -> None:
         if told.arguments == (False,):

@@ -19,8 +19,8 @@ class Rules:
     errors          D-Bus error name by method
     mute            methods that are never answered
     limited         so many calls of Reload are refused by a rate limit
-    reload          "answer"; "drop": the connection goes away instead of an answer; "lose": that, and
-                    nothing is read
+    reload          "answer"; "drop": the connection goes away instead of an answer; "lose": that,
+                    and nothing is read
     after           properties of the unit that a job sets at its end, by verb
     system_state    the manager's SystemState
     start_limit     starts that are granted within `start_interval` seconds; 0 for no limit

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockcfgd.adapters.journal import last_line, telling_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHATTER = 'time="2025-03-01T10:00:00.1Z" level=info msg="Starting up"'
+WARNING = 'time="2025-03-01T10:00:00.2Z" level=warning msg="no swap limit support"'
+REASON = "failed to start daemon: error initializing graphdriver: driver not supported: btrfs"
+BYE = 'time="2025-03-01T10:00:00.3Z" level=info msg="Daemon shutdown complete"'
+RELOAD = 'time="2025-03-01T10:00:00.4Z" level=error msg="Error reconfiguring the daemon"'
+
+
+@pytest.mark.parametrize(
+    ("lines", "telling"),
+    [
+        ([], ""),
+        (["", "  "], ""),
+        ([CHATTER], CHATTER),
+        ([CHATTER, WARNING, REASON], REASON),
+        ([CHATTER, REASON, BYE], REASON),
+        ([REASON, CHATTER, RELOAD, BYE], RELOAD),
+        ([CHATTER, BYE], BYE),
+        (
+            [CHATTER, "panic: nil map", "", "goroutine 1 [running]:", "\tmain.go:7"],
+            "panic: nil map",
+        ),
+    ],
+)
+def test_the_line_that_tells_the_reason(lines: list[str], telling: str) -> None:
+    assert telling_line(lines) == telling
+
+
+def program(folder: Path, body: str) -> str:
+    path = folder / "journalctl"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_only_the_units_own_process_of_one_invocation_is_asked(tmp_path: Path) -> None:
+    body = f"""echo "$@" >> {tmp_path}/asked; [ "$1" = --sync ] || echo '{REASON}'"""
+    line = last_line("docker.service", invocation="ab12", program=program(tmp_path, body))
+    assert line == REASON
+    sync, ask = (tmp_path / "asked").read_text().splitlines()
+    assert sync == "--sync"
+    assert ask.endswith(" _SYSTEMD_UNIT=docker.service _SYSTEMD_INVOCATION_ID=ab12")
+
+
+def test_without_a_journal_there_is_no_line(tmp_path: Path) -> None:
+    assert last_line("docker.service", program=str(tmp_path / "missing")) == ""
+    assert last_line("docker.service", program=program(tmp_path, "exit 1")) == ""
+
+
+def test_bytes_that_are_no_text_do_not_hide_the_reason(tmp_path: Path) -> None:
+    body = r"printf 'cannot open \377 there\n'"
+    line = last_line("docker.service", program=program(tmp_path, body))
+    assert line == "cannot open \N{REPLACEMENT CHARACTER} there"
