@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 from dockcfgd.engine_keys import proof
 from dockcfgd.engine_keys.table import impact as key_impact
 from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.desired import KeyPath
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Drift
 from dockcfgd.planning import leaves
-from dockcfgd.planning.target import Target, daemon_json
+from dockcfgd.planning.target import Target, daemon_json, picks_same_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.desired import Json
 
 __all__ = ["differences", "engine_shows"]
+
+_DRIVER: KeyPath = ("storage-driver",)
 
 # Settings that PID 1 itself acts on; the others of [Service] reach the process at its start only.
 _READ_BY_MANAGER = ("Restart", "Timeout", "StartLimit", "Kill", "SendSIG", "Watchdog", "FinalKill")
@@ -40,6 +43,8 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
     for path in sorted(target.touched | set(was) | set(shall)):
         before, after = was.get(path, leaves.ABSENT), shall.get(path, leaves.ABSENT)
         shown = engine_shows(path, _plain(after), host)
+        if path == _DRIVER and path not in shall:
+            shown = picks_same_driver(host)
         if before != after or type(before) is not type(after):
             weight = Impact.NONE if shown is True else key_impact(path, version)
             yield Drift("daemon.json", path, _plain(after), _plain(before), weight)

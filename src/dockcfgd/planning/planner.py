@@ -30,6 +30,8 @@ from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.target import Target, daemon_json, render
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dockcfgd.model.desired import Json, KeyPath
 
 __all__ = ["Rules", "make_plan"]
@@ -155,11 +157,13 @@ class _Draft:
         self.steps.append(do.RestartEngine(start_timeout(self.rules.verify)))
         if running:
             self.steps.append(do.ResumeContainers(kept))
+        # Proven before live-restore goes off: until then the way back spares the containers too.
+        unproven = {_LIVE_RESTORE} if switch_off else set()
+        self._prove(settle=self.rules.verify.settle, containers=True, but=unproven)
         if switch_off:
             off = {**final, "live-restore": False}
             self._write_json(off)
             self.steps.append(do.ReloadEngine(reload_expectations(off), RELOAD_SECONDS))
-        self._prove(settle=self.rules.verify.settle, containers=True)
         self._write_final()
 
     def _migrate(self) -> None:
@@ -250,8 +254,10 @@ class _Draft:
             self.steps.append(write)
         self.steps.append(do.ReloadUnits())
 
-    def _prove(self, *, settle: float, containers: bool) -> None:
-        touched = {drift.path for drift in self.drifts if drift.where != "drop-in"}
+    def _prove(
+        self, *, settle: float, containers: bool, but: Collection[KeyPath] = frozenset()
+    ) -> None:
+        touched = {drift.path for drift in self.drifts if drift.where != "drop-in"} - set(but)
         document = self.target.document or {}
         proof = proof_of(
             document, touched, verify=self.rules.verify, settle=settle, containers=containers
@@ -267,10 +273,12 @@ class _Draft:
         if impact is Impact.MIGRATE:
             every = tuple(sorted(one.name for one in engine.containers))
             return Disturbed(stopped=names, recreated=every)
-        if self.bridged:
-            return Disturbed(bridged=names)
         gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
-        return Disturbed(stopped=names, recreated=gone)
+        if not self.bridged:
+            return Disturbed(stopped=names, recreated=gone)
+        if self._disposable_survive():
+            return Disturbed(bridged=names)
+        return Disturbed(bridged=tuple(name for name in names if name not in gone), recreated=gone)
 
 
 def _tag_after(state: FileState, content: bytes) -> Tag:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["planned_arguments", "refusals_of"]
 
+_DRIVER = ("storage-driver",)
 _BEATS_FILE = "DOCKER_DRIVER"
 _BUILT_IN_BACKING = {"btrfs": "btrfs", "zfs": "zfs"}
 
@@ -176,15 +177,25 @@ def _storage(
 ) -> Iterable[Finding]:
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
     for drift in hiding:
-        if drift.path != ("storage-driver",):
+        if drift.path != _DRIVER:
             yield Finding(
                 key=dotted(("engine", *drift.path)),
                 message="it would hide every image and container of this host,"
                 " and this release cannot move them",
                 hint="only storage-driver can be changed on a host that is in use",
             )
+    if any(drift.path == _DRIVER for drift in hiding):
+        yield from _driver(document, host, storage)
+
+
+def _driver(document: dict[str, Json], host: HostState, storage: Storage) -> Iterable[Finding]:
     driver, engine = document.get("storage-driver"), host.engine
     if not isinstance(engine, EngineState):
+        yield Finding(
+            key="engine.storage-driver",
+            message="the engine is stopped, so its images and containers cannot be moved",
+            hint="start it with its present driver first",
+        )
         return
     if not isinstance(driver, str) or not driver:
         yield Finding(

@@ -57,7 +57,7 @@ def way_back(
         for index, step in enumerate(steps)
         if isinstance(step, do.SetAside)
     ]
-    if reload is not None:
+    if reload is not None and (heavy is None or reload < heavy):
         back += _reload_back(steps, host, reload, heavy)
     files = _files_back(steps, host)
     bridge = heavy if heavy is not None and _bridged(steps, heavy) else None

@@ -21,6 +21,7 @@ __all__ = [
     "daemon_json",
     "empty_target",
     "generation_target",
+    "picks_same_driver",
     "render",
     "target_of",
 ]
@@ -93,7 +94,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
     gone = set(applied.managed) - set(wanted)
     if not keep_foreign:
         gone |= set(leaves.flatten(current)) - set(wanted)
-    kept, notes = _kept_driver(gone, host)
+    kept, notes = _kept_driver(gone, current, host)
     for path in gone - kept:
         leaves.remove(document, path)
     for path in kept:
@@ -120,7 +121,7 @@ def empty_target(host: HostState, applied: Applied) -> Target:
     """
     current = daemon_json(host)
     document = copy.deepcopy(current)
-    kept, notes = _kept_driver(set(applied.managed), host)
+    kept, notes = _kept_driver(set(applied.managed), current, host)
     gone = set(applied.managed) - kept
     for path in gone:
         leaves.remove(document, path)
@@ -134,14 +135,24 @@ def empty_target(host: HostState, applied: Applied) -> Target:
     )
 
 
-def _kept_driver(gone: set[KeyPath], host: HostState) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
+def picks_same_driver(host: HostState) -> bool:
+    """Tell whether the engine would surely choose its present driver with no storage-driver set.
+
+    It takes a driver whose folder holds something, vfs excepted.
+    """
+    engine = host.engine
+    return isinstance(engine, EngineState) and engine.prior_drivers == (engine.driver,)
+
+
+def _kept_driver(
+    gone: set[KeyPath], current: Mapping[str, Json], host: HostState
+) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
     """Keep a storage-driver that leaves, unless the engine would pick the same one itself."""
-    if _DRIVER not in gone or not isinstance(host.engine, EngineState):
-        return frozenset(), ()
-    if host.engine.prior_drivers == (host.engine.driver,):
+    value = leaves.get(current, _DRIVER)
+    if _DRIVER not in gone or isinstance(value, leaves.Absent) or picks_same_driver(host):
         return frozenset(), ()
     note = (
-        f"storage-driver stays {host.engine.driver!r} in daemon.json:"
+        f"storage-driver stays {value!r} in daemon.json:"
         " without it the engine would not surely"
         " choose the same driver again and could hide every image and container"
     )
@@ -153,7 +164,8 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
 
     What others wrote meanwhile stays.
     """
-    document = daemon_json(host)
+    current = daemon_json(host)
+    document = copy.deepcopy(current)
     before = dict(wanted.document)
     touched = wanted.managed | applied.managed
     for path in touched:
@@ -162,15 +174,41 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
             leaves.remove(document, path)
         else:
             leaves.put(document, path, value)
+    named, notes = _named_driver(before, current, touched, host)
+    if named is not None:
+        leaves.put(document, _DRIVER, named)
     same = document == before
     return Target(
         document=None if same and wanted.daemon_json is None else document,
         drop_in=wanted.drop_in,
-        managed=wanted.managed,
+        managed=wanted.managed if named is None else wanted.managed | {_DRIVER},
         touched=touched,
         owns_drop_in=wanted.owns_drop_in or applied.owns_drop_in,
         exact=wanted.daemon_json if same else None,
+        notes=notes,
     )
+
+
+def _named_driver(
+    before: Mapping[str, Json],
+    current: Mapping[str, Json],
+    touched: frozenset[KeyPath],
+    host: HostState,
+) -> tuple[Json, tuple[str, ...]]:
+    """Find the driver of a generation that named none: the only other one with data, else ours."""
+    set_then = not isinstance(leaves.get(before, _DRIVER), leaves.Absent)
+    now = leaves.get(current, _DRIVER)
+    if _DRIVER not in touched or set_then or isinstance(now, leaves.Absent):
+        return None, ()
+    if picks_same_driver(host):
+        return None, ()
+    others: tuple[str, ...] = ()
+    if isinstance(host.engine, EngineState):
+        others = tuple(one for one in host.engine.prior_drivers if one != host.engine.driver)
+    if len(others) != 1:
+        return now, (f"storage-driver stays {now!r}: which one that generation had is not known",)
+    named = others[0]
+    return named, (f"storage-driver becomes {named!r}, the one other driver with data here",)
 
 
 def render(document: Mapping[str, Json]) -> bytes:
