@@ -107,12 +107,22 @@ class Inventory:
         )
 
 
-def take_inventory(containers: Containers, images: Images, networks: Networks) -> Inventory:
-    """Look at everything the engine holds. An image that was removed by force is not in it."""
+def take_inventory(
+    containers: Containers,
+    images: Images,
+    networks: Networks,
+    *,
+    gone: Iterable[Document] = (),
+) -> Inventory:
+    """Look at everything the engine holds. An image that was removed by force is not in it.
+
+    `gone` are containers that are no longer there, and whose images count all the same.
+    """
     documents = inspected(containers)
+    used = {text(document, "Image") for document in (*documents, *gone)}
     return Inventory(
         containers=documents,
-        images=_images(images, used={text(document, "Image") for document in documents}),
+        images=_images(images, used=used),
         networks=tuple(network for network in networks.list() if _user_made(network)),
         volumes=tuple(networks.volumes()),
     )

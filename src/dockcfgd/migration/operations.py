@@ -86,7 +86,9 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     facts = access.facts()
     archive.open_folder(folder)
     stop_all(access, folder=folder, root=facts.root, progress=progress)
-    inventory = take_inventory(access.containers, access.images, access.networks)
+    # Those with --rm went when they were stopped.
+    gone = [record.inspect for record in read_records(folder)]
+    inventory = take_inventory(access.containers, access.images, access.networks, gone=gone)
     _refuse(inventory, facts, target_driver="")
     total = content_size(inventory.images, _layer_sizes(access, inventory))
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
