@@ -82,9 +82,12 @@ class History:
             )
 
     def mark_applied(
-        self, number: int, target: Target, content: bytes | None, *, now: float
+        self, number: int, target: Target, content: bytes | None, *, held: str, now: float
     ) -> None:
-        """Note that a generation is in force, with what it left on the host."""
+        """Note that a generation is in force, what it left, and what an operator holds from now on.
+
+        `held` is the digest of a desired state that is not to be applied; empty: none is on hold.
+        """
         with self._state.write() as connection:
             connection.execute(
                 "UPDATE generations SET document = ?, managed = ?, daemon_json = ?, drop_in = ?,"
@@ -100,6 +103,7 @@ class History:
             )
             value = json.dumps({"generation": number, "at": now})
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, value))
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_HELD, held))
 
     def applied_generation(self) -> tuple[int, float | None]:
         """Give the generation in force and since when; 0 and None before the first."""
@@ -156,13 +160,6 @@ class History:
         """Let everything be tried again."""
         with self._state.write() as connection:
             connection.execute("DELETE FROM failures")
-
-    def hold(self, digest: str) -> None:
-        """Put a desired state on hold after a rollback by the operator.
-
-        Empty: nothing is on hold.
-        """
-        self._state.remember(_HELD, digest)
 
     @property
     def held(self) -> str:

@@ -1,4 +1,4 @@
-"""Lives of dockcfgd on one simulated host: each ends in order or at a cut, the host and the state file stay."""
+"""Lives of dockcfgd on one simulated host: each ends, in order or at a cut, and the host stays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.effects import Effects
+from dockcfgd.model.errors import StateFileFailure
 from dockcfgd.model.status import Status
 from dockcfgd.reconcile.reconciler import Reconciler
 from dockcfgd.reconcile.requests import Apply, Request, Rollback, Stop
@@ -20,7 +21,7 @@ from tests.fakes.host import FakeHost
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.fakes.cuts import Cuts
 
@@ -32,14 +33,16 @@ DROP_IN = "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"
 
 
 class _CutStateFile(StateFile):
-    """A state file whose every commit is a place to crash at."""
+    """A state file whose every commit is a place to crash at, or fails."""
 
-    def __init__(self, path: str, cuts: Cuts) -> None:
+    def __init__(self, path: str, cuts: Cuts, *, full: Callable[[], bool]) -> None:
         super().__init__(path)
-        self._cuts = cuts
+        self._cuts, self._full = cuts, full
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
+        if self._full():
+            raise StateFileFailure(f"cannot use {self.path}: database or disk is full")
         self._cuts.at("before: state file")
         with super().write() as connection:
             yield connection
@@ -64,7 +67,7 @@ class Lives:
 
     `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
     or None where the life ended at a cut. `told` are all statuses of all lives, `ended` what
-    `finished` told.
+    `finished` told. After `writes_left` commits the state file's disk is full.
     """
 
     def __init__(self, folder: Path, host: FakeHost) -> None:
@@ -73,6 +76,7 @@ class Lives:
         self.backups = str(folder / "backups")
         self.told: list[Status] = []
         self.ended: list[tuple[str, str]] = []
+        self.writes_left: int | None = None
         self._number = 0
 
     def want(self, text: str, *, path: str = CONF) -> None:
@@ -81,7 +85,7 @@ class Lives:
         self.host.files.put(path, f"schema = 1\n{text}\n{backup}")
 
     def live(self, *requests: Request) -> Status | None:
-        state = _CutStateFile(self.settings.state_file, self.host.cuts)
+        state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
         reconciler = Reconciler(
             self._effects(),
             state,
@@ -146,6 +150,11 @@ class Lives:
         self.ended.append(end)
         if end[0] in {getattr(request, "transaction", "") for request in requests}:
             reconciler.enqueue(Stop())
+
+    def _full(self) -> bool:
+        if self.writes_left is not None:
+            self.writes_left -= 1
+        return self.writes_left is not None and self.writes_left < 0
 
     def _effects(self) -> Effects:
         host = self.host

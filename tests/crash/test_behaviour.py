@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ class TestFailingStart:
         lives.look()
         jobs = list(lives.host.systemd.jobs)
         for _ in range(3):
-            status = lives.later(3600)
+            lives.later(3600)
+        status = lives.look()
         assert status.condition is Condition.REJECTED
         assert BOUND in (status.reason or "")
         assert lives.host.systemd.jobs == jobs
@@ -258,8 +260,6 @@ def test_an_engine_that_somebody_stopped_is_not_started(lives: Lives) -> None:
 
 class TestDrift:
     def hand_edit(self, lives: Lives, key: str, value: object) -> None:
-        import json
-
         document = lives.files.document | {key: value}
         lives.host.files.put(DAEMON_JSON, json.dumps(document))
 
@@ -390,3 +390,42 @@ def test_drop_in_appears_and_goes(lives: Lives) -> None:
     assert lives.look().condition is Condition.IN_SYNC
     assert DROP_IN not in lives.host.files.snapshot()
     assert lives.host.systemd.unit(DOCKER_SERVICE).environment == ()
+
+
+@pytest.mark.parametrize("place", [f"restart {DOCKER_SERVICE}", f"reload {DOCKER_SERVICE}"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_mistake_of_dockcfgd_itself_is_undone(lives: Lives, place: str, when: str) -> None:
+    before = lives.files
+    mistakes = [RuntimeError("a mistake")]
+
+    def break_once(label: str) -> None:
+        if label == f"{when}: {place}" and mistakes:
+            raise mistakes.pop()
+
+    lives.host.cuts.watch(break_once)
+    lives.want('[engine]\nlog-driver = "local"')
+    status = lives.look()
+    assert mistakes == []
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert "a mistake" in (status.reason or "")
+    assert lives.files == before
+    assert lives.host.names(running=True) == ["job", "web"]
+    assert not lives.open_transaction
+
+
+@pytest.mark.parametrize("after", range(3, 30, 2))
+def test_a_state_file_that_cannot_be_written_does_not_keep_the_engine_down(
+    lives: Lives, after: int
+) -> None:
+    lives.want('[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"')
+    lives.writes_left = after
+    status = lives.look()
+    assert lives.host.engine.ping()
+    assert lives.host.names(running=True) == ["job", "web"]
+    assert status.condition in {Condition.DEGRADED, Condition.IN_SYNC}
+    lives.writes_left = None
+    assert lives.look().condition in {Condition.DEGRADED, Condition.IN_SYNC}
+    assert lives.later().condition is Condition.IN_SYNC
+    assert lives.host.names(running=True) == ["job", "web"]
+    assert not lives.open_transaction

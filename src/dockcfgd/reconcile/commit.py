@@ -82,8 +82,7 @@ class Commit:
                 seen = files.read(f"{self.folder}/{name}")
                 _put(files, seen, text.encode())
                 before.append(seen)
-            history.mark_applied(generation, self.target, content, now=now)
-            history.hold(self.held)
+            history.mark_applied(generation, self.target, content, held=self.held, now=now)
         except DockcfgdError:
             for seen in reversed(before):
                 _put_back(files, seen)

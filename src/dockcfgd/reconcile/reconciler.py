@@ -85,6 +85,7 @@ class Reconciler:
             effects, self._journal, tell=self._tell_step, progress=self._tell_progress
         )
         self._open: OpenTransaction | None = None
+        self._unwritten: tuple[OpenTransaction, Ending, str] | None = None
         self._log = get_logger()
 
     def enqueue(self, request: Request) -> None:
@@ -144,11 +145,16 @@ class Reconciler:
             self._settle(Condition.DEGRADED, str(failure))
         except Exception as error:  # noqa: BLE001 -- the daemon outlives its own mistakes, logged whole
             self._log.exception("pass.broken")
-            self._settle(Condition.DEGRADED, f"internal error, see the journal: {error!r}")
+            reason = f"internal error, see the journal: {error!r}"
+            self._settle(Condition.DEGRADED, reason)
+            if self._open is not None:
+                self._open = None
+                self._guarded(lambda: self._take_back(reason))
 
     # -- recovery ---------------------------------------------------------------------------
 
     def _recover(self) -> None:
+        """End a transaction that was cut off, or that could not be written down to its end."""
         transaction = self._journal.unfinished()
         if transaction is None:
             return
@@ -158,9 +164,27 @@ class Reconciler:
         ending = self._executor.recover(transaction)
         self._end(transaction, ending, "")
 
+    def _finish_open(self) -> None:
+        """End what could not be written down before; it is not done twice for that."""
+        if self._unwritten is not None:
+            self._end(*self._unwritten)
+        elif self._open is not None:
+            self._recover()
+
+    def _take_back(self, reason: str) -> None:
+        """Undo a transaction that a mistake of dockcfgd broke; it would break again."""
+        transaction = self._journal.unfinished()
+        if transaction is not None:
+            ending = self._executor.take_back(transaction, reason=reason, blame=True)
+            self._end(transaction, ending, self._engine_version())
+
+    def _engine_version(self) -> str:
+        return self._status.engine.version if self._status.engine else ""
+
     # -- one pass ---------------------------------------------------------------------------
 
     def _pass(self, request: Apply | None) -> None:
+        self._finish_open()
         if request is not None:
             self._history.forget_failures()
             self._state.remember(_DEGRADED, "")
@@ -307,11 +331,10 @@ class Reconciler:
 
     def _end(self, transaction: OpenTransaction, ending: Ending, version: str) -> None:
         commit = Commit.from_json(transaction.commit_action)
+        self._unwritten = (transaction, ending, version)
         if ending.verdict is Verdict.APPLIED:
-            try:
-                self._carry_out(transaction, commit)
-            except DockcfgdError as failure:
-                ending = self._executor.take_back(transaction, reason=str(failure))
+            ending = self._committed(transaction, commit, ending)
+            self._unwritten = (transaction, ending, version)
         clock = self._effects.clock
         verdict, reason = ending.verdict, ending.reason
         if verdict is not Verdict.APPLIED:
@@ -327,12 +350,26 @@ class Reconciler:
         if verdict is Verdict.DEGRADED:
             self._state.remember(_DEGRADED, reason or "degraded")
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=clock.now())
-        self._open = None
+        self._open, self._unwritten = None, None
         self._finish_last(transaction, verdict, reason)
         self._log.info(
             "transaction.ended", transaction=transaction.id, verdict=str(verdict), reason=reason
         )
         self._after(verdict, reason, blame=ending.blame, commit=commit)
+
+    def _committed(self, transaction: OpenTransaction, commit: Commit, ending: Ending) -> Ending:
+        """Commit; where the files of `apply` cannot be kept, take the change back.
+
+        What is proven stays where only the state file fails; it is written down at the next look.
+        """
+        try:
+            self._carry_out(transaction, commit)
+        except StateFileFailure:
+            raise
+        except DockcfgdError as failure:
+            known = self._journal.unfinished() or transaction
+            return self._executor.take_back(known, reason=str(failure), blame=False)
+        return ending
 
     def _carry_out(self, transaction: OpenTransaction, commit: Commit) -> None:
         state = self._effects.files.read(self._daemon_json())
@@ -375,6 +412,7 @@ class Reconciler:
     # -- rolling back by hand ---------------------------------------------------------------
 
     def _roll_back(self, request: Rollback) -> None:
+        self._finish_open()
         self._state.remember(_DEGRADED, "")
         in_force, _ = self._history.applied_generation()
         number = (

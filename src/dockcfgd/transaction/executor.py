@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import DockcfgdError, StaleFile, StepFailed
+from dockcfgd.model.errors import DockcfgdError, StaleFile, StateFileFailure, StepFailed
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.perform import perform
@@ -54,15 +54,20 @@ class Executor:
         self._tell, self._progress = tell, progress
 
     def run(self, transaction: OpenTransaction) -> Ending:
-        """Do the steps; on failure the way back.
+        """Do the steps that are not done yet; on failure the way back.
 
-        `applied` leaves the journal open: committing is the caller's.
+        `applied` leaves the journal open: committing is the caller's. StateFileFailure where the
+        journal fails after the proof: what is left is done when it is recovered.
         """
         outcomes = dict(transaction.outcomes)
         for index, step in enumerate(transaction.steps):
+            if index < transaction.completed:
+                continue
             try:
                 self._do(transaction, FORWARD, index, step, outcomes)
             except DockcfgdError as failure:
+                if isinstance(failure, StateFileFailure) and transaction.proven_before(index):
+                    raise
                 touched = any(
                     isinstance(done, _TOUCHES_ENGINE) for done in transaction.steps[: index + 1]
                 )
@@ -71,17 +76,17 @@ class Executor:
         return Ending(Verdict.APPLIED)
 
     def recover(self, transaction: OpenTransaction) -> Ending:
-        """End a transaction that was cut off: forwards if every step is done, else the way back."""
-        if transaction.done:
-            return Ending(Verdict.APPLIED)
+        """End a transaction that was cut off: forwards once it was proven, else the way back."""
+        if transaction.proven:
+            return self.run(transaction)
         reason = "dockcfgd was interrupted in the middle of the change"
         outcomes = dict(transaction.outcomes)
         return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=False)
 
-    def take_back(self, transaction: OpenTransaction, *, reason: str) -> Ending:
-        """Go the way back of a transaction whose steps are done but that could not be committed."""
-        known = self._journal.unfinished() or transaction
-        return self._go_back(known, known.begun, dict(known.outcomes), reason=reason, blame=False)
+    def take_back(self, transaction: OpenTransaction, *, reason: str, blame: bool) -> Ending:
+        """Go the way back of a transaction as the journal has it, whatever it was that failed."""
+        outcomes = dict(transaction.outcomes)
+        return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=blame)
 
     def _go_back(
         self,
@@ -99,7 +104,7 @@ class Executor:
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
             except StaleFile as edited:
-                # Somebody's edit is theirs; the next look plans over it. The engine must run all the same.
+                # Somebody's edit is theirs; the next look plans over it. The engine must run.
                 if str(edited) not in reason:
                     reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
@@ -116,18 +121,36 @@ class Executor:
         step: do.Step,
         outcomes: dict[str, Json],
     ) -> None:
-        clock = self._effects.clock
-        entry = self._journal.begin(transaction.id, direction, position, step, now=clock.now())
+        entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))
         try:
             outcome = perform(step, self._effects, outcomes, self._progress)
         except DockcfgdError as failure:
-            self._journal.end(entry, state="failed", outcome=str(failure), now=clock.now())
+            self._end(entry, BACK, state="failed", outcome=str(failure))
             raise
-        self._journal.end(entry, state="done", outcome=outcome, now=clock.now())
         if outcome is not None:
             outcomes[type(step).__name__] = outcome
+        self._end(entry, direction, state="done", outcome=outcome)
         self._tell(_phase(step, direction))
+
+    def _begin(
+        self, transaction: OpenTransaction, direction: str, position: int, step: do.Step
+    ) -> int:
+        """Note the step; 0 where the way back has to go on without a journal."""
+        now = self._effects.clock.now()
+        try:
+            return self._journal.begin(transaction.id, direction, position, step, now=now)
+        except StateFileFailure:
+            if direction == FORWARD:
+                raise
+            return 0
+
+    def _end(self, entry: int, direction: str, *, state: str, outcome: Json) -> None:
+        try:
+            self._journal.end(entry, state=state, outcome=outcome, now=self._effects.clock.now())
+        except StateFileFailure:
+            if direction == FORWARD:
+                raise
 
 
 def _phase(step: do.Step, direction: str) -> Phase:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import StepView
-from dockcfgd.model.steps import from_json, to_json
+from dockcfgd.model.steps import ProveEngine, from_json, to_json
 from dockcfgd.planning.wording import step_name
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class OpenTransaction:
 
     Its plan as stored, how far it got, the outcomes of its steps by kind.
 
-    `begun` is the index of the last forward step that has begun (-1: none), `done` whether all of
-    them are done.
+    `begun` is the index of the last forward step that has begun (-1: none), `completed` how many of
+    them are done, `returning` whether the way back has begun.
     """
 
     id: str
@@ -40,8 +40,19 @@ class OpenTransaction:
     commit_action: dict[str, Json]
     started: float
     begun: int = -1
-    done: bool = False
+    completed: int = 0
+    returning: bool = False
     outcomes: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the new state was proven, or needs no proof, and still is the one to keep."""
+        return not self.returning and self.proven_before(self.completed)
+
+    def proven_before(self, index: int) -> bool:
+        """Whether no step from `index` on can show any more that the new state is wrong."""
+        proofs = [at for at, step in enumerate(self.steps) if isinstance(step, ProveEngine)]
+        return index > (proofs[-1] if proofs else len(self.steps) - 1)
 
 
 class Journal:
@@ -121,11 +132,9 @@ class Journal:
             return None
         row = rows[0]
         steps: tuple[Step, ...] = tuple(from_json(step) for step in json.loads(row["steps"]))
-        log = self._state.rows(
-            "SELECT * FROM step_log WHERE txn = ? AND direction = ? ORDER BY number",
-            row["id"],
-            FORWARD,
-        )
+        log = self._state.rows("SELECT * FROM step_log WHERE txn = ? ORDER BY number", row["id"])
+        returning = any(entry["direction"] == BACK for entry in log)
+        log = [entry for entry in log if entry["direction"] == FORWARD]
         outcomes: dict[str, Json] = {}
         for entry in log:
             if entry["outcome"] is not None and entry["state"] == "done":
@@ -140,7 +149,8 @@ class Journal:
             commit_action=json.loads(row["commit_action"]),
             started=row["started"],
             begun=max((entry["position"] for entry in log), default=-1),
-            done=finished == set(range(len(steps))),
+            completed=len(finished),
+            returning=returning,
             outcomes=outcomes,
         )
 
