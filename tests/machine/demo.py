@@ -59,8 +59,10 @@ def _on_machine(package: Path) -> None:
 def _on_simulated_host(reason: str) -> None:
     print(f"NOT on a real machine ({reason}): the same story on a simulated host", flush=True)
     sys.path.insert(0, str(_TREE))  # where tests.fakes is found
+    from dockcfgd.log import configure  # noqa: PLC0415  # a real machine's daemon does that itself
     from fake_stage import fake_stage  # noqa: PLC0415  # needs that path
 
+    configure()
     with tempfile.TemporaryDirectory() as folder, fake_stage(Path(folder)) as stage:
         tell(stage)
 
