@@ -50,7 +50,7 @@ class _Scanner:
                 while self._peek() == "[":
                     self._take()
                 prefix = self._key("]")
-                self.found[prefix] = line
+                self._note(prefix, line, above=0)
                 while self._peek() == "]":
                     self._take()
             else:
@@ -59,11 +59,15 @@ class _Scanner:
     def _pair(self, prefix: KeyPath) -> None:
         line = self._line
         path = prefix + self._key("=")
-        for length in range(len(prefix) + 1, len(path)):
-            self.found.setdefault(path[:length], line)
-        self.found[path] = line
+        self._note(path, line, above=len(prefix))
         self._take()
         self._value(path)
+
+    def _note(self, path: KeyPath, line: int, *, above: int) -> None:
+        """Note a key, and the tables that it makes on the way below the first `above` parts."""
+        for length in range(above + 1, len(path)):
+            self.found.setdefault(path[:length], line)
+        self.found[path] = line
 
     def _peek(self, length: int = 1) -> str:
         return self._text[self._at : self._at + length]

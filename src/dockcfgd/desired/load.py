@@ -216,7 +216,7 @@ def _unset(loaded: Loaded, keys: object, shown: str, lines: dict[KeyPath, int]) 
 
 def _split(key: str) -> KeyPath | None:
     try:
-        document: Any = tomllib.loads(f"{key} = 0")
+        document: Any = tomllib.loads(f"{key} = 'unset'")
     except tomllib.TOMLDecodeError:
         return None
     path: list[str] = []
@@ -225,7 +225,7 @@ def _split(key: str) -> KeyPath | None:
             return None
         name, document = next(iter(document.items()))
         path.append(name)
-    return tuple(path)
+    return tuple(path) if document == "unset" else None
 
 
 def _forget(loaded: Loaded, path: KeyPath) -> None:

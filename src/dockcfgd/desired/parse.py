@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,12 +18,16 @@ from dockcfgd.model.errors import Finding, InvalidDesiredState
 from dockcfgd.model.policy import Backup, Policy, Storage, Verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic_core import ErrorDetails
 
     from dockcfgd.desired.load import Loaded
     from dockcfgd.engine_keys.version import EngineVersion
 
 __all__ = ["parse"]
+
+_SECTION_LENGTH = len(("service", "unit", "Service"))
 
 _PLAIN = {
     "bool_type": "must be true or false",
@@ -48,13 +53,19 @@ def parse(loaded: Loaded, *, version: EngineVersion | None) -> DesiredState | No
     try:
         root = Root.model_validate(loaded.document)
     except ValidationError as error:
-        findings += [_finding(loaded, details) for details in error.errors()]
+        findings += _findings(loaded, error.errors())
     engine = loaded.document.get("engine", {})
     extra = loaded.document.get("engine-extra", {})
     if isinstance(engine, dict):
         findings += [
             _placed(loaded, ("engine", *found.path), _without_key(found), found.hint)
             for found in check(engine, version)
+        ]
+    for name, table in (("engine", engine), ("engine-extra", extra)):
+        findings += [
+            _placed(loaded, path, "JSON has no such value", "use text, a number, true or false")
+            for path in _beyond_json(table, (name,))
+            if dotted(path) not in {finding.key for finding in findings}
         ]
     if isinstance(engine, dict) and isinstance(extra, dict):
         findings += [
@@ -65,6 +76,20 @@ def parse(loaded: Loaded, *, version: EngineVersion | None) -> DesiredState | No
     if findings or root is None:
         raise InvalidDesiredState(findings)
     return _state(loaded, root)
+
+
+def _beyond_json(value: object, path: KeyPath) -> Iterator[KeyPath]:
+    """Find dates, times, nan and inf: TOML has them, daemon.json cannot."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _beyond_json(inner, (*path, name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _beyond_json(inner, path)
+    elif not isinstance(value, str | int) and not (
+        isinstance(value, float) and math.isfinite(value)
+    ):
+        yield path
 
 
 def _state(loaded: Loaded, root: Root) -> DesiredState:
@@ -131,6 +156,15 @@ def _placed(loaded: Loaded, path: KeyPath, message: str, hint: str) -> Finding:
     )
 
 
+def _findings(loaded: Loaded, errors: list[ErrorDetails]) -> list[Finding]:
+    """Give one finding a key: pydantic has an error for each member of a union."""
+    by_key: dict[str | None, Finding] = {}
+    for details in sorted(errors, key=lambda details: details["type"] in _PLAIN):
+        finding = _finding(loaded, details)
+        by_key.setdefault(finding.key, finding)
+    return sorted(by_key.values(), key=lambda finding: (finding.file or "", finding.line or 0))
+
+
 def _finding(loaded: Loaded, details: ErrorDetails) -> Finding:
     path = _path(loaded.document, details["loc"])
     kind = details["type"]
@@ -142,8 +176,10 @@ def _finding(loaded: Loaded, details: ErrorDetails) -> Finding:
         return _placed(
             loaded, path, f"must be {details.get('ctx', {}).get('expected', 'another value')}", ""
         )
-    message = _PLAIN.get(kind, details["msg"].removeprefix("Value error, "))
-    return _placed(loaded, path, message[:1].lower() + message[1:], "")
+    message = _PLAIN.get(kind) or details["msg"].removeprefix("Value error, ")
+    if kind in _PLAIN and path[:2] == ("service", "unit") and len(path) > _SECTION_LENGTH:
+        message = "must be text, a whole number, true, false, or a list of these"
+    return _placed(loaded, path, message.replace("Input should be", "must be"), "")
 
 
 def _without_key(found: KeyFinding) -> str:

@@ -40,6 +40,9 @@ def _single_line(value: str) -> str:
     if "\n" in value or "\r" in value or "\0" in value:
         msg = "must be one line"
         raise ValueError(msg)
+    if value.rstrip().endswith("\\"):
+        msg = "must not end in a backslash, which joins it with the next line"
+        raise ValueError(msg)
     return value
 
 
@@ -102,8 +105,22 @@ Directive = Annotated[str, AfterValidator(_single_line)]
 _FREE_WITH_ARGUMENTS = "ExecStart"
 
 
-def _section(value: dict[str, Any]) -> dict[str, Any]:
-    if _FREE_WITH_ARGUMENTS in value:
+def _directive_name(value: str) -> str:
+    if not value.isascii() or not value.replace("-", "").isalnum():
+        msg = f"{value!r} is not the name of a unit setting"
+        raise ValueError(msg)
+    return value
+
+
+def _number_one(value: object) -> object:
+    if value is True:  # equal to 1, and still no number
+        msg = "must be 1"
+        raise ValueError(msg)
+    return value
+
+
+def _section(value: object) -> object:
+    if isinstance(value, dict) and _FREE_WITH_ARGUMENTS in value:
         msg = "ExecStart is put together by dockcfgd: use service.arguments for flags of dockerd"
         raise ValueError(msg)
     return value
@@ -139,7 +156,10 @@ class ServiceTable(_Table):
     unit: dict[
         Literal["Unit", "Service", "Install"],
         Annotated[
-            dict[str, bool | int | Directive | list[bool | int | Directive]],
+            dict[
+                Annotated[str, AfterValidator(_directive_name)],
+                bool | int | Directive | list[bool | int | Directive],
+            ],
             BeforeValidator(_section),
         ],
     ] = {}
@@ -184,7 +204,7 @@ class StorageTable(_Table):
 class Root(_Table):
     """The whole document. `[engine]` is judged by `engine_keys`, `[engine-extra]` by nobody."""
 
-    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    schema_: Annotated[Literal[1], BeforeValidator(_number_one), Field(alias="schema")] = 1
     engine: dict[str, Any] = {}
     engine_extra: dict[str, Any] = {}
     service: ServiceTable = ServiceTable()
