@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import gi
 import pydbus
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from dockcfgd.model.errors import BusFailure
 
@@ -132,6 +132,7 @@ class Bus:
             where = address or Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM, None)
             self._bus = pydbus.connect(where)
         self._connection = self._bus.con
+        _keep(self._connection)
         self._proxies: dict[tuple[str, str], Any] = {}
 
     @property
@@ -607,6 +608,16 @@ class Loop:
         # GLib's own function for this moved between namespaces; PyGObject wakes a running loop
         # for handlers of Python's.
         signal.signal(number, lambda *_: self.call_soon(callback))
+
+
+def _keep(connection: Any) -> None:
+    """Let the connection live as long as the process, closed or not.
+
+    GLib frees a connection under a lock under which its own thread takes references to others.
+    Where only Python has one, that waits for the interpreter's lock, which whoever frees has.
+    """
+    reference = GObject.Value(GObject.TYPE_OBJECT, connection)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(reference))
 
 
 def _positive(timeout: float) -> float:
