@@ -53,8 +53,8 @@ class Launch:
     @property
     def config_file(self) -> str:
         """The daemon.json that the command names."""
-        for flag in self.flags:
-            if flag.text.split("=", 1)[0] == "--config-file":
+        for flag in reversed(self.flags):
+            if flag.text.startswith(("--config-file=", "--config-file ")):
                 return flag.value
         return DEFAULT_CONFIG_FILE
 
