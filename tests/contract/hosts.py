@@ -163,8 +163,10 @@ class MachineRig:
         self._machine.run(["systemctl", "kill", "--signal=KILL", "--kill-who=main", DOCKER_SERVICE])
 
     def last_line(self) -> str:
-        lines = "journalctl -u docker -o cat _COMM=dockerd --no-pager | grep -v level= | tail -1"
-        return self._machine.run(lines).stdout.strip()
+        # Without the engine's own log, and the executor's word about an empty variable.
+        lines = "journalctl --no-pager -o cat _SYSTEMD_UNIT=docker.service"
+        told = f"{lines} | grep -v -e level= -e '^docker.service: ' | tail -1"
+        return self._machine.run(f"journalctl --sync; {told}").stdout.strip()
 
     def wait_until(self, holds: Callable[[], bool], *, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

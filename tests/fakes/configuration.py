@@ -98,7 +98,7 @@ def load(content: bytes | None, command: CommandLine, version: EngineVersion) ->
     _refuse_unknown(flat, command, version)
     _refuse_conflicts(flat, command)
     _refuse_shapes(flat)
-    given = {name: value for name, value in flat.items() if value is not None}
+    given = {name: value for name, value in _fields(document).items() if value is not None}
     return {**{name.rpartition(".")[2]: value for name, value in command.values.items()}, **given}
 
 
@@ -135,7 +135,8 @@ def _decode(content: bytes | None, command: CommandLine, version: EngineVersion)
     except UnicodeDecodeError:
         raise Refused(f"{where}{prefix}invalid UTF-8") from None
     try:
-        document = json.loads(text)
+        # Old engines do not look at what comes after the first value.
+        document = json.JSONDecoder().raw_decode(text.lstrip())[0] if old else json.loads(text)
     except ValueError as error:
         raise Refused(f"{where}{prefix}invalid character: {error}") from None
     if document is None:
@@ -154,6 +155,18 @@ def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is decoded: fields in their own place, fewer than the check of names lets pass."""
+    readable = [key for key in table().keys.values() if key.file is FileRule.READ]
+    plain = {key.name for key in readable if len(key.path) == 1} | _WHOLE
+    fields = {name: value for name, value in document.items() if name in plain}
+    for key in readable:
+        group = document.get(key.path[0])
+        if len(key.path) > 1 and key.path[0] not in _WHOLE and isinstance(group, dict):
+            fields[key.path[-1]] = group.get(key.path[1])
+    return fields
 
 
 def _names(version: EngineVersion) -> set[str]:

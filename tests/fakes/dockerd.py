@@ -30,7 +30,7 @@ Refusal = Callable[[Mapping[str, Any]], str | None]
 
 _API = {20: "1.41", 23: "1.42", 24: "1.43", 25: "1.44", 26: "1.45", 27: "1.47", 28: "1.51"}
 _NEWEST_API = "1.52"
-_LOG_DRIVERS = {
+LOG_DRIVERS = {
     "awslogs", "fluentd", "gcplogs", "gelf", "journald", "json-file", "local", "none", "splunk",
     "syslog",
 }  # fmt: skip
@@ -148,7 +148,7 @@ class Dockerd:
             for container in self.containers():
                 if container.alive:
                     container.end(exit_code=_KILLED, moment=self.moment())
-                    self.remove_if_wanted(container)
+                    self._forget_if_wanted(container)
         self.process = None
 
     def kill(self) -> None:
@@ -262,7 +262,8 @@ class Dockerd:
     def _refuse_settings(self, config: Mapping[str, Any]) -> None:
         log_driver = config.get("log-driver") or "json-file"
         runtime = config.get("default-runtime") or "runc"
-        if log_driver not in _LOG_DRIVERS:
+        # Without options an unknown driver is found with the first container only.
+        if log_driver not in LOG_DRIVERS and config.get("log-opts"):
             raise Refused(
                 f"failed to start daemon: failed to set log opts: logger: no log driver named "
                 f"'{log_driver}' is registered"
@@ -350,6 +351,11 @@ class Dockerd:
     def _on_disk(self, container: Container) -> bool:
         return not self.on_disk or self._folder(container).joinpath("config.v2.json").exists()
 
+    def _forget_if_wanted(self, container: Container) -> None:
+        """Remove one made with --rm, also if it has never run; here its volumes stay, unused."""
+        if container.auto_remove:
+            self.remove(container)
+
     def _make_networks(self, root: Root) -> None:
         present = {network.name for network in root.networks.values()}
         for name, driver in (("bridge", "bridge"), ("host", "host"), ("none", "null")):
@@ -367,5 +373,4 @@ class Dockerd:
             if container.comes_back:
                 self.launch(container)
             else:
-                # Also one that has never run.
-                self.remove_if_wanted(container)
+                self._forget_if_wanted(container)
