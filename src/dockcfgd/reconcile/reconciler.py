@@ -188,7 +188,7 @@ class Reconciler:
         if request is not None:
             self._history.forget_failures()
             self._state.remember(_DEGRADED, "")
-        self._show(phase=Phase.PLANNING)
+            self._show(phase=Phase.PLANNING)
         name = request.transaction if request else secrets.token_hex(8)
         files = request.files if request else ()
         extra = tuple(
