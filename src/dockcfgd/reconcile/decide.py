@@ -57,7 +57,7 @@ def decide(seen: Assessment, standing: Standing) -> Decision:
     if standing.held and not standing.asked:
         return Decision(Action.NOTHING, Condition.REJECTED, "rolled back by operator")
     if seen.findings:
-        return Decision(Action.REFUSE, Condition.REJECTED, seen.findings[0].text())
+        return _barred(seen.findings[0].text(), standing)
     if standing.degraded and not standing.asked:
         return Decision(Action.NOTHING, Condition.DEGRADED, standing.degraded)
     if seen.host is None:
@@ -71,6 +71,14 @@ def decide(seen: Assessment, standing: Standing) -> Decision:
     if standing.failure and not standing.asked:
         return Decision(Action.NOTHING, Condition.REJECTED, standing.failure)
     return _to_do(seen, standing, seen.host)
+
+
+def _barred(why: str, standing: Standing) -> Decision:
+    """Refuse what is new. What is in force stays so: the host changed in a way that bars it."""
+    if standing.new:
+        return Decision(Action.REFUSE, Condition.REJECTED, why)
+    reason = f"cannot keep the state in force: {why}"
+    return Decision(Action.NOTHING, Condition.DEGRADED, reason)
 
 
 def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decision:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dockcfgd.model.errors import Finding
+from dockcfgd.model.status import Condition
+from dockcfgd.planning.planner import Rules, make_plan
+from dockcfgd.planning.target import target_of
+from dockcfgd.reconcile.assess import Assessment
+from dockcfgd.reconcile.decide import Action, Standing, decide
+from tests.golden.described_host import applied_of, host_of
+from tests.unit.desired.reading import wanted
+
+_NEW, _OLD = Standing(new=True), Standing(new=False)
+_RELOAD = "[engine]\ndebug = true\n"
+_RESTART = '[engine]\nlog-driver = "local"\n'
+_AS_WANTED = {"daemon.json": {"debug": True}, "info": {"Debug": True}}
+
+
+def _seen(text: str, **described: Any) -> Assessment:
+    stopping = described.pop("stopping", False)
+    desired, host = wanted(text), replace(host_of(described), stopping=stopping)
+    target = target_of(desired, host, applied_of(described))
+    plan = make_plan(target, host, Rules(policy=desired.policy, name="T1"))
+    return Assessment(
+        digest=desired.digest,
+        desired=desired,
+        host=host,
+        target=target,
+        plan=plan,
+        findings=plan.refusals,
+    )
+
+
+def _said(seen: Assessment, standing: Standing) -> tuple[Action, Condition]:
+    decision = decide(seen, standing)
+    return decision.action, decision.condition
+
+
+class TestNothingToPlan:
+    def test_no_files(self) -> None:
+        seen = Assessment(digest="none", host=host_of({}))
+        assert _said(seen, _OLD) == (Action.NOTHING, Condition.UNMANAGED)
+
+    def test_no_files_and_no_docker(self) -> None:
+        seen = Assessment(digest="none", unseen="docker.service is not installed on this host")
+        assert _said(seen, _OLD) == (Action.NOTHING, Condition.UNMANAGED)
+
+    def test_files_and_no_docker(self) -> None:
+        seen = Assessment(digest="x", desired=wanted(_RELOAD), unseen="not installed")
+        decision = decide(seen, _NEW)
+        assert (decision.action, decision.condition) == (Action.NOTHING, Condition.DEGRADED)
+        assert decision.reason == "not installed"
+
+
+class TestFindings:
+    _WRONG = Assessment(digest="invalid-1", findings=(Finding("no such key", "/a.toml", 3, "x"),))
+
+    def test_a_new_state_is_refused_with_file_line_and_key(self) -> None:
+        decision = decide(self._WRONG, _NEW)
+        assert (decision.action, decision.condition) == (Action.REFUSE, Condition.REJECTED)
+        assert decision.reason == "/a.toml:3: x: no such key"
+
+    def test_the_state_in_force_is_not_refused_afterwards(self) -> None:
+        seen = _seen('[engine]\nhosts = ["fd://"]')
+        assert seen.findings
+        assert _said(seen, _NEW) == (Action.REFUSE, Condition.REJECTED)
+        assert _said(seen, _OLD) == (Action.NOTHING, Condition.DEGRADED)
+
+    def test_a_host_that_degraded_still_refuses_what_is_wrong(self) -> None:
+        standing = Standing(new=True, degraded="the way back failed")
+        assert _said(self._WRONG, standing) == (Action.REFUSE, Condition.REJECTED)
+
+
+class TestAsWanted:
+    def test_a_new_state_is_noted(self) -> None:
+        assert _said(_seen(_RELOAD, **_AS_WANTED), _NEW) == (Action.ADOPT, Condition.IN_SYNC)
+
+    def test_the_state_in_force_is_in_sync(self) -> None:
+        assert _said(_seen(_RELOAD, **_AS_WANTED), _OLD) == (Action.NOTHING, Condition.IN_SYNC)
+
+    def test_a_remembered_failure_does_not_count_where_nothing_is_to_do(self) -> None:
+        standing = Standing(new=False, failure="it failed before")
+        assert decide(_seen(_RELOAD, **_AS_WANTED), standing).condition is Condition.IN_SYNC
+
+    def test_a_stopped_engine_is_pending(self) -> None:
+        decision = decide(_seen(_RELOAD, **_AS_WANTED, engine="down"), _OLD)
+        assert decision.condition is Condition.PENDING
+        assert decision.reason == "engine stopped: docker.service is inactive (dead)"
+
+    def test_notes_are_told(self) -> None:
+        described = {
+            "daemon.json": {"storage-driver": "vfs"},
+            "info": {"Driver": "vfs"},
+            "applied": {"managed": [["storage-driver"]]},
+        }
+        decision = decide(_seen("", **described), _NEW)
+        assert decision.reason is not None
+        assert decision.reason.startswith("storage-driver stays 'vfs'")
+
+
+class TestToDo:
+    def test_a_new_state_is_acted_on(self) -> None:
+        assert _said(_seen(_RESTART), _NEW) == (Action.ACT, Condition.PENDING)
+
+    @pytest.mark.parametrize(
+        ("limit", "action"),
+        [
+            ("none", Action.NOTHING),
+            ("reload", Action.NOTHING),
+            ("restart", Action.ACT),
+            ("migrate", Action.ACT),
+        ],
+    )
+    def test_max_impact_holds_a_new_state(self, limit: str, action: Action) -> None:
+        seen = _seen(f'{_RESTART}[policy]\nmax-impact = "{limit}"')
+        decision = decide(seen, _NEW)
+        assert (decision.action, decision.condition) == (action, Condition.PENDING)
+        if action is Action.NOTHING:
+            assert decision.reason == f"it takes a restart, and policy.max-impact is {limit}"
+
+    @pytest.mark.parametrize(
+        ("text", "limit", "action"),
+        [
+            (_RELOAD, "none", Action.NOTHING),
+            (_RELOAD, "reload", Action.ACT),
+            (_RESTART, "reload", Action.NOTHING),
+            (_RESTART, "restart", Action.ACT),
+        ],
+    )
+    def test_drift_max_impact_holds_the_undoing_of_drift(
+        self, text: str, limit: str, action: Action
+    ) -> None:
+        seen = _seen(f'{text}[policy]\ndrift-max-impact = "{limit}"')
+        assert _said(seen, _OLD) == (action, Condition.PENDING)
+
+    def test_drift_is_only_reported_where_policy_says_so(self) -> None:
+        decision = decide(_seen(f'{_RELOAD}[policy]\non-drift = "report"'), _OLD)
+        assert (decision.action, decision.condition) == (Action.NOTHING, Condition.DRIFTED)
+        assert decision.reason == "the host differs in debug"
+
+    def test_an_operators_word_goes_over_every_limit(self) -> None:
+        policy = '[policy]\nmax-impact = "none"\ndrift-max-impact = "none"\non-drift = "report"'
+        for new in (True, False):
+            asked = Standing(
+                new=new, asked=True, failure="before", held=True, degraded="the way back failed"
+            )
+            assert _said(_seen(_RESTART + policy), asked) == (Action.ACT, Condition.PENDING)
+
+    @pytest.mark.parametrize(
+        ("standing", "condition", "reason"),
+        [
+            (Standing(new=True, failure="it failed"), Condition.REJECTED, "it failed"),
+            (Standing(new=True, held=True), Condition.REJECTED, "rolled back by operator"),
+            (Standing(new=True, degraded="disk full"), Condition.DEGRADED, "disk full"),
+        ],
+    )
+    def test_the_past_holds(self, standing: Standing, condition: Condition, reason: str) -> None:
+        decision = decide(_seen(_RESTART), standing)
+        assert (decision.action, decision.condition) == (Action.NOTHING, condition)
+        assert decision.reason == reason
+
+    def test_nothing_is_begun_while_the_machine_goes_down(self) -> None:
+        asked = Standing(new=True, asked=True)
+        assert _said(_seen(_RESTART, stopping=True), asked) == (Action.NOTHING, Condition.PENDING)
+
+    @pytest.mark.parametrize(
+        ("state", "action"),
+        [
+            ("activating", Action.NOTHING),
+            ("deactivating", Action.NOTHING),
+            ("inactive", Action.ACT),
+            ("failed", Action.ACT),
+        ],
+    )
+    def test_an_engine_on_its_way_is_awaited(self, state: str, action: Action) -> None:
+        seen = _seen(_RESTART, engine="down", unit={"active_state": state})
+        assert _said(seen, _NEW) == (action, Condition.PENDING)
