@@ -18,6 +18,7 @@ __all__ = [
     "clock_time",
     "difference",
     "finding",
+    "headline",
     "plain",
     "progress_line",
     "render",
@@ -74,15 +75,12 @@ def render(document: dict[str, Any], *, width: int = 80, height: int = 23) -> st
 
 
 def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> list[str]:
-    lines = _cut(wrapped(_headline(document), width=width, indent=2), 4)
+    lines = _cut(wrapped(headline(document), width=width, indent=2), 4)
     desired = document.get("desired") or {}
     blocks = [
         ("Applied", _applied(document)),
         ("Desired", _desired(desired)),
-        (
-            "Errors",
-            _capped([finding(error) for error in desired.get("errors", ())], limits["errors"]),
-        ),
+        ("Errors", _errors(document, limits["errors"])),
         ("Progress", _progress(document.get("progress"))),
         ("Last", _last(document, limits["steps"])),
         ("Drifts", _drifts(document.get("drifts") or [], limits["drifts"])),
@@ -184,7 +182,8 @@ def _lines_of(value: object) -> list[str]:
     return [f"| {plain(line)}" for line in lines if line.strip()]
 
 
-def _headline(document: dict[str, Any]) -> str:
+def headline(document: dict[str, Any]) -> str:
+    """Give the first sentence: the one word, and why."""
     first = word(document)
     reason = plain(document.get("reason") or "")
     condition = str(document.get("condition"))
@@ -218,9 +217,19 @@ def _desired(desired: dict[str, Any]) -> list[str]:
     files = [plain(file["path"]) for file in desired.get("files", ())]
     if not files:
         return []
-    digest = f" ({plain(desired['digest'])[:8]})" if desired.get("digest") else ""
+    digest = plain(desired.get("digest") or "")[:8]
+    digest = f" ({digest})" if digest.isalnum() else ""  # that of unusable files is none
     more = f" + {len(files) - 1}" if len(files) > 1 else ""
     return [f"generation {desired.get('generation')}{digest}, {files[-1]}{more}"]
+
+
+def _errors(document: dict[str, Any], limit: int) -> list[str]:
+    desired = document.get("desired") or {}
+    lines = [finding(error) for error in desired.get("errors", ())]
+    if lines == [plain(document.get("reason") or "")]:
+        return []  # the first line says it
+    left = len(lines) - limit
+    return [*lines[:limit], f"({left} more: dockcfgctl status --json)"] if left > 0 else lines
 
 
 def _progress(progress: dict[str, Any] | None) -> list[str]:
@@ -253,11 +262,6 @@ def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:
     lines = [line for drift in drifts[:limit] for line in difference(drift)]
     left = len(drifts) - limit
     return [*lines, f"and {left} more: dockcfgctl plan"] if left > 0 else lines
-
-
-def _capped(lines: list[str], limit: int) -> list[str]:
-    left = len(lines) - limit
-    return [*lines[:limit], f"({left} more: dockcfgctl status --json)"] if left > 0 else lines
 
 
 def _steps(steps: list[dict[str, Any]], limit: int) -> list[str]:

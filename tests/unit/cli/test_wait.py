@@ -30,13 +30,20 @@ def run(
 
 @pytest.mark.parametrize(
     ("case", "code"),
-    [("in-sync", 0), ("unmanaged", 0), ("rejected-refused", 1), ("degraded", 1), ("drifted", 4)],
+    [
+        ("in-sync", 0),
+        ("unmanaged", 0),
+        ("rejected-refused", 1),
+        ("degraded", 1),
+        ("drifted", 4),
+        ("pending-engine-stopped", 4),
+    ],
 )
 def test_a_verdict_that_is_there_ends_it_at_once(case: str, code: int) -> None:
     console, daemon = Console(), Daemon(living(golden("status", case)))
     assert run(console, daemon) == code
     assert daemon.calls == []
-    assert console.out.startswith(f"{case.partition('-r')[0]}: ")
+    assert console.out.startswith(f"{golden('status', case)['condition']}: ")
     assert console.out.count("\n") == 1
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
-from dockcfgd.cli.text import render
+from dockcfgd.cli.text import headline
 from dockcfgd.cli.verbs.rollback import generation
 from dockcfgd.model.errors import BusFailure
 
@@ -133,9 +133,15 @@ def _look(
         return document, published.EXIT_STOPPED
     if number is not None:
         return document, _verdict_on(number, document, read_history)
-    if document["condition"] == "pending" or document["phase"] != "idle":
+    if document["phase"] != "idle" or (document["condition"] == "pending" and _open(document)):
         return document, None
     return document, published.exit_code(document)
+
+
+def _open(document: dict[str, Any]) -> bool:
+    """Whether the files wait, and not something about a host that they are in force on."""
+    not_looked_at = str(document.get("reason")).startswith(published.NOT_LOOKED_AT)
+    return not_looked_at or document["desired"]["generation"] != document["applied"]["generation"]
 
 
 def _verdict_on(
@@ -163,6 +169,6 @@ def _print(
     if arguments.json:
         screen.out(json.dumps(document, indent=2))
     else:
-        screen.out(render(document, width=screen.width).partition("\n")[0])
+        screen.out(headline(document))
     if code == EXIT_TIMEOUT:
         screen.note(f"dockcfgctl: no verdict within {arguments.timeout:g} s")
