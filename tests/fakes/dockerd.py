@@ -37,6 +37,7 @@ LOG_DRIVERS = {
 _AUTOMATIC = ("overlay2", "fuse-overlayfs", "btrfs", "zfs", "vfs")
 _STORE_FILE = ".store"
 _KILLED = 137
+_FAREWELL_SECONDS = 5.0
 _LOST = 255
 
 
@@ -63,6 +64,7 @@ class Process:
     driver: str
     store: int
     events: list[dict[str, str]] = field(default_factory=list)
+    subscribers: int = 0
 
     @property
     def live_restore(self) -> bool:
@@ -144,6 +146,9 @@ class Dockerd:
     def stop(self) -> None:
         """End the process in order; its containers too, unless live-restore is in force."""
         process = self._running()
+        if process.subscribers and self.release >= EngineVersion(23, 0):
+            # Newer engines give clients that listen to events some time to leave.
+            self.clock.sleep(_FAREWELL_SECONDS)
         if not process.live_restore:
             for container in self.containers():
                 if container.alive:

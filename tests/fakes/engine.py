@@ -93,7 +93,11 @@ class FakeEngine(_Served):
     @contextlib.contextmanager
     def reload_events(self) -> Iterator[FakeReloadEvents]:
         process = self._process("subscribe to the engine's events")
-        yield FakeReloadEvents(process, self._dockerd, self._dockerd.clock)
+        process.subscribers += 1
+        try:
+            yield FakeReloadEvents(process, self._dockerd, self._dockerd.clock)
+        finally:
+            process.subscribers -= 1
 
 
 class FakeReloadEvents:
