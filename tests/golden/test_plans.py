@@ -15,14 +15,13 @@ import pytest
 from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
-from dockcfgd.model import steps as do
-from dockcfgd.model.files import Tag
 from dockcfgd.model.host import HostState
 from dockcfgd.model.plan import Plan, way_back_from_json, way_back_to_json
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import Applied, empty_target, target_of
 from tests.fakes.files import FakeFiles
 from tests.golden.described_host import applied_of, host_of
+from tests.golden.file_steps import carry_out, files_of
 from tests.golden.plan_text import plan_text
 
 _CASES = sorted(path for path in (Path(__file__).parent / "plans").iterdir() if path.is_dir())
@@ -74,25 +73,11 @@ def test_way_back_leaves_the_files_as_they_were(case: Path) -> None:
     """Do the file steps up to each point, then those of the way back."""
     plan, host = _plan(case)
     for begun in range(len(plan.steps)):
-        files = FakeFiles()
-        for state in (host.daemon_json, host.drop_in):
-            if state.present:
-                files.put(state.path, state.content)
+        files = files_of(host)
         before = files.snapshot()
         for step in plan.steps[: begun + 1]:
-            _do(step, files)
+            carry_out(step, files)
         for back in plan.way_back:
             if back.needed(begun):
-                _do(back.step, files)
+                carry_out(back.step, files)
         assert files.snapshot() == before, f"after step {begun}"
-
-
-def _do(step: object, files: FakeFiles) -> None:
-    match step:
-        case do.WriteFile():
-            fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
-            files.replace(step.path, step.content, expected=step.expected, fresh=fresh)
-        case do.RemoveFile():
-            files.remove(step.path, expected=step.expected)
-        case _:
-            pass
