@@ -2,12 +2,9 @@
 
 Errors that a call may end with, all below `org.dockcfgd1.Error.`:
 
-    InvalidArguments      an argument breaks a limit below
-    InvalidDesiredState   the files cannot be used
-    NotAuthorized         the caller may not do this
-    NotFound              there is no such generation
-    Busy                  too much is waiting already
-    Failed                anything else; the text says what
+    InvalidArguments   an argument breaks a limit below
+    NotAuthorized      the caller may not do this
+    Busy               too much is waiting already
 """
 
 from __future__ import annotations
@@ -22,15 +19,12 @@ __all__ = [
     "BUSY",
     "BUS_NAME",
     "ERROR_PREFIX",
-    "FAILED",
     "INTERFACE",
     "INVALID_ARGUMENTS",
-    "INVALID_DESIRED_STATE",
     "MAX_COMMENT",
     "MAX_FILES",
     "MAX_FILE_BYTES",
     "NOT_AUTHORIZED",
-    "NOT_FOUND",
     "OBJECT_PATH",
     "PREVIOUS_GENERATION",
     "UNKNOWN_METHOD",
@@ -44,11 +38,8 @@ INTERFACE = "org.dockcfgd1.Manager"
 
 ERROR_PREFIX = "org.dockcfgd1.Error."
 INVALID_ARGUMENTS = ERROR_PREFIX + "InvalidArguments"
-INVALID_DESIRED_STATE = ERROR_PREFIX + "InvalidDesiredState"
 NOT_AUTHORIZED = ERROR_PREFIX + "NotAuthorized"
-NOT_FOUND = ERROR_PREFIX + "NotFound"
 BUSY = ERROR_PREFIX + "Busy"
-FAILED = ERROR_PREFIX + "Failed"
 
 UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 

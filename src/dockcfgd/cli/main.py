@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
-    from dockcfgd.adapters.bus import Bus
     from dockcfgd.api.client import Client
     from dockcfgd.cli.preview import NamedFiles, Preview
     from dockcfgd.effects import Effects
@@ -212,21 +211,7 @@ def _connect() -> Client:
     from dockcfgd.api import client, contract
 
     remote = bus.Remote(contract.BUS_NAME, contract.OBJECT_PATH, contract.INTERFACE)
-    return client.Client(bus.Client(_bus(_settings()), remote))
-
-
-def _bus(settings: Settings) -> Bus:
-    """Give a connection that is closed before the process ends.
-
-    One that Python's last collection finds open, with something to send, makes GLib wait for ever.
-    """
-    from atexit import register
-
-    from dockcfgd.adapters.bus import Bus
-
-    bus = Bus(settings.bus_address or None)
-    register(bus.close)
-    return bus
+    return client.Client(bus.Client(bus.Bus(_settings().bus_address or None), remote))
 
 
 def _preview(files: NamedFiles, folder: str) -> Preview:
@@ -244,11 +229,12 @@ def _preview(files: NamedFiles, folder: str) -> Preview:
 
 def _effects(settings: Settings) -> Effects:
     from dockcfgd.adapters.assembly import host_effects
+    from dockcfgd.adapters.bus import Bus
     from dockcfgd.adapters.clock import SystemClock
     from dockcfgd.model.errors import BusFailure
 
     try:
-        bus = _bus(settings)
+        bus = Bus(settings.bus_address or None)
     except BusFailure as failure:
         return _effects_without_bus(settings, failure.text)
     return host_effects(settings, bus, SystemClock())

@@ -31,20 +31,17 @@ class Screen:
     @classmethod
     def of_process(cls) -> Screen:
         """Give the process's own; what its locale cannot write comes out escaped."""
+        # A descriptor that was closed by who started us is no stream at all.
+        sys.stdin = sys.stdin or _nowhere("r")
+        sys.stdout = sys.stdout or _nowhere("w")
+        sys.stderr = sys.stderr or _nowhere("w")
         ascii_only = _ascii_only(os.environ)
         for stream in (sys.stdout, sys.stderr):
-            if stream is None:
-                continue
             if ascii_only:
                 stream.reconfigure(encoding="ascii", errors="backslashreplace")  # type: ignore[union-attr]
             else:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        return cls(
-            stdin=sys.stdin or _nowhere("r"),
-            stdout=sys.stdout or _nowhere("w"),
-            stderr=sys.stderr or _nowhere("w"),
-            environment=os.environ,
-        )
+        return cls(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environment=os.environ)
 
     @property
     def terminal(self) -> bool:
