@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dockcfgd.model import steps as do
@@ -99,7 +99,6 @@ def _cases(draw: st.DrawFn) -> _Case:
 
 
 @given(_cases())
-@settings(deadline=None)
 def test_the_files_end_as_wanted_and_foreign_keys_as_they_were(case: _Case) -> None:
     plan, files = case.plan, case.files()
     if plan.refusals:
@@ -127,7 +126,6 @@ def test_the_files_end_as_wanted_and_foreign_keys_as_they_were(case: _Case) -> N
 
 
 @given(_cases())
-@settings(deadline=None)
 def test_a_second_look_finds_nothing_to_write(case: _Case) -> None:
     plan, files = case.plan, case.files()
     if plan.refusals:
@@ -141,7 +139,6 @@ def test_a_second_look_finds_nothing_to_write(case: _Case) -> None:
 
 
 @given(_cases())
-@settings(deadline=None)
 def test_the_way_back_leads_to_the_old_files_from_every_step(case: _Case) -> None:
     plan = case.plan
     before = case.files().snapshot()
@@ -156,7 +153,6 @@ def test_the_way_back_leads_to_the_old_files_from_every_step(case: _Case) -> Non
 
 
 @given(_cases())
-@settings(deadline=None)
 def test_the_way_back_may_be_begun_again_after_a_crash(case: _Case) -> None:
     plan = case.plan
     before = case.files().snapshot()
@@ -171,7 +167,6 @@ def test_the_way_back_may_be_begun_again_after_a_crash(case: _Case) -> None:
 
 
 @given(_cases())
-@settings(deadline=None)
 def test_no_action_is_heavier_than_the_impact(case: _Case) -> None:
     plan = case.plan
     kinds = {type(step) for step in plan.steps}
