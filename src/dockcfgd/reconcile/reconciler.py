@@ -122,17 +122,24 @@ class Reconciler:
         for request in pending:
             match request:
                 case Apply():
-                    self._guarded(lambda one=request: self._pass(one))  # type: ignore[misc]
+                    done = self._guarded(lambda one=request: self._pass(one))  # type: ignore[misc]
+                    self._tell_end(request, done=done)
                 case Rollback():
-                    self._guarded(lambda one=request: self._roll_back(one))  # type: ignore[misc]
+                    done = self._guarded(lambda one=request: self._roll_back(one))  # type: ignore[misc]
+                    self._tell_end(request, done=done)
                 case PlanRequest():
                     self._guarded(lambda one=request: self._answer_plan(one))  # type: ignore[misc]
                 case Look() | Stop():
                     pass
         return False
 
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """Run one piece of work.
+    def _tell_end(self, request: Apply | Rollback, *, done: bool) -> None:
+        """Tell who waits for a request that it could not be served."""
+        if not done:
+            self._finished(request.transaction, str(Verdict.DEGRADED))
+
+    def _guarded(self, act: Callable[[], None]) -> bool:
+        """Run one piece of work; whether it came to its end.
 
         Whatever goes wrong with it becomes the status, not the end of the daemon.
         """
@@ -150,6 +157,9 @@ class Reconciler:
             if self._open is not None:
                 self._open = None
                 self._guarded(lambda: self._take_back(reason))
+        else:
+            return True
+        return False
 
     # -- recovery ---------------------------------------------------------------------------
 
@@ -320,6 +330,7 @@ class Reconciler:
             plan,
             generation=generation,
             commit_action=commit.to_json(),
+            invocation=host.unit.invocation_id,
             now=self._effects.clock.now(),
         )
         self._open = transaction
@@ -461,6 +472,8 @@ class Reconciler:
                 content=content,
                 now=self._effects.clock.now(),
             )
+            in_force, since = self._history.applied_generation()
+            self._show(applied_generation=in_force, applied_at=since)
             self._settle(Condition.REJECTED, "rolled back by operator")
             verdict = str(Verdict.APPLIED)
         self._finished(request.transaction, verdict)
