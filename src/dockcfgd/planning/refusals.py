@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.engines import log_options, storage_options
+from dockcfgd.engine_keys.table import storage_affecting
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
@@ -43,6 +44,7 @@ def refusals_of(
     return (
         *_unit(host),
         *_flag_conflicts(target, host),
+        *_past_daemon_json(target, host),
         *_contradictions(document, host),
         *_options(document, host),
         *(_storage(document, drifts, host, storage) if impact is Impact.MIGRATE else ()),
@@ -102,6 +104,30 @@ def _flag_conflicts(target: Target, host: HostState) -> Iterable[Finding]:
             " the engine does not start with a key"
             " set both ways, even to the same value",
             hint=f"leave {flag.key} out of the desired state, or take the flag out of {place}",
+        )
+
+
+def _past_daemon_json(target: Target, host: HostState) -> Iterable[Finding]:
+    """Refuse a drop-in that changes by a flag or variable where images and containers lie."""
+    base = len(launch_of(host).flags)
+    for flag in parse_flags(planned_arguments(target, host))[base:]:
+        if flag.text.startswith("--config-file"):
+            yield Finding(
+                key="service.arguments",
+                message=f"{flag.text} would lead the engine past the daemon.json in use",
+                hint="leave it out; a unit of your own may name another file",
+            )
+        elif storage_affecting(flag.key) and not flag.text.startswith("--feature"):
+            yield Finding(
+                key="service.arguments",
+                message=f"{flag.text} could hide every image and container of this host",
+                hint=f"set engine.{flag.key} instead, where such a change is checked",
+            )
+    if target.drop_in is not None and f"{_BEATS_FILE}=".encode() in target.drop_in:
+        yield Finding(
+            key="service.environment",
+            message=f"{_BEATS_FILE} could hide every image and container of this host",
+            hint="set engine.storage-driver instead, where such a change is checked",
         )
 
 
