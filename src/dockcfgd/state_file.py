@@ -26,7 +26,7 @@ _MIGRATIONS = (
     CREATE TABLE transactions (
         id TEXT PRIMARY KEY, generation INTEGER NOT NULL, impact TEXT NOT NULL, steps TEXT NOT NULL,
         way_back TEXT NOT NULL, commit_action TEXT NOT NULL, started REAL NOT NULL, finished REAL,
-        verdict TEXT, reason TEXT
+        verdict TEXT, reason TEXT, invocation TEXT NOT NULL
     );
     CREATE TABLE step_log (
         number INTEGER PRIMARY KEY, txn TEXT NOT NULL, direction TEXT NOT NULL,

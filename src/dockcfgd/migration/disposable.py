@@ -4,7 +4,8 @@ Before it, each is committed and described in a file of its own, and a container
 started takes its volumes too, so that they are in use. After it, each is created and started again
 under its name; it takes the volumes from that container, which leaves unnamed ones unnamed: they
 still go when it ends. FOLDER holds ID12.json for each, and restored.json, the present IDs by the
-old ones, so that none is brought back twice.
+old ones, so that none is brought back twice. FOLDER/again is the folder of a further stop, the one
+on the way back: what is in it is brought back with the rest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["bring_back", "drop_holders", "keep", "kept", "pending"]
 
 _RECORD = "restored.json"
+_AGAIN = "again"
 _PURPOSE = "running"
 
 
@@ -64,8 +66,9 @@ def kept(folder: str) -> list[tuple[Document, str]]:
 
 
 def _contents(folder: str) -> list[tuple[Document, str]]:
-    names = sorted(path.name for path in Path(folder).glob("*.json") if path.name != _RECORD)
-    contents = [read_document(folder, name) for name in names]
+    paths = [*Path(folder).glob("*.json"), *Path(folder, _AGAIN).glob("*.json")]
+    names = [path.relative_to(folder) for path in sorted(paths) if path.name != _RECORD]
+    contents = [read_document(folder, str(name)) for name in names]
     return [(table(content, "inspect"), text(content, "image")) for content in contents]
 
 

@@ -43,13 +43,14 @@ _DISPOSABLE_SURVIVE = EngineVersion(26, 0)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The tables of the desired state that steer a plan, and a name for what it puts on disk."""
+    """The tables of the desired state that steer a plan, and names for what it puts on disk."""
 
     policy: Policy = field(default_factory=Policy)
     verify: Verify = field(default_factory=Verify)
     backup: Backup = field(default_factory=Backup)
     storage: Storage = field(default_factory=Storage)
     name: str = ""
+    kept_in: str = "/var/lib/dockcfgd/kept"
 
 
 def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
@@ -145,7 +146,7 @@ class _Draft:
             self._write_json(bridge)
             self.steps.append(do.ReloadEngine(reload_expectations(bridge), RELOAD_SECONDS))
         if disposable and not (self.bridged and self._disposable_survive()):
-            kept = f"/var/lib/dockcfgd/kept/{self.rules.name}"
+            kept = f"{self.rules.kept_in}/{self.rules.name}"
             self.steps.append(do.KeepDisposable(kept))
         final = copy.deepcopy(self.target.document or {})
         switch_off = self.bridged and leaves.get(final, _LIVE_RESTORE) is not True

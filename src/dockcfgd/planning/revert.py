@@ -50,6 +50,10 @@ def way_back(
         settle=verify.settle,
         containers=True,
     )
+    kept = _kept(steps)
+    if heavy is not None and kept:
+        # They were brought back once already, and the stop on the way back would end them again.
+        back.append(BackStep(do.KeepDisposable(f"{kept}/again"), heavy))
     if heavy is not None:
         back.append(BackStep(do.StopEngine(stop_timeout()), heavy))
     back += [
@@ -203,13 +207,14 @@ def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
 
 
 def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
-    kept = next((step.folder for step in steps if isinstance(step, do.KeepDisposable)), "")
-    stop = _first(steps, do.BackUpContainers)
-    if stop is not None:
-        first = steps[stop]
-        folder = (
-            f"{first.directory}/{first.backup}" if isinstance(first, do.BackUpContainers) else ""
-        )
-        return [BackStep(do.ResumeContainers(folder), stop)]
+    kept = _kept(steps)
+    for index, step in enumerate(steps):
+        if isinstance(step, do.BackUpContainers):
+            folder = f"{step.directory}/{step.backup}/disposable"
+            return [BackStep(do.ResumeContainers(folder), index)]
     restart = _first(steps, do.KeepDisposable, do.RestartEngine)
     return [] if restart is None else [BackStep(do.ResumeContainers(kept), restart)]
+
+
+def _kept(steps: Sequence[do.Step]) -> str:
+    return next((step.folder for step in steps if isinstance(step, do.KeepDisposable)), "")

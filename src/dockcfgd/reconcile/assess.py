@@ -120,7 +120,7 @@ def assess(
         return _with(seen, checks=checks)
     if desired is None and not applied.managed and not applied.owns_drop_in:
         return _with(seen, checks=checks)
-    rules = _rules(desired, name)
+    rules = _rules(desired, settings, name)
 
     def wanted() -> Target:
         return empty_target(host, applied) if desired is None else target_of(desired, host, applied)
@@ -142,7 +142,7 @@ def assess_rollback(
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
         return seen
-    rules = Rules(name=name)
+    rules = _rules(None, settings, name)
     return _planned(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
@@ -165,15 +165,17 @@ def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
     return host, ""
 
 
-def _rules(desired: DesiredState | None, name: str) -> Rules:
+def _rules(desired: DesiredState | None, settings: Settings, name: str) -> Rules:
+    kept_in = f"{settings.state_dir}/kept"
     if desired is None:
-        return Rules(name=name)
+        return Rules(name=name, kept_in=kept_in)
     return Rules(
         policy=desired.policy,
         verify=desired.verify,
         backup=desired.backup,
         storage=desired.storage,
         name=name,
+        kept_in=kept_in,
     )
 
 
@@ -208,11 +210,14 @@ def _placed(seen: Assessment, finding: Finding) -> Finding:
     """Give a finding about a key the file and line of that key."""
     if finding.file or not finding.key or seen.desired is None:
         return finding
-    parts = tuple(finding.key.replace('"', "").split("."))
-    for length in range(len(parts), 0, -1):
-        for first in ("engine", "engine-extra"):
-            source = seen.desired.sources.get((first, *parts[1:length]))
-            if source is not None and length > 1:
+    top, *below = finding.key.replace('"', "").split(".")
+    tops = ("engine", "engine-extra") if top == "engine" else (top,)
+    # A key of daemon.json may be foreign: then nothing in the files names it.
+    least = 1 if top == "engine" else 0
+    for length in range(len(below), least - 1, -1):
+        for first in tops:
+            source = seen.desired.sources.get((first, *below[:length]))
+            if source is not None:
                 return Finding(finding.message, source.file, source.line, finding.key, finding.hint)
     return finding
 

@@ -210,7 +210,9 @@ class Reconciler:
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
         generation = self._generation(seen, decision, request)
-        self._show_seen(seen, generation)
+        news = seen.digest != self._status.digest or decision.action is Action.ACT
+        # In one step with the inputs: what is new must never show under the old condition.
+        self._show_seen(seen, generation, phase=Phase.PLANNING if news else self._status.phase)
         verdict = self._follow(seen, decision, generation, name, request)
         if request is not None:
             self._finished(request.transaction, verdict)
@@ -402,16 +404,16 @@ class Reconciler:
         """Say how things stand after a transaction, with a fresh look at the host."""
         applied = self._history.applied()
         seen = assess(self._effects, self._settings, applied)
-        self._show_seen(seen, self._history.newest().number)
+        self._show_seen(seen, self._history.newest().number, phase=self._status.phase)
         if verdict is Verdict.APPLIED and commit.held:
             self._settle(Condition.REJECTED, "rolled back by operator")
         elif verdict is Verdict.APPLIED:
             decision = decide(seen, self._standing(seen, asked=False))
-            if decision.action is Action.REFUSE:
-                self.enqueue(Look("the files changed meanwhile"))
-            self._settle(decision.condition, decision.reason)
-            if decision.action is Action.ACT:
+            if decision.action in {Action.REFUSE, Action.ACT}:
                 self.enqueue(Look("something changed meanwhile"))
+                self._settle(Condition.PENDING, "something changed meanwhile")
+            else:
+                self._settle(decision.condition, decision.reason)
             directory = seen.desired.backup.directory if seen.desired else ""
             if directory and seen.desired:
                 archive.prune(directory, keep=seen.desired.backup.keep, in_use=())
@@ -502,9 +504,10 @@ class Reconciler:
             self._status = status
             self._publish(status)
 
-    def _show_seen(self, seen: Assessment, generation: int) -> None:
+    def _show_seen(self, seen: Assessment, generation: int, *, phase: Phase) -> None:
         in_force, since = self._history.applied_generation()
         self._show(
+            phase=phase,
             generation=generation,
             digest=seen.digest,
             files=tuple(
@@ -549,7 +552,7 @@ class Reconciler:
         last = LastTransaction(
             transaction.id, generation, None, impact, None, transaction.started, None
         )
-        self._show(last=last, phase=Phase.APPLYING)
+        self._show(last=last, phase=Phase.APPLYING, reason=None)
 
     def _finish_last(
         self, transaction: OpenTransaction, verdict: Verdict, reason: str | None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError, StaleFile, StateFileFailure, StepFailed
 from dockcfgd.model.status import Phase, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.perform import perform
 
@@ -80,8 +81,15 @@ class Executor:
         if transaction.proven:
             return self.run(transaction)
         reason = "dockcfgd was interrupted in the middle of the change"
-        outcomes = dict(transaction.outcomes)
-        return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=False)
+        begun, outcomes = transaction.begun, dict(transaction.outcomes)
+        if begun >= 0 and self._started_anew(transaction):
+            begun = max(begun, _start_of_engine(transaction.steps))
+        return self._go_back(transaction, begun, outcomes, reason=reason, blame=False)
+
+    def _started_anew(self, transaction: OpenTransaction) -> bool:
+        """Tell whether the engine may have read the files that were half written."""
+        unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        return not unit.running or unit.invocation_id != transaction.invocation
 
     def take_back(self, transaction: OpenTransaction, *, reason: str, blame: bool) -> Ending:
         """Go the way back of a transaction as the journal has it, whatever it was that failed."""
@@ -98,8 +106,9 @@ class Executor:
         blame: bool,
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
+        first = _restarted(transaction)
         for position, back in enumerate(transaction.way_back):
-            if not back.needed(begun):
+            if position < first or not back.needed(begun):
                 continue
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
@@ -108,6 +117,8 @@ class Executor:
                 if str(edited) not in reason:
                     reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
+                if isinstance(back.step, do.KeepDisposable):
+                    continue  # an engine that serves no more has nothing left to keep
                 return Ending(
                     Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame
                 )
@@ -151,6 +162,25 @@ class Executor:
         except StateFileFailure:
             if direction == FORWARD:
                 raise
+
+
+def _start_of_engine(steps: tuple[do.Step, ...]) -> int:
+    heavy = (do.RestartEngine, do.StopEngine)
+    return next((at for at, step in enumerate(steps) if isinstance(step, heavy)), -1)
+
+
+def _restarted(transaction: OpenTransaction) -> int:
+    """Give where the way back goes on after a crash: behind its start of the engine, if done.
+
+    Until then it begins anew, as somebody else may have started the engine. From then on a further
+    stop would end what was brought back already.
+    """
+    starts = [
+        at
+        for at, back in enumerate(transaction.way_back)
+        if isinstance(back.step, do.StartEngine) and at in transaction.undone
+    ]
+    return starts[-1] + 1 if starts else 0
 
 
 def _phase(step: do.Step, direction: str) -> Phase:

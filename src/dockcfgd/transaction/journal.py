@@ -29,7 +29,8 @@ class OpenTransaction:
     Its plan as stored, how far it got, the outcomes of its steps by kind.
 
     `begun` is the index of the last forward step that has begun (-1: none), `completed` how many of
-    them are done, `returning` whether the way back has begun.
+    them are done, `returning` whether the way back has begun, `undone` its steps that are done.
+    `invocation` is the engine's one before it.
     """
 
     id: str
@@ -39,9 +40,11 @@ class OpenTransaction:
     way_back: tuple[BackStep, ...]
     commit_action: dict[str, Json]
     started: float
+    invocation: str
     begun: int = -1
     completed: int = 0
     returning: bool = False
+    undone: frozenset[int] = frozenset()
     outcomes: dict[str, Json] = field(default_factory=dict)
 
     @property
@@ -68,13 +71,14 @@ class Journal:
         *,
         generation: int,
         commit_action: dict[str, Json],
+        invocation: str,
         now: float,
     ) -> OpenTransaction:
         """Store a transaction and its way back before its first effect."""
         with self._state.write() as connection:
             connection.execute(
                 "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action,"
-                " started) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " started, invocation) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity,
                     generation,
@@ -83,6 +87,7 @@ class Journal:
                     json.dumps(way_back_to_json(plan.way_back)),
                     json.dumps(commit_action),
                     now,
+                    invocation,
                 ),
             )
         return OpenTransaction(
@@ -93,6 +98,7 @@ class Journal:
             way_back=plan.way_back,
             commit_action=commit_action,
             started=now,
+            invocation=invocation,
         )
 
     def begin(
@@ -133,7 +139,7 @@ class Journal:
         row = rows[0]
         steps: tuple[Step, ...] = tuple(from_json(step) for step in json.loads(row["steps"]))
         log = self._state.rows("SELECT * FROM step_log WHERE txn = ? ORDER BY number", row["id"])
-        returning = any(entry["direction"] == BACK for entry in log)
+        back = [entry for entry in log if entry["direction"] == BACK]
         log = [entry for entry in log if entry["direction"] == FORWARD]
         outcomes: dict[str, Json] = {}
         for entry in log:
@@ -148,9 +154,11 @@ class Journal:
             way_back=way_back_from_json(json.loads(row["way_back"])),
             commit_action=json.loads(row["commit_action"]),
             started=row["started"],
+            invocation=row["invocation"],
             begun=max((entry["position"] for entry in log), default=-1),
             completed=len(finished),
-            returning=returning,
+            returning=bool(back),
+            undone=frozenset(entry["position"] for entry in back if entry["state"] == "done"),
             outcomes=outcomes,
         )
 

@@ -5,13 +5,12 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from dockcfgd.migration import folders, operations
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import FileFailure, StepFailed, SystemdFailure
+from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.planning import judge
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["perform"]
 
+_COMING_UP = frozenset({"activating", "failed"})
+_NOTHING_KEPT = "/nonexistent"
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
@@ -91,6 +92,10 @@ def _folder(step: do.BackUpImages | do.BackUpContainers | do.RestoreStorage) -> 
 
 
 def _reload(step: do.ReloadEngine, effects: Effects) -> None:
+    if effects.systemd.unit(DOCKER_SERVICE).active_state in _COMING_UP:
+        # It fell or never came up; what it reads at its start are the same values.
+        _job(effects, JobVerb.START, step.timeout)
+        return
     with effects.engine.reload_events() as events:
         result = effects.systemd.run_job(JobVerb.RELOAD, DOCKER_SERVICE, timeout=step.timeout)
         if not result.good:
@@ -142,16 +147,5 @@ def _stop(effects: Effects, timeout: float) -> None:
 
 def _resume(step: do.ResumeContainers, effects: Effects, outcomes: Mapping[str, Json]) -> Json:
     running = outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
-    folder, back_up = step.folder, "BackUpContainers" in outcomes or "BackUpImages" in outcomes
-    missing = operations.resume(
-        effects.access,
-        running=running,
-        folder=f"{folder}/disposable" if back_up else folder or "/nonexistent",
-    )
-    if folder:
-        try:
-            operations.clean_up_old_engine(effects.access, folder=folder)
-        except FileFailure as failure:
-            if failure.errno != errno.ENOENT:
-                raise
-    return list(missing)
+    folder = step.folder or _NOTHING_KEPT
+    return list(operations.resume(effects.access, running=running, folder=folder))
