@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from dockcfgd.effects import Effects
+from dockcfgd.planning.target import Applied
+from dockcfgd.reconcile.assess import Assessment, assess
+from dockcfgd.settings import Settings
+from tests.fakes.host import FakeHost
+
+
+def _assessed(host: FakeHost, text: str | None) -> Assessment:
+    if text is not None:
+        host.files.put("/etc/dockcfgd/conf.toml", text)
+    effects = Effects(
+        files=host.files,
+        systemd=host.systemd,
+        engine=host.engine,
+        containers=host.containers,
+        images=host.images,
+        networks=host.networks,
+        clock=host.clock,
+        validator=host.validator,
+    )
+    return assess(effects, Settings(), Applied(), name="T1")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ('\n[engine]\nhosts = ["fd://"]', "engine.hosts", 3),
+        ('[engine]\n\nlog-opts = { "no-such" = "1" }', "engine.log-opts.no-such", 3),
+        ('[engine-extra]\ndebug = true\n\nhosts = ["fd://"]', "engine.hosts", 4),
+        ('[service]\n\narguments = ["--data-root=/x"]', "service.arguments", 3),
+        ('[service.environment]\nDOCKER_DRIVER = "vfs"', "service.environment", 1),
+    ],
+)
+def test_what_the_host_bars_has_its_file_and_line(text: str, key: str, line: int) -> None:
+    seen = _assessed(FakeHost(), text)
+    places = {(one.key, one.file, one.line) for one in seen.findings}
+    assert (key, "/etc/dockcfgd/conf.toml", line) in places
+
+
+def test_a_foreign_key_that_a_new_value_bars_is_named_without_a_line() -> None:
+    host = FakeHost(daemon_json='{"log-opts": {"max-size": "1m"}}')
+    (finding,) = _assessed(host, '[engine]\nlog-driver = "journald"').findings
+    assert (finding.key, finding.file) == ("engine.log-opts.max-size", None)
+
+
+def test_all_rings_are_run_where_the_host_can_be_asked() -> None:
+    seen = _assessed(FakeHost(), "[engine]\ndebug = true")
+    assert not seen.findings
+    assert {check.name: check.run for check in seen.checks} == {
+        "schema": True,
+        "the engine's own rules": True,
+        "dockerd --validate": True,
+    }
+
+
+def test_no_file_and_nothing_owned_is_nothing_to_plan() -> None:
+    seen = _assessed(FakeHost(), None)
+    assert (seen.desired, seen.plan, seen.digest) == (None, None, "none")
+
+
+def test_a_daemon_json_that_is_no_json_is_named() -> None:
+    host = FakeHost()
+    host.files.put("/etc/docker/daemon.json", "{")
+    (finding,) = _assessed(host, "[engine]\ndebug = true").findings
+    assert finding.file == "/etc/docker/daemon.json"
+    assert "is not valid JSON" in finding.message
+
+
+def test_what_is_wrong_has_a_digest_that_changes_with_it() -> None:
+    digests = {
+        _assessed(FakeHost(), text).digest
+        for text in ("[engin]", "[engine]\ndebgu = true", "[engine]\ndebug = 1")
+    }
+    assert len(digests) == 3
+    assert all(digest.startswith("invalid-") for digest in digests)
