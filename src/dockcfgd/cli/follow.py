@@ -125,7 +125,8 @@ class _Following:
         for step in ended[self._told :]:
             self._tell(step_line(step))
         self._told = max(self._told, len(ended))
-        return last.get("verdict") is not None
+        # Idle too: whoever asks for the status next must not find a change under way.
+        return last.get("verdict") is not None and document.get("phase") == "idle"
 
     def outcome(self, verdict: str = "") -> Outcome:
         """Give the end as seen, or under `verdict` where the status does not have it."""
