@@ -102,11 +102,8 @@ class EngineConnections:
         connection = self._connection(request.what, limit=request.limit)
         with contextlib.closing(connection):
             with _translated(request.what):
-                if request.body is None:
-                    connection.request(request.method, url)
-                else:
-                    headers = {"Content-Type": "application/json"}
-                    connection.request(request.method, url, json.dumps(request.body), headers)
+                with _closed_early():
+                    _send(connection, request, url)
                 response = connection.getresponse()
             _refuse_error(response, request.what)
             yield response
@@ -266,9 +263,17 @@ def _translated(
 
 @contextlib.contextmanager
 def _closed_early() -> Iterator[None]:
-    """Let the answer be read of an engine that refused an upload before its end."""
+    """Let the answer be read of an engine that refused a request before its end."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         yield
+
+
+def _send(connection: http.client.HTTPConnection, request: Request, url: str) -> None:
+    if request.body is None:
+        connection.request(request.method, url)
+    else:
+        headers = {"Content-Type": "application/json"}
+        connection.request(request.method, url, json.dumps(request.body), headers)
 
 
 def _refuse_error(response: http.client.HTTPResponse, what: str) -> None:
