@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.host import HostState
 from dockcfgd.model.plan import Plan, way_back_from_json, way_back_to_json
+from dockcfgd.model.steps import Step
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import Applied, empty_target, target_of
 from tests.fakes.files import FakeFiles
@@ -81,3 +83,10 @@ def test_way_back_leaves_the_files_as_they_were(case: Path) -> None:
             if back.needed(begun):
                 carry_out(back.step, files)
         assert files.snapshot() == before, f"after step {begun}"
+
+
+def test_every_kind_of_step_is_in_some_plan() -> None:
+    plans = [_plan(case)[0] for case in _CASES]
+    seen = {type(step) for plan in plans for step in plan.steps}
+    seen |= {type(back.step) for plan in plans for back in plan.way_back}
+    assert seen == set(get_args(Step))
