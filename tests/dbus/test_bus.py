@@ -54,6 +54,17 @@ def test_a_mute_peer_costs_no_more_than_the_time_limit(bus: Bus, fake: FakeSyste
     assert e.value.name == TIMED_OUT
 
 
+def test_a_peer_that_does_not_even_say_what_it_is(bus: Bus, fake: FakeSystemd) -> None:
+    begin = time.monotonic()
+    with fake.frozen(), pytest.raises(BusFailure) as failure:
+        bus.call(MANAGER, "Reload", timeout=0.3)
+    assert time.monotonic() - begin < 1.5
+    assert failure.value.name == TIMED_OUT
+    with fake.frozen(), pytest.raises(BusFailure):
+        bus.properties(MANAGER, timeout=0.3)
+    assert time.monotonic() - begin < 3
+
+
 def test_an_error_keeps_its_name_and_words(bus: Bus, fake: FakeSystemd) -> None:
     fake.rules(errors={"Reload": "org.example.Strange"})
     with pytest.raises(BusFailure) as failure:

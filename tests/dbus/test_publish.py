@@ -13,6 +13,7 @@ import pytest
 
 from dockcfgd.adapters.bus import (
     OWNER_CHANGED,
+    TIMED_OUT,
     Bus,
     Client,
     Invocation,
@@ -116,6 +117,17 @@ def test_calls_and_answers(trial: Trial, other: Bus, loop: Loop) -> None:
     assert nothing is None
     assert two == (4, "four")
     assert trial.handled == ["Echo", "Nothing", "Two"]
+
+
+def test_a_service_that_stands_still_costs_no_more_than_the_time_limit(
+    trial: Trial, other: Bus
+) -> None:
+    begin = time.monotonic()
+    with pytest.raises(BusFailure) as failure:
+        other.call(REMOTE, "Nothing", timeout=0.3)
+    assert failure.value.name == TIMED_OUT
+    assert time.monotonic() - begin < 2
+    assert trial.handled == []
 
 
 def test_errors_have_their_own_names(trial: Trial, other: Bus, loop: Loop) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -150,6 +151,15 @@ class FakeSystemd:
     def come_back(self) -> None:
         """Come back under a new unique name, as systemd does when it executes itself anew."""
         self._tell("come-back", None)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the process meanwhile; it keeps its name and answers nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     @property
     def _input(self) -> IO[str]:

@@ -44,6 +44,7 @@ _RATE_LIMITED = "org.freedesktop.DBus.Error.LimitsExceeded"
 _RELOAD_TIMEOUT = 120.0  # the answer comes after all generators ran and all units were read
 _RELOAD_PATIENCE = 30.0
 _SLICE = 1.0  # how often a wait attends to the daemon's watchdog
+_BRIEFLY = 0.001
 _DOUBT = 5.0  # how often a silent wait looks at the unit itself
 
 _TYPES = {"service": "Service", "socket": "Socket"}
@@ -59,7 +60,7 @@ class SystemdBus:
     """`ports.Systemd` on a bus connection, which its owner opens and closes.
 
     Any thread may use it, with or without a running loop; only `watch_unit` needs one. While a job
-    is awaited the clock's `sleep` is called at least once a second (with 0). A lost bus connection
+    is awaited the clock's `sleep` is called at least once a second, briefly. A lost bus connection
     is a SystemdFailure with the name DISCONNECTED.
     """
 
@@ -174,7 +175,7 @@ class SystemdBus:
         doubt = self._clock.monotonic() + _DOUBT
         while (left := deadline - self._clock.monotonic()) > 0:
             told = mailbox.next(timeout=min(left, _SLICE))
-            self._clock.sleep(0)
+            self._clock.sleep(_BRIEFLY)
             if told is not None and job.ended_by(told):
                 return _result(told)
             restarted = told is not None and told.member == OWNER_CHANGED and told.arguments[2]
