@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +50,28 @@ def test_only_the_units_own_process_of_one_invocation_is_asked(tmp_path: Path) -
     assert line == REASON
     sync, ask = (tmp_path / "asked").read_text().splitlines()
     assert sync == "--sync"
-    assert ask.endswith(" _SYSTEMD_UNIT=docker.service _SYSTEMD_INVOCATION_ID=ab12")
+    assert {"_SYSTEMD_UNIT=docker.service", "_SYSTEMD_INVOCATION_ID=ab12"} < set(ask.split())
+
+
+def test_a_process_that_ended_before_the_journal_knew_its_invocation(tmp_path: Path) -> None:
+    entries = [
+        {"MESSAGE": "failed before", "_SYSTEMD_INVOCATION_ID": "aa"},
+        {"MESSAGE": [0x66, 0xFF]},
+        {"MESSAGE": REASON},
+        {"MESSAGE": None},
+    ]
+    (tmp_path / "entries").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    body = f"""case "$*" in *json*) cat {tmp_path}/entries;; esac"""
+    asked = program(tmp_path, body)
+    assert last_line("docker.service", invocation="bb", program=asked) == REASON
+    assert last_line("docker.service", program=asked) == ""
+
+
+def test_another_invocations_line_is_no_reason(tmp_path: Path) -> None:
+    entry = json.dumps({"MESSAGE": REASON, "_SYSTEMD_INVOCATION_ID": "aa"})
+    body = f"""case "$*" in *json*) echo '{entry}';; esac"""
+    line = last_line("docker.service", invocation="bb", program=program(tmp_path, body))
+    assert line == ""
 
 
 def test_without_a_journal_there_is_no_line(tmp_path: Path) -> None:

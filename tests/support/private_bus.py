@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# A killed test leaves no bus behind.
+_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
 _OPEN = """
   <policy context="default">
     <allow user="*"/>
@@ -61,7 +64,7 @@ class PrivateBus:
         config = folder / "bus.conf"
         config.write_text(_CONFIG.format(socket=folder / "socket", policy=self._policy))
         self._daemon = subprocess.Popen(
-            ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address=1"],
+            [*_WITH_US, "dbus-daemon", f"--config-file={config}", "--nofork", "--print-address=1"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -26,13 +27,14 @@ def last_line(unit: str, *, invocation: str = "", program: str = "journalctl") -
     Lines of the process itself only, none of systemd's about the unit; of one invocation (its ID in
     hex), if given.
     """
-    matches = [f"_SYSTEMD_UNIT={unit}"]
-    if invocation:
-        matches.append(f"_SYSTEMD_INVOCATION_ID={invocation}")
     # What a process wrote just before its end may still be on its way into the files.
     _output(program, "--sync")
-    command = (program, "--quiet", "--no-pager", "--output=cat", f"--lines={_LINES}", *matches)
-    return telling_line(_output(*command).splitlines())
+    show = (program, "--quiet", "--no-pager", f"--lines={_LINES}", f"_SYSTEMD_UNIT={unit}")
+    ours = (f"_SYSTEMD_INVOCATION_ID={invocation}",) if invocation else ()
+    line = telling_line(_output(*show, "--output=cat", *ours).splitlines())
+    if line or not invocation:
+        return line
+    return telling_line(_unowned(_output(*show, "--output=json")))
 
 
 def telling_line(lines: Sequence[str]) -> str:
@@ -45,6 +47,23 @@ def telling_line(lines: Sequence[str]) -> str:
         if not _CHATTER.match(line):
             return line
     return spoken[-1] if spoken else ""
+
+
+def _unowned(entries: str) -> list[str]:
+    """Give the lines at the end that belong to no invocation.
+
+    The journal asks for the invocation when it reads a line; a process that ends at once is gone by
+    then, and some of its lines are without.
+    """
+    lines: list[str] = []
+    for entry in map(json.loads, reversed(entries.splitlines())):
+        if "_SYSTEMD_INVOCATION_ID" in entry:
+            break
+        message = entry.get("MESSAGE") or ""
+        # What is no text comes as a list of bytes, what is very long not at all.
+        text = message if isinstance(message, str) else bytes(message).decode(errors="replace")
+        lines.append(text)
+    return lines[::-1]
 
 
 def _output(*command: str) -> str:
