@@ -7,12 +7,13 @@ line says.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from machine import CommandFailed, Machine, MachineError, MachineUnavailable
+from machine import Machine, MachineError, MachineUnavailable
 from machine_stage import MachineStage
 from story import NotTrue, tell
 
@@ -26,7 +27,7 @@ def main() -> int:
         _on_machine(_package())
     except MachineUnavailable as reason:
         _on_simulated_host(str(reason))
-    except (NotTrue, CommandFailed, MachineError, TimeoutError) as error:
+    except (NotTrue, subprocess.SubprocessError, MachineError, TimeoutError) as error:
         print(f"\nThe story broke off: {error}", flush=True)
         return 1
     print(f"({time.monotonic() - began:.0f} s)")
