@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+from tests.integration.house import House
+
+RELOAD = "schema = 1\n[engine]\nmax-concurrent-downloads = 5\n"
+
+
+def test_verbs_of_a_running_daemon(house: House) -> None:
+    house.start()
+    wanted = house.folder / "wanted.toml"
+    wanted.write_text(RELOAD)
+
+    assert house.ctl("status").returncode == 0
+    assert house.document("status")["condition"] == "unmanaged"
+    assert house.ctl("validate", str(wanted)).returncode == 0
+    plan = house.document("plan", str(wanted))
+    assert plan["impact"] == "reload"
+    assert [drift["key"] for drift in plan["drifts"]] == ["max-concurrent-downloads"]
+    assert house.ctl("plan", str(wanted), "--exit-code").returncode == 4
+    assert not house.daemon_json.exists()
+
+    applied = house.ctl("apply", str(wanted))
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert (house.conf_d / "wanted.toml").read_text() == RELOAD
+    assert house.ctl("wait", "--timeout", "10s").returncode == 0
+    assert house.document("status")["condition"] == "in-sync"
+    assert house.ctl("plan", "--exit-code").returncode == 0
+
+    back = house.ctl("rollback", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert not house.daemon_json.exists()
+    status = house.document("status")
+    assert (status["condition"], status["reason"]) == ("rejected", "rolled back by operator")
+    assert house.ctl("status").returncode == 1
+
+    generations = house.document("history")["generations"]
+    assert [one["generation"] for one in generations] == [2, 1, 0]
+    assert [one["verdict"] for one in generations] == ["applied", "applied", "applied"]
+    assert house.ctl("apply").returncode == 0
+    assert house.document("status")["condition"] == "in-sync"
+
+
+def test_what_is_refused_leaves_nothing(house: House) -> None:
+    house.start()
+    wrong = house.folder / "wrong.toml"
+    wrong.write_text("schema = 1\n[engine]\nmax-concurrent-download = 5\n")
+    for verb in ("validate", "plan", "apply"):
+        done = house.ctl(verb, str(wrong))
+        assert done.returncode == 1, verb
+        assert "max-concurrent-downloads" in done.stdout + done.stderr
+    assert list(house.conf_d.iterdir()) == []
+    assert house.ctl("aply").returncode == 2
+
+
+def test_what_does_not_start_leaves_nothing(house: House) -> None:
+    house.start()
+    wanted = house.folder / "metrics.toml"
+    wanted.write_text(
+        'schema = 1\n[engine]\nmetrics-addr = "127.0.0.1:9323"\n[verify]\nsettle = "1s"\n'
+    )
+    done = house.ctl("apply", str(wanted))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert list(house.conf_d.iterdir()) == []
+    assert not house.daemon_json.exists()
+    assert house.document("history")["generations"][0]["verdict"] == "rolled-back"
+
+
+def test_without_a_daemon(house: House) -> None:
+    wanted = house.folder / "wanted.toml"
+    wanted.write_text(RELOAD)
+    assert house.ctl("status").returncode == 3
+    assert house.ctl("validate", str(wanted)).returncode == 0
+    assert house.document("plan", str(wanted))["impact"] == "reload"
+    assert house.ctl("apply", str(wanted)).returncode == 3
+    assert json.loads(house.ctl("history", "--json").stdout)["generations"] == []
