@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.steps import Expectation
 
-__all__ = ["contradictions", "lost_containers", "reload_contradictions", "unsteady"]
+__all__ = [
+    "contradictions",
+    "gone_disposable",
+    "lost_containers",
+    "reload_contradictions",
+    "unsteady",
+]
 
 
 def contradictions(expect: Iterable[Expectation], info: dict[str, Json]) -> list[str]:
@@ -53,23 +59,40 @@ def unsteady(before: UnitState, after: UnitState) -> str:
 
 
 def lost_containers(running: Json, listed: list[dict[str, Json]]) -> list[str]:
-    """Name those that ran and neither run now nor ended by themselves with exit code 0."""
+    """Name those that ran and neither run now nor ended by themselves with exit code 0.
+
+    A `--rm` container that is gone may have ended by itself: see `gone_disposable`.
+    """
+    lost: list[str] = []
+    for name, disposable, now in _then_and_now(running, listed):
+        if now is None:
+            lost += [] if disposable else [name]
+            continue
+        ended_well = str(now.get("Status", "")).startswith("Exited (0)")
+        if now.get("State") not in {"running", "paused", "restarting"} and not ended_well:
+            lost.append(name)
+    return lost
+
+
+def gone_disposable(running: Json, listed: list[dict[str, Json]]) -> list[str]:
+    """Name the `--rm` containers that ran and are gone; nothing tells whether by themselves."""
+    return [
+        name
+        for name, disposable, now in _then_and_now(running, listed)
+        if disposable and now is None
+    ]
+
+
+def _then_and_now(
+    running: Json, listed: list[dict[str, Json]]
+) -> Iterable[tuple[str, bool, dict[str, Json] | None]]:
+    """Give each container that ran: its name, whether it is a `--rm` one, what is listed now."""
     now: dict[str, dict[str, Json]] = {}
     for one in listed:
         names = one.get("Names")
         for name in names if isinstance(names, list) else ():
             now[str(name).lstrip("/")] = one
-    lost: list[str] = []
     for entry in running if isinstance(running, list) else ():
-        if not isinstance(entry, dict):
-            continue
-        name = str(entry.get("name", "")).lstrip("/")
-        document = now.get(name)
-        if document is None:
-            if entry.get("auto_remove") is not True:
-                lost.append(name)
-            continue
-        ended_well = str(document.get("Status", "")).startswith("Exited (0)")
-        if document.get("State") not in {"running", "paused", "restarting"} and not ended_well:
-            lost.append(name)
-    return lost
+        if isinstance(entry, dict):
+            name = str(entry.get("name", "")).lstrip("/")
+            yield name, entry.get("auto_remove") is True, now.get(name)

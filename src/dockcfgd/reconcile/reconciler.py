@@ -234,6 +234,9 @@ class Reconciler:
         nothing_yet = decision.condition is Condition.UNMANAGED and newest.number == 0
         if held or nothing_yet or newest.digest == seen.digest:
             return newest.number
+        in_force, _ = self._history.applied_generation()
+        if in_force and self._history.digest_of(in_force) == seen.digest:
+            return in_force
         if seen.host is not None:
             self._history.begin_with(
                 seen.host.daemon_json, seen.host.drop_in, now=self._effects.clock.now()

@@ -13,7 +13,7 @@ from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.perform import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
@@ -74,7 +74,7 @@ class Executor:
                 )
                 blame = isinstance(failure, StepFailed) or touched
                 return self._go_back(transaction, index, outcomes, reason=str(failure), blame=blame)
-        return Ending(Verdict.APPLIED)
+        return Ending(Verdict.APPLIED, _gone(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
         """End a transaction that was cut off: forwards once it was proven, else the way back."""
@@ -122,7 +122,8 @@ class Executor:
                 return Ending(
                     Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame
                 )
-        return Ending(Verdict.ROLLED_BACK, reason, blame)
+        gone = _gone(outcomes)
+        return Ending(Verdict.ROLLED_BACK, f"{reason}; {gone}" if gone else reason, blame)
 
     def _do(
         self,
@@ -187,3 +188,11 @@ def _phase(step: do.Step, direction: str) -> Phase:
     if direction == BACK:
         return Phase.ROLLING_BACK
     return Phase.VERIFYING if isinstance(step, do.ProveEngine) else Phase.APPLYING
+
+
+def _gone(outcomes: Mapping[str, Json]) -> str | None:
+    """Say which --rm containers are gone after the proof; nothing tells whether by themselves."""
+    names = outcomes.get("ProveEngine")
+    if not isinstance(names, list) or not names:
+        return None
+    return f"--rm containers that ended meanwhile: {', '.join(map(str, names))}"

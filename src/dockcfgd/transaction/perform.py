@@ -81,7 +81,7 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
             ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
             return dict(ids)
         case do.ProveEngine():
-            prove(step, effects, outcomes)
+            return prove(step, effects, outcomes)
         case _:
             assert_never(step)
     return None

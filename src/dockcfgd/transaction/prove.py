@@ -21,10 +21,11 @@ __all__ = ["prove"]
 _LOOK_EVERY = 0.25
 
 
-def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> None:
+def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> list[Json]:
     """Return when all of `step` holds and held for its settle time.
 
-    StepFailed with the first reason otherwise.
+    Gives the names of `--rm` containers that ran and are gone. StepFailed with the first reason
+    that something does not hold.
     """
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = effects.clock.monotonic() + step.timeout
@@ -43,6 +44,13 @@ def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> 
     reasons = _reasons(step, effects, outcomes)
     if reasons:
         raise StepFailed(reasons[0])
+    if not step.containers:
+        return []
+    return list(judge.gone_disposable(_running(outcomes), effects.containers.list()))
+
+
+def _running(outcomes: Mapping[str, Json]) -> Json:
+    return outcomes.get("BackUpContainers") or outcomes.get("NoteRunning")
 
 
 def _reasons(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> list[str]:
@@ -51,8 +59,7 @@ def _reasons(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) 
         wrong = judge.contradictions(step.expect, effects.engine.info())
         if wrong or not step.containers:
             return wrong
-        running = outcomes.get("BackUpContainers") or outcomes.get("NoteRunning")
-        lost = judge.lost_containers(running, effects.containers.list())
+        lost = judge.lost_containers(_running(outcomes), effects.containers.list())
     except EngineFailure as failure:
         return [str(failure)]
     return [f"containers that ran before do not run: {', '.join(lost)}"] if lost else []
