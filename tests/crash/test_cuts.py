@@ -153,6 +153,7 @@ def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> 
     assert contents == told.content
     assert runs == told.running
     assert not told.lives.open_transaction
+    assert not list(Path(told.lives.settings.state_dir).glob("kept/*"))
     assert not told.host.systemd.unit("docker.service").need_daemon_reload
     assert status.last is None or status.last.verdict is not None
     if status.condition in {Condition.IN_SYNC, Condition.UNMANAGED} and new != told.old:

@@ -10,6 +10,7 @@ on the way back: what is in it is brought back with the rest.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
-__all__ = ["bring_back", "drop_holders", "keep", "kept", "pending"]
+__all__ = ["bring_back", "drop_holders", "forget", "keep", "kept", "pending"]
 
 _RECORD = "restored.json"
 _AGAIN = "again"
@@ -93,6 +94,11 @@ def bring_back(access: Access, *, folder: str, api: str) -> dict[str, str]:
     drop_holders(access)
     drop_kept_names(access.images)
     return done
+
+
+def forget(folder: str) -> None:
+    """Remove a folder of `keep`, which has what containers' environments hold; it may be gone."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pending(folder: str) -> list[str]:

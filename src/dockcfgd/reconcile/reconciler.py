@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.desired.load import Text
 from dockcfgd.history import History
 from dockcfgd.log import get_logger
-from dockcfgd.migration import archive
+from dockcfgd.migration import archive, disposable
 from dockcfgd.model.errors import DockcfgdError, StateFileFailure
 from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
@@ -365,6 +365,8 @@ class Reconciler:
             self._history.remember_failure(commit.digest, version, reason)
         if verdict is Verdict.DEGRADED:
             self._state.remember(_DEGRADED, reason or "degraded")
+        if verdict is not Verdict.DEGRADED:
+            disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=clock.now())
         self._open, self._unwritten = None, None
         self._finish_last(transaction, verdict, reason)
