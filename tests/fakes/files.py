@@ -252,7 +252,13 @@ class FakeFiles:
             if len(node.content) > limit:
                 raise _failure("read", path, errno.EFBIG)
             return FileState(
-                path, FileKind.REGULAR, node.tag, node.content, node.inode, node.mtime_ns
+                path,
+                FileKind.REGULAR,
+                node.tag,
+                node.content,
+                node.inode,
+                node.mtime_ns,
+                len(node.content),
             )
         kind = FileKind.SPECIAL if isinstance(node, Special) else FileKind.DIRECTORY
         if node is None:

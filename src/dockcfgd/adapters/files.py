@@ -140,7 +140,7 @@ def _look(path: str, *, limit: int) -> FileState:
         # Before it is opened, as opening alone does something to some devices.
         found = os.stat(path)
         kind = _kind(found)
-        if kind is FileKind.DIRECTORY:
+        if kind is not FileKind.REGULAR:
             return FileState(
                 path=path,
                 kind=kind,
@@ -149,14 +149,13 @@ def _look(path: str, *, limit: int) -> FileState:
                 mtime_ns=found.st_mtime_ns,
                 size=found.st_size,
             )
-        if kind is FileKind.REGULAR:
-            # Without blocking, should it be a FIFO by now.
-            opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            with os.fdopen(opened, "rb", buffering=0) as file:
-                status = os.fstat(opened)
-                kind = _kind(status)
-                if kind is FileKind.REGULAR:
-                    return _regular(path, _content(file.fileno(), limit), status)
+        # Without blocking, should it be a FIFO by now.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(opened, "rb", buffering=0) as file:
+            status = os.fstat(opened)
+            kind = _kind(status)
+            if kind is FileKind.REGULAR:
+                return _regular(path, _content(file.fileno(), limit), status)
     except FileNotFoundError:
         kind = FileKind.DANGLING if os.path.islink(path) else FileKind.ABSENT
     except OSError as error:

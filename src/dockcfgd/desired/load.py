@@ -108,7 +108,7 @@ def _read(files: Files, path: str, loaded: Loaded) -> str | None:
     if state.kind is FileKind.ABSENT:
         return None
     loaded.files.append(
-        InputFile(path=path, inode=state.inode, mtime_ns=state.mtime_ns, size=len(state.content))
+        InputFile(path=path, inode=state.inode, mtime_ns=state.mtime_ns, size=state.size)
     )
     finding = _distrust(state)
     if finding is not None:

@@ -29,6 +29,7 @@ from dockcfgd.model.status import (
 from dockcfgd.reconcile.assess import Assessment, assess, assess_rollback
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import Action, Decision, Standing, decide
+from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, drift_document
 from dockcfgd.reconcile.requests import Apply, Look, PlanRequest, Request, Rollback, Stop
 from dockcfgd.transaction.executor import Ending, Executor
@@ -48,7 +49,6 @@ __all__ = ["Reconciler"]
 
 _INBOX = 1000
 _DEBOUNCE = 0.15
-_RETRY_SECONDS = 30.0
 _DEGRADED = "degraded"
 _NEXT = {
     Condition.UNMANAGED: "put a desired state into /etc/dockcfgd/conf.toml",
@@ -80,7 +80,7 @@ class Reconciler:
         self._publish, self._finished = publish, finished
         self._inbox: queue.Queue[Request] = queue.Queue(_INBOX)
         self._status = first
-        self._retry_at: dict[str, float] = {}
+        self._patience = Patience(effects.clock)
         self._executor = Executor(
             effects, self._journal, tell=self._tell_step, progress=self._tell_progress
         )
@@ -104,7 +104,7 @@ class Reconciler:
         self._guarded(self._recover)
         self._guarded(lambda: self._pass(None))
         while True:
-            request = self._inbox.get()
+            request = self._next()
             pending = [request]
             if isinstance(request, Look):
                 self._effects.clock.sleep(_DEBOUNCE)
@@ -112,6 +112,14 @@ class Reconciler:
                 pending.append(self._inbox.get_nowait())
             if self._serve(pending):
                 return
+
+    def _next(self) -> Request:
+        """Wait for a request; one to look again comes when a failed change is due."""
+        try:
+            return self._inbox.get(timeout=self._patience.left)
+        except queue.Empty:
+            self._patience.end_wait()
+            return Look("time to try again")
 
     def _serve(self, pending: list[Request]) -> bool:
         """Serve what waits; looks become one. Whether to stop."""
@@ -316,8 +324,7 @@ class Reconciler:
         name: str,
         request: Apply | None,
     ) -> str:
-        now = self._effects.clock.monotonic()
-        if request is None and self._retry_at.get(seen.digest, 0.0) > now:
+        if request is None and self._patience.holds(seen.digest):
             self._settle(Condition.DEGRADED, self._status.reason)
             return str(Condition.DEGRADED)
         del decision
@@ -360,7 +367,10 @@ class Reconciler:
                 reason=reason,
                 impact=transaction.impact,
             )
-            self._retry_at = {commit.digest: clock.monotonic() + _RETRY_SECONDS}
+        if verdict is Verdict.ROLLED_BACK and not ending.blame:
+            self._patience.lose(commit.digest, edited=ending.edited)
+        else:
+            self._patience.regain()
         if ending.blame and reason:
             self._history.remember_failure(commit.digest, version, reason)
         if verdict is Verdict.DEGRADED:

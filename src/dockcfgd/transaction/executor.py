@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
@@ -30,11 +30,13 @@ class Ending:
     """How a transaction went.
 
     `blame`: the failure says something about the desired state, so it must be remembered.
+    `edited`: it was only that somebody else wrote a managed file meanwhile.
     """
 
     verdict: Verdict
     reason: str | None = None
     blame: bool = False
+    edited: bool = False
 
 
 class Executor:
@@ -73,7 +75,10 @@ class Executor:
                     isinstance(done, _TOUCHES_ENGINE) for done in transaction.steps[: index + 1]
                 )
                 blame = isinstance(failure, StepFailed) or touched
-                return self._go_back(transaction, index, outcomes, reason=str(failure), blame=blame)
+                ending = self._go_back(
+                    transaction, index, outcomes, reason=str(failure), blame=blame
+                )
+                return replace(ending, edited=isinstance(failure, StaleFile))
         return Ending(Verdict.APPLIED, _gone(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
