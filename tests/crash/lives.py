@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.effects import Effects
 from dockcfgd.model.errors import StateFileFailure
-from dockcfgd.model.status import Status
+from dockcfgd.model.status import Condition, Phase, Status
 from dockcfgd.reconcile.reconciler import Reconciler
 from dockcfgd.reconcile.requests import Apply, Request, Rollback, Stop
 from dockcfgd.settings import Settings
@@ -66,8 +66,9 @@ class Lives:
     """dockcfgd on a host, one life after the other.
 
     `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
-    or None where the life ended at a cut. `told` are all statuses of all lives, `ended` what
-    `finished` told. After `writes_left` commits the state file's disk is full.
+    or None where the life ended at a cut. One with `until` goes on until it rests in that
+    condition. `told` are all statuses of all lives, `ended` what `finished` told. After
+    `writes_left` commits the state file's disk is full.
     """
 
     def __init__(self, folder: Path, host: FakeHost) -> None:
@@ -84,17 +85,17 @@ class Lives:
         backup = f'[backup]\ndirectory = "{self.backups}"\n'
         self.host.files.put(path, f"schema = 1\n{text}\n{backup}")
 
-    def live(self, *requests: Request) -> Status | None:
+    def live(self, *requests: Request, until: Condition | None = None) -> Status | None:
         state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
         reconciler = Reconciler(
             self._effects(),
             state,
             self.settings,
             first=Status(version="test", pid=1, since=0.0),
-            publish=self.told.append,
+            publish=lambda status: self._published(reconciler, status, until),
             finished=lambda *end: self._finished(reconciler, end, requests),
         )
-        for request in requests or (Stop(),):
+        for request in requests or (() if until else (Stop(),)):
             reconciler.enqueue(request)
         try:
             reconciler.run()
@@ -143,6 +144,11 @@ class Lives:
             return Journal(state).unfinished() is not None
         finally:
             state.close()
+
+    def _published(self, reconciler: Reconciler, status: Status, until: Condition | None) -> None:
+        self.told.append(status)
+        if status.condition is until and status.phase is Phase.IDLE:
+            reconciler.enqueue(Stop())
 
     def _finished(
         self, reconciler: Reconciler, end: tuple[str, str], requests: tuple[Request, ...]

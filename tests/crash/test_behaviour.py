@@ -213,6 +213,21 @@ def test_an_edit_in_the_middle_is_not_overwritten(lives: Lives) -> None:
     }
 
 
+def test_a_change_that_met_an_edit_is_soon_tried_again(lives: Lives) -> None:
+    edits = ['{"labels": ["rack=8"]}', '{"labels": ["rack=9"]}']
+
+    def edit(label: str) -> None:
+        if label == f"before writing {DAEMON_JSON}" and edits:
+            lives.host.files.put(DAEMON_JSON, edits.pop())
+
+    lives.host.cuts.watch(edit)
+    lives.want("[engine]\nmax-concurrent-downloads = 5")
+    status = lives.live(until=Condition.IN_SYNC)
+    assert status is not None
+    assert edits == []
+    assert lives.files.document == {"labels": ["rack=8"], "max-concurrent-downloads": 5}
+
+
 @pytest.mark.parametrize("text", ["max-concurrent-downloads = 5", 'log-driver = "local"'])
 def test_a_full_disk_is_tried_again_and_not_remembered(lives: Lives, text: str) -> None:
     before = lives.files
