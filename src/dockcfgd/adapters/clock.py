@@ -11,7 +11,10 @@ _SLICE_SECONDS = 1.0
 
 
 class SystemClock:
-    """The machine's time (ports.Clock). `attend` is called at least every second of a sleep."""
+    """The machine's time (ports.Clock).
+
+    `attend` is called by every sleep, also one of 0 s, and at least every second of it.
+    """
 
     def __init__(self, *, attend: Callable[[], None] | None = None) -> None:
         self._attend = attend
@@ -27,7 +30,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait in slices, attending to other things between them."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, _SLICE_SECONDS))
+        while True:
             if self._attend is not None:
                 self._attend()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _SLICE_SECONDS))
