@@ -36,7 +36,13 @@ def test_a_long_sleep_attends_to_other_things() -> None:
     clock = SystemClock(attend=lambda: attended.append(time.monotonic()))
     began = clock.monotonic()
     clock.sleep(1.2)
-    assert [round(moment - began) for moment in attended] == [1, 1]
+    assert [round(moment - began) for moment in attended] == [0, 1, 1]
+
+
+def test_a_sleep_of_no_time_attends_to_other_things() -> None:
+    attended: list[float] = []
+    SystemClock(attend=lambda: attended.append(0.0)).sleep(0)
+    assert attended == [0.0]
 
 
 def test_the_simulated_one_does_what_falls_due() -> None:
