@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FULL_CHECK_SECONDS = 300.0
+_FIRST_LOOK_SECONDS = 3.0  # whoever asks right after the start shall get an answer; work may go on
 _STUCK_SECONDS = 1800.0
 _JOIN_SECONDS = 540.0
 
@@ -65,6 +66,8 @@ class _Daemon:
         self._settings, self._log = settings, get_logger()
         self._heard = time.monotonic()
         self._busy = False
+        self._at_rest = threading.Event()
+        self._summary = "looking at the host"
         self._exit = 0
         self._loop, self._notifier = Loop(), Notifier()
         self._bus = Bus(settings.bus_address or None)
@@ -102,12 +105,14 @@ class _Daemon:
         """Serve; the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.on_signal(number, self._stop)
+        self._publish(self._reconciler.snapshot())
         self._watch.start()
         self._thread.start()
         self._loop.call_every(_FULL_CHECK_SECONDS, self._full_check)
         if self._notifier.watchdog_interval:
             self._loop.call_every(self._notifier.watchdog_interval, self._pat_watchdog)
-        self._notifier.ready("looking at the host")
+        self._at_rest.wait(_FIRST_LOOK_SECONDS)
+        self._notifier.ready(self._summary)
         self._log.info("daemon.started", version=__version__)
         self._loop.run()
         self._notifier.stopping()
@@ -168,10 +173,11 @@ class _Daemon:
         except OSError as error:
             self._log.error("status.unwritable", reason=str(error))
         self._announcer.status(status)
+        if not self._busy:
+            self._at_rest.set()
         reason = f": {status.reason}" if status.reason else ""
-        self._notifier.status(
-            f"{status.condition}{reason}" if not self._busy else str(status.phase)
-        )
+        self._summary = str(status.phase) if self._busy else f"{status.condition}{reason}"
+        self._notifier.status(self._summary)
 
     def _finished(self, transaction: str, verdict: str) -> None:
         self._announcer.finished(transaction, verdict)
