@@ -12,12 +12,13 @@ SETUP_PACKAGES   := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-g
 MACHINE_PACKAGES := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
 PACKAGE_PACKAGES := debhelper dh-python dpkg-dev
 
-.PHONY: help setup roots check test demo deb clean
+.PHONY: help setup roots check test proof demo deb clean
 
 help:
 	@echo 'make setup   the development environment, in $(VENV)'
 	@echo 'make check   linter, formatter, types'
 	@echo 'make test    check, and every test, also on booted machines'
+	@echo 'make proof   every long test in full, into docs/proof.md; goes on where it stopped'
 	@echo 'make roots   the Debian roots that the machines boot from ($(SUITES))'
 	@echo 'make demo    the whole story on a throwaway machine'
 	@echo 'make deb     dist/dockcfgd_*.deb; DIST=trixie (and newer), bookworm or noble'
@@ -45,6 +46,10 @@ test: setup check
 	-$(NEED) $(PACKAGE_PACKAGES)
 	-$(MAKE) roots
 	$(BIN)/pytest
+
+proof: setup roots
+	$(NEED) $(PACKAGE_PACKAGES)
+	$(BIN)/python tests/proof.py
 
 # Where no package can be built or no machine made, the demo says so and runs without.
 demo: setup

@@ -188,8 +188,8 @@ def cut_short(told: Told, number: int) -> None:
 
 
 def sampled(labels: list[str], story: Story, *, every: int) -> list[tuple[int, str]]:
-    """Give the places to try: with CRASH_ALL=1 all, else a fixed sample, less of migrations."""
-    step = 1 if os.environ.get("CRASH_ALL") == "1" else every * (4 if story.on_disk else 1)
+    """Give the places to try: all with DOCKCFGD_PROOF=1, else a sample, less of migrations."""
+    step = 1 if os.environ.get("DOCKCFGD_PROOF") == "1" else every * (4 if story.on_disk else 1)
     return list(enumerate(labels))[::step]
 
 

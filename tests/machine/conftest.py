@@ -11,7 +11,9 @@ When a test fails, journals, files and state of its machines are in artifacts/NA
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ NewMachine = Callable[..., Machine]
 
 _FIXTURES = {"machine", "module_machine", "new_machine"}
 _SECONDS = 300
+_TREE = Path(__file__).parents[2]
 _made = pytest.StashKey[list[Machine]]()
 
 
@@ -122,3 +125,17 @@ def _save(made: Machine, item: pytest.Item, report: pytest.TestReport, part: str
     folder = Path(item.config.rootpath) / "artifacts" / name / part
     made.collect(folder)
     report.sections.append((f"{made.suite} machine", f"artifacts in {folder}"))
+
+
+@pytest.fixture(scope="session")
+def build_deb(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Build the package for a release, once."""
+
+    def build(release: str) -> Path:
+        output = tmp_path_factory.mktemp(release)
+        command = [str(_TREE / "packaging/build-deb"), release, str(output)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.strip())
+
+    return functools.cache(build)

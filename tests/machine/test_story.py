@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,22 +11,6 @@ from fake_stage import FakeStage, fake_stage
 from machine import Machine
 from machine_stage import MachineStage
 from story import tell
-
-TREE = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def build_deb(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Build the package for a release, once."""
-
-    def build(release: str) -> Path:
-        output = tmp_path_factory.mktemp(release)
-        command = [str(TREE / "packaging/build-deb"), release, str(output)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return Path(done.stdout.strip())
-
-    return functools.cache(build)
 
 
 @pytest.mark.suite("bookworm", "trixie", "forky")

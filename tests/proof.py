@@ -1,0 +1,153 @@
+"""Runs every long test in full and writes what was seen into docs/proof.md.
+
+    .venv/bin/python tests/proof.py
+
+A test that has passed on this commit is not run again, so that a run that was stopped goes on where
+it was. Exit status 1 if any failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["main"]
+
+_TOP = Path(__file__).parent.parent
+_STATE = _TOP / "build" / "proof.json"
+_PAGE = _TOP / "docs" / "proof.md"
+_FILES = (
+    "tests/crash/test_cuts.py",
+    "tests/contract/test_engine_service.py",
+    "tests/machine/test_story.py",
+    "tests/machine/test_migration_parts.py",
+    "tests/machine/test_crash.py",
+)
+_COUNT = re.compile(r"^\.?(\S+: \d+ of \d+ places.*)$", re.MULTILINE)
+_ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one test ended: pytest's last line, and the counts that it printed."""
+
+    test: str
+    passed: bool
+    ending: str
+    counts: tuple[str, ...]
+    seconds: float
+
+
+def main() -> int:
+    """Run what has not passed on this commit yet; 0 if everything has."""
+    commit = _commit()
+    results = _earlier(commit)
+    for test in _tests():
+        if not results.get(
+            test, Result(test, passed=False, ending="", counts=(), seconds=0)
+        ).passed:
+            results[test] = _run(test)
+            _keep(commit, results)
+            print(f"{results[test].ending:30} {test}", flush=True)
+    _write_page(commit, list(results.values()))
+    return 0 if all(result.passed for result in results.values()) else 1
+
+
+def _commit() -> str:
+    commit = _output("git", "rev-parse", "HEAD").strip()
+    return commit + ("-changed" if _output("git", "status", "--porcelain", "src").strip() else "")
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, cwd=_TOP, check=True, capture_output=True, text=True).stdout
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "DOCKCFGD_PROOF": "1"}
+
+
+def _pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (sys.executable, "-m", "pytest", *arguments),
+        cwd=_TOP,
+        env=_environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def _tests() -> list[str]:
+    """Give what to run one at a time: each crash story, and each release of the rest."""
+    listed = _pytest("--collect-only", "-q", *_FILES).stdout.splitlines()
+    nodes = [line for line in listed if "::" in line]
+    whole = dict.fromkeys(node for node in nodes if not node.startswith("tests/contract/"))
+    return [*whole, "tests/contract/test_engine_service.py"]
+
+
+def _run(test: str) -> Result:
+    began = time.monotonic()
+    done = _pytest("-q", "-s", "-p", "no:cacheprovider", test)
+    endings = _ENDING.findall(done.stdout)
+    return Result(
+        test=test,
+        passed=done.returncode == 0,
+        ending=endings[-1] if endings else f"exit status {done.returncode}",
+        counts=tuple(_COUNT.findall(done.stdout)),
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def _earlier(commit: str) -> dict[str, Result]:
+    if not _STATE.exists():
+        return {}
+    kept = json.loads(_STATE.read_text())
+    if kept["commit"] != commit:
+        return {}
+    return {
+        one["test"]: Result(**{**one, "counts": tuple(one["counts"])}) for one in kept["results"]
+    }
+
+
+def _keep(commit: str, results: dict[str, Result]) -> None:
+    _STATE.parent.mkdir(exist_ok=True)
+    document = {"commit": commit, "results": [asdict(result) for result in results.values()]}
+    made = _STATE.with_suffix(".new")
+    made.write_text(json.dumps(document, indent=1))
+    made.replace(_STATE)
+
+
+def _write_page(commit: str, results: list[Result]) -> None:
+    places = sum(int(count.split()[1]) for result in results for count in result.counts)
+    failed = [result for result in results if not result.passed]
+    rows = [
+        f"| `{result.test.removeprefix('tests/')}` | {result.ending} | "
+        f"{'; '.join(result.counts) or '-'} | {result.seconds:.0f} |"
+        for result in results
+    ]
+    lines = [
+        "# What was proven",
+        "",
+        "Written by `make proof`: every place of the crash matrix, machine tests on all releases.",
+        "",
+        f"- commit: {commit}",
+        f"- day: {time.strftime('%Y-%m-%d', time.gmtime())}",
+        f"- tests: {len(results)}, of which {len(failed)} failed",
+        f"- places to be killed at or to lose power at: {places}",
+        "",
+        "| test | result | counts | s |",
+        "| --- | --- | --- | --- |",
+        *rows,
+        "",
+    ]
+    _PAGE.write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
