@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.engines import storage_drivers
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.settings import Settings
 
-__all__ = ["observe"]
+__all__ = ["observe", "with_disposable"]
 
 DROP_IN = "zz-dockcfgd.conf"
 
@@ -88,7 +89,7 @@ def _engine(effects: Effects, unit: UnitState) -> EngineState | EngineDown:
         version=str(info.get("ServerVersion", "")),
         api_version=api,
         info=info,
-        containers=tuple(_container(effects, document) for document in listed),
+        containers=tuple(_container(document) for document in listed),
         images=images if isinstance(images, int) else 0,
         volumes=volumes,
         networks=networks,
@@ -96,22 +97,33 @@ def _engine(effects: Effects, unit: UnitState) -> EngineState | EngineDown:
     )
 
 
-def _container(effects: Effects, document: dict[str, Json]) -> Container:
+def _container(document: dict[str, Json]) -> Container:
     names = document.get("Names")
-    name = str(names[0]).lstrip("/") if isinstance(names, list) and names else ""
-    identity, state = str(document.get("Id", "")), str(document.get("State", ""))
-    disposable = state in {"running", "paused", "restarting"} and _auto_remove(effects, identity)
     return Container(
-        id=identity,
-        name=name,
+        id=str(document.get("Id", "")),
+        name=str(names[0]).lstrip("/") if isinstance(names, list) and names else "",
         image=str(document.get("Image", "")),
-        state=state,
-        auto_remove=disposable,
+        state=str(document.get("State", "")),
     )
 
 
+def with_disposable(effects: Effects, host: HostState) -> HostState:
+    """Give the host with its active `--rm` containers marked.
+
+    The list does not tell them, and one question a container is too much for every look: ask only
+    where a plan stops the engine.
+    """
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        return host
+    containers = tuple(
+        replace(one, auto_remove=one.active and _auto_remove(effects, one.id))
+        for one in engine.containers
+    )
+    return replace(host, engine=replace(engine, containers=containers))
+
+
 def _auto_remove(effects: Effects, identity: str) -> bool:
-    """Ask the container itself: the list does not tell."""
     try:
         host = effects.containers.inspect(identity).get("HostConfig")
     except EngineFailure:

@@ -14,9 +14,10 @@ from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
+from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import WriteFile
-from dockcfgd.observe import observe
+from dockcfgd.observe import observe, with_disposable
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments
 from dockcfgd.planning.target import (
@@ -190,6 +191,9 @@ def _planned(
     try:
         target = wanted()
         plan = make_plan(target, host, rules)
+        if plan.steps and plan.impact >= Impact.RESTART:
+            host = with_disposable(effects, host)
+            plan = make_plan(target, host, rules)
     except UnreadableFile as error:
         finding = Finding(
             file=host.daemon_json.path,
