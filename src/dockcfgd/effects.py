@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Files,
         Images,
         Networks,
+        Surroundings,
         Systemd,
         Validator,
     )
@@ -34,6 +35,7 @@ class Effects:
     networks: Networks
     validator: Validator
     clock: Clock
+    surroundings: Surroundings
 
     @property
     def access(self) -> Access:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.systemd import JobResult, JobVerb
@@ -28,6 +29,7 @@ __all__ = [
     "Networks",
     "Progressing",
     "ReloadEvents",
+    "Surroundings",
     "Systemd",
     "Validator",
 ]
@@ -255,3 +257,28 @@ class Validator(Protocol):
 
     def version(self, binary: str) -> str:
         """Give the version of the dockerd at `binary`, empty where it cannot be run."""
+
+
+class Surroundings(Protocol):
+    """What kernel, filesystems, accounts and programs offer the engine.
+
+    Nothing is written and nothing raised: what cannot be seen counts as not there.
+    """
+
+    def filesystems(self) -> frozenset[str]:
+        """Give the filesystems that the running kernel has or can load."""
+
+    def folder(self, path: str) -> Folder:
+        """Look at a folder and its filesystem, or at the nearest parent that is there."""
+
+    def program(self, name: str) -> Program:
+        """Look for a program by its path, or by its name where dockerd would look."""
+
+    def opens(self, device: str) -> bool:
+        """Whether a device can be opened for reading and writing."""
+
+    def has_account(self, kind: AccountKind, name: str) -> bool:
+        """Whether there is a user or group of this name or number."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Give the networks that the host has routes to, IPv4 and IPv6, default routes left out."""

@@ -173,4 +173,5 @@ class Lives:
             networks=host.networks,
             validator=host.validator,
             clock=host.clock,
+            surroundings=host.surroundings,
         )

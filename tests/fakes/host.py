@@ -13,6 +13,7 @@ from tests.fakes.dockerd import Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
 from tests.fakes.images import apply_layer
+from tests.fakes.surroundings import FakeSurroundings
 from tests.fakes.systemd import FakeSystemd
 from tests.fakes.unit_files import DOCKER_SERVICE_FILE, DOCKER_SOCKET_FILE, unit_text
 from tests.fakes.validator import FakeValidator
@@ -29,10 +30,10 @@ class FakeHost:
         host.files.put("/etc/docker/daemon.json", '{"debug": true}')
         host.run("web", layer={"/data": b"1"}, restart="always")
 
-    `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks` and `validator`
-    are the ports. `cuts` crashes dockcfgd at a chosen effect; `power_cut`, `kill_engine` and `boot`
-    are what happens to hosts. With `data_root` (a folder of the test's own) the engine's stores are
-    real folders that can be moved aside; else they are in memory only.
+    `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`
+    and `surroundings` are the ports. `cuts` crashes dockcfgd at a chosen effect; `power_cut`,
+    `kill_engine` and `boot` are what happens to hosts. With `data_root` (a folder of the test's
+    own) the engine's stores are real folders that can be moved aside; else they are in memory only.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class FakeHost:
         self.images = FakeImages(self.dockerd, self.cuts)
         self.networks = FakeNetworks(self.dockerd, self.cuts)
         self.validator = FakeValidator(self.dockerd)
+        self.surroundings = FakeSurroundings(self.files)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)

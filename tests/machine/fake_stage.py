@@ -53,6 +53,7 @@ class FakeStage:
             networks=host.networks,
             validator=host.validator,
             clock=host.clock,
+            surroundings=host.surroundings,
         )
         self._state: StateFile | None = None
         self._reconciler: Reconciler | None = None

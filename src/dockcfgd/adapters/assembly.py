@@ -13,6 +13,7 @@ from dockcfgd.adapters.engine import (
 )
 from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.effects import Effects
 from dockcfgd.model.errors import SystemdFailure
@@ -48,4 +49,5 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         networks=DockerNetworks(connections),
         validator=DockerdValidator(),
         clock=clock,
+        surroundings=HostSurroundings(),
     )

@@ -241,7 +241,7 @@ def _effects(settings: Settings) -> Effects:
 
 
 def _effects_without_bus(settings: Settings, why: str) -> Effects:
-    from dockcfgd.adapters import clock, dockerd, engine, engine_http, files
+    from dockcfgd.adapters import clock, dockerd, engine, engine_http, files, surroundings
     from dockcfgd.cli.no_bus import NoBus
     from dockcfgd.effects import Effects
 
@@ -256,6 +256,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         networks=engine.DockerNetworks(connections),
         validator=dockerd.DockerdValidator(),
         clock=clock.SystemClock(),
+        surroundings=surroundings.HostSurroundings(),
     )
 
 

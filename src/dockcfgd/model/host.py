@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dockcfgd.model.desired import Json
+from dockcfgd.model.facts import Facts
 from dockcfgd.model.files import FileState
 
 __all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "UnitState"]
@@ -133,6 +134,7 @@ class HostState:
     """What one look gave.
 
     `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order.
+    `facts` are there once a plan has asked for them.
     """
 
     daemon_json: FileState
@@ -144,6 +146,7 @@ class HostState:
     binary_version: str = ""
     stopping: bool = False
     dockerd: str = ""
+    facts: Facts | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     @property

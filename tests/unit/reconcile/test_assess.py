@@ -21,6 +21,7 @@ def _assessed(host: FakeHost, text: str | None) -> Assessment:
         networks=host.networks,
         clock=host.clock,
         validator=host.validator,
+        surroundings=host.surroundings,
     )
     return assess(effects, Settings(), Applied(), name="T1")
 
