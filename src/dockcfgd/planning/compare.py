@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys import proof
-from dockcfgd.engine_keys.table import impact as key_impact
-from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import KeyPath
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Drift
 from dockcfgd.planning import leaves
+from dockcfgd.planning.direction import change_impact
+from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.target import Target, daemon_json, picks_same_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from dockcfgd.model.desired import Json
 
@@ -38,20 +38,27 @@ def differences(target: Target, host: HostState) -> tuple[Drift, ...]:
 def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
     current = daemon_json(host)
     wanted = target.document or {}
-    version = EngineVersion.parse_or_none(host.version)
+    flags = {flag.key for flag in launch_of(host).flags}
     was, shall = leaves.flatten(current), leaves.flatten(wanted)
     for path in sorted(target.touched | set(was) | set(shall)):
         before, after = was.get(path, leaves.ABSENT), shall.get(path, leaves.ABSENT)
         shown = engine_shows(path, _plain(after), host)
         if path == _DRIVER and path not in shall:
             shown = picks_same_driver(host)
+        weight = change_impact(path, after=after, wanted=wanted, host=host)
         if before != after or type(before) is not type(after):
-            weight = Impact.NONE if shown is True else key_impact(path, version)
+            weight = Impact.NONE if shown is True else weight
             yield Drift("daemon.json", path, _plain(after), _plain(before), weight)
-        elif path in target.touched and shown is False and path in shall:
+        elif path in target.touched and shown is False and _expected(path, shall, flags):
             actual = proof.observed(path, _info(host))
             live = actual.value if isinstance(actual, proof.Observed) else None
-            yield Drift("engine", path, _plain(after), live, key_impact(path, version))
+            yield Drift("engine", path, _plain(after), live, weight)
+
+
+def _expected(path: KeyPath, shall: Container[KeyPath], flags: set[str]) -> bool:
+    """Tell whether the file decides what the engine shows: it names the key, or no flag does."""
+    parts = [".".join(path[:length]) for length in range(1, len(path) + 1)]
+    return path in shall or flags.isdisjoint(parts)
 
 
 def _plain(value: Json | leaves.Absent) -> Json:

@@ -16,16 +16,11 @@ from dockcfgd.model.plan import Disturbed, Drift, Plan
 from dockcfgd.model.policy import Backup, Policy, RestartStyle, Storage, Verify
 from dockcfgd.planning import leaves
 from dockcfgd.planning.compare import differences
-from dockcfgd.planning.expect import (
-    RELOAD_SECONDS,
-    defaults_to_write,
-    ownership,
-    proof_of,
-    reload_expectations,
-    start_timeout,
-    stop_timeout,
-)
-from dockcfgd.planning.refusals import refusals_of
+from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
+from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.launch import parse_flags
+from dockcfgd.planning.refusals import planned_arguments, refusals_of
+from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.target import Target, daemon_json, render
 
@@ -57,7 +52,9 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     """Work out the plan. Raises UnreadableFile where daemon.json cannot be merged into."""
     drifts = differences(target, host)
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
-    if impact is Impact.MIGRATE and _empty(host) and not _hides_nothing_but_driver(drifts):
+    if impact is Impact.MIGRATE and _empty(host):
+        impact = Impact.RESTART
+    if impact is Impact.RELOAD and _reloads(drifts) and flags_lost_by_reload({}, host):
         impact = Impact.RESTART
     refusals = refusals_of(target, drifts, impact, host, rules.storage)
     draft = _Draft(target=target, host=host, rules=rules, drifts=drifts)
@@ -75,9 +72,9 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     )
 
 
-def _hides_nothing_but_driver(drifts: tuple[Drift, ...]) -> bool:
-    heavy = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
-    return all(drift.path == _DRIVER for drift in heavy)
+def _reloads(drifts: tuple[Drift, ...]) -> bool:
+    """Tell whether a reload of the engine is needed; the drop-in may need one of systemd only."""
+    return any(drift.where != "drop-in" and drift.impact is Impact.RELOAD for drift in drifts)
 
 
 def _empty(host: HostState) -> bool:
@@ -101,9 +98,12 @@ class _Draft:
         self._version = EngineVersion.parse_or_none(host.version)
         self._serving = isinstance(host.engine, EngineState) and host.unit.running
         self._before = daemon_json(host)
+        flags = parse_flags(planned_arguments(target, host))
+        self._live_restore_by_flag = any(flag.key == "live-restore" for flag in flags)
 
     def lay_out(self, impact: Impact) -> None:
         """Put the steps in order for this impact."""
+        self._explain()
         if not self._serving or impact is Impact.NONE:
             self._write_final()
             self._write_drop_in()
@@ -113,27 +113,81 @@ class _Draft:
         match impact:
             case Impact.RELOAD:
                 self._reload()
+            case Impact.RESTART if self._switches_driver():
+                self._switch_driver()
             case Impact.RESTART:
                 self._restart()
             case Impact.MIGRATE:
                 self._migrate()
 
+    def _explain(self) -> None:
+        """Note what the engine will do otherwise than one would think."""
+        document = self.target.document or {}
+        changed = {drift.path for drift in self.drifts if drift.desired is not None}
+        if ("group",) in changed and group_is_moot(document, self.host):
+            self.notes.append(
+                "group has no effect here: systemd makes the socket;"
+                " set SocketGroup= of docker.socket"
+            )
+        if readable(document, self.host) != document:
+            self.notes.append(
+                "userland-proxy = true without userland-proxy-path: this engine refuses every"
+                " reload by others; true is the default, so leave it out"
+            )
+
     def _reload(self) -> None:
-        final = self.target.document or {}
-        unset = defaults_to_write(self._before, final, self.host)
-        interim = copy.deepcopy(final)
-        for path, value in unset.items():
-            leaves.put(interim, path, value)
-        if unset:
-            self._write_json(interim)
-        else:
+        if not _reloads(self.drifts):
             self._write_final()
+            self._write_drop_in()
+            return
+        touched = {drift.path for drift in self.drifts if drift.desired is not None}
+        watch = max((reload_watch(path) for path in touched), default=0)
+        interim = self._with_defaults(self.target.document or {})
+        shield = bool(watch) and self._may_shield()
+        if watch:
+            self.steps.append(do.NoteRunning())
+        if shield:
+            self._reload_with({**self._before, "live-restore": True})
+            self._reload_with({**interim, "live-restore": True}, touched)
+        else:
+            self._reload_with(interim, touched)
         self._write_drop_in()
-        if any(drift.where != "drop-in" and drift.impact is Impact.RELOAD for drift in self.drifts):
-            self.steps.append(do.ReloadEngine(reload_expectations(interim), RELOAD_SECONDS))
-            watch = max(reload_watch(drift.path) for drift in self.drifts)
-            self._prove(settle=float(watch), containers=False)
+        unproven = {_LIVE_RESTORE} if shield else set()
+        self._prove(settle=float(watch), containers=bool(watch), but=unproven)
+        if shield and interim.get("live-restore") is not True:
+            self._reload_with({**interim, "live-restore": False})
         self._write_final()
+
+    def _with_defaults(self, final: dict[str, Json]) -> dict[str, Json]:
+        """Give the final document with the defaults of what a reload would else keep."""
+        gone = [drift.path for drift in self.drifts if drift.desired is None]
+        left = dict.fromkeys([*leaves.flatten(self._before), *gone])
+        interim = copy.deepcopy(final)
+        for path, value in defaults_to_write(left, final, self.host).items():
+            leaves.put(interim, path, value)
+        return interim
+
+    def _reload_with(
+        self, document: dict[str, Json], touched: Collection[KeyPath] = frozenset()
+    ) -> None:
+        """Write the form of `document` that a reload takes, and reload it."""
+        form = readable(document, self.host)
+        if form == (self.target.document or {}):
+            self._write_final()
+        else:
+            self._write_json(form)
+        self.steps.append(reload_step(form, touched))
+
+    def _may_shield(self) -> bool:
+        """Whether live-restore can keep containers from an engine that may die of a reload."""
+        engine = self.host.engine
+        return (
+            isinstance(engine, EngineState)
+            and bool(engine.running)
+            and not engine.live_restore
+            and not engine.swarm_active
+            and not self._live_restore_by_flag
+        )
 
     def _restart(self) -> None:
         running = self._running()
@@ -142,14 +196,16 @@ class _Draft:
         kept = ""
         self.steps.append(do.NoteRunning())
         if self.bridged and not self._live_restore_now():
-            bridge = {**self._before, "live-restore": True}
-            self._write_json(bridge)
-            self.steps.append(do.ReloadEngine(reload_expectations(bridge), RELOAD_SECONDS))
+            self._reload_with({**self._before, "live-restore": True})
         if disposable and not (self.bridged and self._disposable_survive()):
             kept = f"{self.rules.kept_in}/{self.rules.name}"
             self.steps.append(do.KeepDisposable(kept))
+        if self._must_detach():
+            # Under live-restore they would run on, out of the engine's sight or with old settings.
+            self._reload_with({**self._before, "live-restore": False})
         final = copy.deepcopy(self.target.document or {})
-        switch_off = self.bridged and leaves.get(final, _LIVE_RESTORE) is not True
+        by_flag = self._live_restore_by_flag
+        switch_off = self.bridged and not by_flag and final.get("live-restore") is not True
         if switch_off:
             self._write_json({**final, "live-restore": True})
         else:
@@ -162,10 +218,32 @@ class _Draft:
         unproven = {_LIVE_RESTORE} if switch_off else set()
         self._prove(settle=self.rules.verify.settle, containers=True, but=unproven)
         if switch_off:
-            off = {**final, "live-restore": False}
-            self._write_json(off)
-            self.steps.append(do.ReloadEngine(reload_expectations(off), RELOAD_SECONDS))
+            self._reload_with({**final, "live-restore": False})
         self._write_final()
+
+    def _switches_driver(self) -> bool:
+        return any(
+            drift.path == _DRIVER and drift.impact is Impact.MIGRATE for drift in self.drifts
+        )
+
+    def _switch_driver(self) -> None:
+        """Change the driver of a host that has nothing to move; what lay there goes aside."""
+        engine = self.host.engine
+        if not isinstance(engine, EngineState):
+            return
+        value = leaves.get(self.target.document or {}, _DRIVER)
+        driver = value if isinstance(value, str) else ""
+        folder = f"{engine.root}/dockcfgd/{self.rules.name}"
+        self.steps += [
+            do.NoteRunning(),
+            do.StopEngine(stop_timeout()),
+            do.SetAside(engine.root, driver, folder),
+        ]
+        self._write_final()
+        self._write_drop_in()
+        self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
+        self._prove(settle=self.rules.verify.settle, containers=True)
+        self.notes.append("plain restart: there is no image, container, volume or network to move")
 
     def _migrate(self) -> None:
         engine = self.host.engine
@@ -208,18 +286,41 @@ class _Draft:
         self.notes.append("bridged restart: containers run on under live-restore")
         return True
 
+    def _must_detach(self) -> bool:
+        """Whether live-restore has to go off first, so that containers stop with the engine."""
+        return (
+            bool(self._running())
+            and self._live_restore_now()
+            and not self._live_restore_by_flag
+            and self._unbridgeable_key() != ""
+        )
+
+    def _unbridgeable_key(self) -> str:
+        for drift in self.drifts:
+            heavy = drift.where != "drop-in" and drift.impact >= Impact.RESTART
+            if heavy and not bridgeable(drift.path):
+                return ".".join(drift.path)
+        return ""
+
     def _not_bridgeable(self, engine: EngineState) -> str:
         if self.rules.policy.restart is RestartStyle.PLAIN:
             return "policy.restart says so"
         if engine.swarm_active:
             return "a swarm node cannot use live-restore"
+        key = self._unbridgeable_key()
+        if key:
+            return f"{key} cannot change under running containers"
         for drift in self.drifts:
             if drift.where == "drop-in":
                 text = f"{drift.desired or ''}{drift.actual or ''}"
                 if any(word in text for word in ("ExecStart=", "KillMode", "Delegate")):
                     return "the drop-in changes how the engine is launched"
-            elif drift.impact >= Impact.RESTART and not bridgeable(drift.path):
-                return f"{'.'.join(drift.path)} cannot change under running containers"
+        wanted = (self.target.document or {}).get("live-restore") is True
+        if not engine.live_restore and self._live_restore_by_flag:
+            return "live-restore is switched off by a flag of docker.service"
+        lost = flags_lost_by_reload({}, self.host)
+        if lost and not (engine.live_restore and (wanted or self._live_restore_by_flag)):
+            return f"a reload would make the engine forget {', '.join(lost)}"
         return ""
 
     def _write_final(self) -> None:

@@ -47,7 +47,7 @@ def refusals_of(
         *_past_daemon_json(target, host),
         *_contradictions(document, host),
         *_options(document, host),
-        *(_storage(document, drifts, host, storage) if impact is Impact.MIGRATE else ()),
+        *_storage(document, drifts, host, storage if impact is Impact.MIGRATE else None),
     )
 
 
@@ -199,11 +199,12 @@ def _options(document: dict[str, Json], host: HostState) -> Iterable[Finding]:
 
 
 def _storage(
-    document: dict[str, Json], drifts: Sequence[Drift], host: HostState, storage: Storage
+    document: dict[str, Json], drifts: Sequence[Drift], host: HostState, storage: Storage | None
 ) -> Iterable[Finding]:
+    """Refuse what cannot be moved; without `storage` there is nothing to move on this host."""
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
     for drift in hiding:
-        if drift.path != _DRIVER:
+        if drift.path != _DRIVER and storage is not None:
             yield Finding(
                 key=dotted(("engine", *drift.path)),
                 message="it would hide every image and container of this host,"
@@ -214,7 +215,9 @@ def _storage(
         yield from _driver(document, host, storage)
 
 
-def _driver(document: dict[str, Json], host: HostState, storage: Storage) -> Iterable[Finding]:
+def _driver(
+    document: dict[str, Json], host: HostState, storage: Storage | None
+) -> Iterable[Finding]:
     driver, engine = document.get("storage-driver"), host.engine
     if not isinstance(engine, EngineState):
         yield Finding(
@@ -228,7 +231,7 @@ def _driver(document: dict[str, Json], host: HostState, storage: Storage) -> Ite
             key="engine.storage-driver", message="no storage driver is named to migrate to"
         )
         return
-    if not storage.migrate_containers:
+    if storage is not None and not storage.migrate_containers:
         yield Finding(
             key="engine.storage-driver",
             message="it would hide every image and container,"

@@ -15,19 +15,12 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
-from dockcfgd.planning.expect import (
-    RELOAD_SECONDS,
-    defaults_to_write,
-    ownership,
-    proof_of,
-    reload_expectations,
-    start_timeout,
-    stop_timeout,
-)
+from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.target import daemon_json, render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
@@ -55,6 +48,7 @@ def way_back(
         # They were brought back once already, and the stop on the way back would end them again.
         back.append(BackStep(do.KeepDisposable(f"{kept}/again"), heavy))
     if heavy is not None:
+        back += _containers_as_then(steps, host, heavy)
         back.append(BackStep(do.StopEngine(stop_timeout()), heavy))
     back += [
         BackStep(do.PutBack(step.root, step.driver, step.folder), index)
@@ -62,6 +56,8 @@ def way_back(
         if isinstance(step, do.SetAside)
     ]
     if reload is not None and (heavy is None or reload < heavy):
+        if heavy is None:
+            back += _restarted(steps, host, verify)
         back += _reload_back(steps, host, reload, heavy)
     files = _files_back(steps, host)
     bridge = heavy if heavy is not None and _bridged(steps, heavy) else None
@@ -75,9 +71,8 @@ def way_back(
     back += _containers_back(steps)
     if bridge is not None:
         off = _with_live_restore(steps, host, value=False)
-        expect = reload_expectations(daemon_json_of(off.content))
         back.append(BackStep(off, bridge))
-        back.append(BackStep(do.ReloadEngine(expect, RELOAD_SECONDS), bridge))
+        back.append(BackStep(_reload_of(off), bridge))
     proven_from = heavy if heavy is not None else reload
     if proven_from is not None:
         back.append(BackStep(proof, proven_from))
@@ -88,9 +83,63 @@ def way_back(
 
 def _bridged(steps: Sequence[do.Step], heavy: int) -> bool:
     """Tell whether live-restore was switched on first: then containers outlive the way back too."""
-    return isinstance(steps[heavy], do.RestartEngine) and any(
-        isinstance(step, do.ReloadEngine) for step in steps[:heavy]
+    return isinstance(steps[heavy], do.RestartEngine) and _switched(steps[:heavy]) is True
+
+
+def _switched(steps: Sequence[do.Step]) -> bool | None:
+    """Give what the last reload of `steps` made of live-restore; None where there is none."""
+    said = [
+        one.value
+        for step in steps
+        if isinstance(step, do.ReloadEngine)
+        for one in step.expect
+        if one.path == ("live-restore",)
+    ]
+    return said[-1] is True if said else None
+
+
+def _containers_as_then(
+    steps: Sequence[do.Step], host: HostState, heavy: int
+) -> Iterable[BackStep]:
+    """Switch live-restore so that the stop on the way back treats containers as the plan's did.
+
+    After a bridge a last reload may have switched it off, whatever came of that: it goes on again.
+    Where it was off on purpose, the new engine may have it on: it goes off again.
+    """
+    last = max(
+        (at for at, step in enumerate(steps) if isinstance(step, do.ReloadEngine)), default=-1
     )
+    if last > heavy:
+        first, value = last, True
+    elif _switched(steps[:heavy]) is False:
+        first, value = heavy, False
+    else:
+        return
+    write = _with_live_restore(steps, host, value=value)
+    # From the write on: an engine that starts in between reads that file.
+    yield BackStep(write, first - 1 if value else first)
+    yield BackStep(_reload_of(write), first - 1 if value else first)
+
+
+def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Iterable[BackStep]:
+    """Take back a reload that the engine may have died of: dead or alive, it starts anew.
+
+    Containers were noted before such a reload, and live-restore was switched on if it was off:
+    then they run on through this too.
+    """
+    if _first(steps, do.NoteRunning) is None:
+        return
+    reloads = [at for at, step in enumerate(steps) if isinstance(step, do.ReloadEngine)]
+    shielded = _switched(steps[: reloads[0] + 1]) is True and len(reloads) > 1
+    state = host.daemon_json
+    content = render(_bridge(host, value=True)) if shielded else _interim(steps, host)
+    at = reloads[1] if shielded else reloads[0]
+    yield BackStep(do.WriteFile(state.path, content, _known(steps, host), *ownership(state)), at)
+    yield BackStep(do.RestartEngine(start_timeout(verify)), at)
+
+
+def _reload_of(write: do.WriteFile) -> do.ReloadEngine:
+    return reload_step(daemon_json_of(write.content))
 
 
 def _is_json(back: BackStep, host: HostState) -> bool:
@@ -105,14 +154,18 @@ def _until(back: BackStep, before: int) -> BackStep:
 def _with_live_restore(steps: Sequence[do.Step], host: HostState, *, value: bool) -> do.WriteFile:
     """Give the old daemon.json with live-restore as the bridge needs it."""
     state = host.daemon_json
-    content = render({**daemon_json(host), "live-restore": value})
+    content = render(_bridge(host, value=value))
     return do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
+
+
+def _bridge(host: HostState, *, value: bool) -> dict[str, Json]:
+    return readable({**daemon_json(host), "live-restore": value}, host)
 
 
 def _known(steps: Sequence[do.Step], host: HostState) -> tuple[Tag, ...]:
     """Give every tag that daemon.json may have on the way forth or back."""
-    state, old = host.daemon_json, daemon_json(host)
-    bridges = [render({**old, "live-restore": value}) for value in (True, False)]
+    state = host.daemon_json
+    bridges = [render(_bridge(host, value=value)) for value in (True, False)]
     contents = [_interim(steps, host), *bridges]
     tags = (*_given(steps, state), *(_tag(state, content) for content in contents))
     return tuple(dict.fromkeys(tags))
@@ -140,20 +193,16 @@ def _reload_back(
     content = _interim(steps, host)
     state = host.daemon_json
     write = do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
-    expect = reload_expectations(daemon_json_of(content))
-    return [
-        BackStep(write, reload, heavy),
-        BackStep(do.ReloadEngine(expect, RELOAD_SECONDS), reload, heavy),
-    ]
+    return [BackStep(write, reload, heavy), BackStep(_reload_of(write), reload, heavy)]
 
 
 def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
     """Give the old daemon.json with defaults for what a reload would else keep."""
     old = daemon_json(host)
-    document: dict[str, Json] = copy.deepcopy(old)
+    document: dict[str, Json] = copy.deepcopy(readable(old, host))
     for step in steps:
         if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path:
-            written = daemon_json_of(step.content)
+            written = leaves.flatten(daemon_json_of(step.content))
             for path, value in defaults_to_write(written, old, host).items():
                 leaves.put(document, path, value)
     return render(document) if document != old else host.daemon_json.content or render(old)
@@ -213,6 +262,8 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
             folder = f"{step.directory}/{step.backup}/disposable"
             return [BackStep(do.ResumeContainers(folder), index)]
     restart = _first(steps, do.KeepDisposable, do.RestartEngine)
+    if restart is None and _first(steps, do.NoteRunning) is not None:
+        restart = _first(steps, do.ReloadEngine)
     return [] if restart is None else [BackStep(do.ResumeContainers(kept), restart)]
 
 

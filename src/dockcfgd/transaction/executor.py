@@ -124,6 +124,8 @@ class Executor:
             except DockcfgdError as failure:
                 if isinstance(back.step, do.KeepDisposable):
                     continue  # an engine that serves no more has nothing left to keep
+                if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
+                    continue  # it only eases the stop; the start reads the same values
                 return Ending(
                     Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame
                 )
@@ -173,6 +175,12 @@ class Executor:
 def _start_of_engine(steps: tuple[do.Step, ...]) -> int:
     heavy = (do.RestartEngine, do.StopEngine)
     return next((at for at, step in enumerate(steps) if isinstance(step, heavy)), -1)
+
+
+def _starts_later(transaction: OpenTransaction, position: int) -> bool:
+    """Tell whether the way back stops and starts the engine after this step."""
+    later = transaction.way_back[position + 1 :]
+    return any(isinstance(back.step, do.StopEngine) for back in later)
 
 
 def _restarted(transaction: OpenTransaction) -> int:

@@ -6,7 +6,9 @@ import pytest
 
 from dockcfgd.model.desired import KeyPath
 from dockcfgd.model.policy import ContainersRule, Verify
-from dockcfgd.planning.expect import defaults_to_write, proof_of, reload_expectations
+from dockcfgd.planning import leaves
+from dockcfgd.planning.expect import proof_of
+from dockcfgd.planning.reloading import defaults_to_write, reload_step
 from tests.golden.described_host import host_of
 
 
@@ -25,12 +27,12 @@ from tests.golden.described_host import host_of
 def test_keys_that_a_reload_would_keep_get_their_default(
     before: dict[str, Any], after: dict[str, Any], first: dict[KeyPath, Any]
 ) -> None:
-    assert defaults_to_write(before, after, host_of({})) == first
+    assert defaults_to_write(leaves.flatten(before), after, host_of({})) == first
 
 
 def test_a_reload_is_asked_only_for_what_it_tells() -> None:
     document: dict[str, Any] = {"debug": True, "log-driver": "local", "labels": ["a=b"]}
-    said = {one.path: one.value for one in reload_expectations(document)}
+    said = {one.path: one.value for one in reload_step(document).expect}
     assert said == {("debug",): True, ("labels",): ["a=b"]}
 
 

@@ -1,0 +1,97 @@
+"""What a change of one key takes, by the way it goes: setting and removing are not the same.
+
+The key table knows what a new value takes. Here is what depends on the value before, on the keys
+beside it, and on the flags that the engine was given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys.key import NoDefault, Unset
+from dockcfgd.engine_keys.table import default_value, impact, lookup, unset_rule
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.host import EngineState
+from dockcfgd.model.impact import Impact
+from dockcfgd.planning import leaves
+from dockcfgd.planning.launch import launch_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.host import HostState
+
+__all__ = ["change_impact", "flags_lost_by_reload", "group_is_moot", "own_default"]
+
+_PLAIN_LEVEL = "info"
+
+
+def change_impact(
+    path: KeyPath, *, after: Json | leaves.Absent, wanted: Mapping[str, Json], host: HostState
+) -> Impact:
+    """Give the action that brings the key at `path` to `after`, `wanted` being the whole file."""
+    version = EngineVersion.parse_or_none(host.version)
+    weight = impact(path, version)
+    if path == ("group",) and group_is_moot(wanted, host):
+        return Impact.NONE
+    if weight is not Impact.RELOAD:
+        return weight
+    if isinstance(after, leaves.Absent) and _reload_keeps(path, wanted, host):
+        return Impact.RESTART
+    if path == ("debug",) and after is not True and _log_level(wanted, host) != _PLAIN_LEVEL:
+        # Debug switched off by reload sets the level to info, whatever log-level says.
+        return Impact.RESTART
+    return weight
+
+
+def group_is_moot(wanted: Mapping[str, Json], host: HostState) -> bool:
+    """Tell whether systemd makes every unix socket, so that `group` changes nothing."""
+    named = wanted.get("hosts")
+    hosts = [str(one) for one in named] if isinstance(named, list) else []
+    hosts += [flag.value for flag in launch_of(host).flags if flag.key == "hosts"]
+    return any(one.startswith("fd:") for one in hosts) and not any(
+        one.startswith("unix:") for one in hosts
+    )
+
+
+def own_default(path: KeyPath, host: HostState) -> Json | NoDefault:
+    """Give the engine's own default for a key on this host."""
+    engine = host.engine
+    word = engine.text("CgroupVersion") if isinstance(engine, EngineState) else ""
+    version = EngineVersion.parse_or_none(host.version)
+    return default_value(path, version=version, cgroup_version=1 if word == "1" else 2)
+
+
+def flags_lost_by_reload(wanted: Mapping[str, Json], host: HostState) -> tuple[str, ...]:
+    """Name the flags whose value the engine forgets with any reload until it starts again.
+
+    It resets those keys to what the file says, and the file cannot name a key that a flag sets.
+    """
+    version = EngineVersion.parse_or_none(host.version)
+    lost: list[str] = []
+    for flag in launch_of(host).flags:
+        key = lookup(flag.key) if flag.key else None
+        if key is None or unset_rule(key.path, version) is not Unset.RELOAD_DEFAULT:
+            continue
+        if isinstance(leaves.get(dict(wanted), key.path), leaves.Absent):
+            lost.append(flag.text)
+    return tuple(lost)
+
+
+def _reload_keeps(path: KeyPath, wanted: Mapping[str, Json], host: HostState) -> bool:
+    """Tell whether a reload without the key keeps its value and no default could be written."""
+    key = lookup(path)
+    version = EngineVersion.parse_or_none(host.version)
+    if key is None or unset_rule(path, version) is not Unset.WRITE_DEFAULT:
+        return False
+    beside = leaves.get(dict(wanted), key.path)
+    return isinstance(beside, leaves.Absent) and isinstance(own_default(key.path, host), NoDefault)
+
+
+def _log_level(wanted: Mapping[str, Json], host: HostState) -> str:
+    named = wanted.get("log-level")
+    if isinstance(named, str):
+        return named.lower()
+    flags = [flag.value.lower() for flag in launch_of(host).flags if flag.key == "log-level"]
+    return flags[-1] if flags else _PLAIN_LEVEL

@@ -1,0 +1,77 @@
+"""What daemon.json must say while the engine reads it in a reload.
+
+That is not always what it says in the end: values are un-set by their default, and what makes the
+engine refuse any reload is left out for that moment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys.key import NoDefault, Unset
+from dockcfgd.engine_keys.table import event_attribute, leaf, reload_watch, unset_rule
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model import steps as do
+from dockcfgd.planning import leaves
+from dockcfgd.planning.direction import own_default
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.host import HostState
+
+__all__ = ["defaults_to_write", "readable", "reload_step"]
+
+_RELOAD_SECONDS = 10.0
+# These engines refuse every reload of a file with userland-proxy and no path, though they start
+# with it and have both by default.
+_PROXY_WANTS_PATH = EngineVersion(25, 0)
+
+
+def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
+    """Give the form of `document` that this engine can be reloaded with, equal in its meaning."""
+    version = EngineVersion.parse_or_none(host.version)
+    if version is None or version < _PROXY_WANTS_PATH:
+        return document
+    if document.get("userland-proxy") is not True or document.get("userland-proxy-path"):
+        return document
+    return {name: value for name, value in document.items() if name != "userland-proxy"}
+
+
+def reload_step(document: dict[str, Json], touched: Iterable[KeyPath] = ()) -> do.ReloadEngine:
+    """Give the reload that reads `document`, with what its event must say of it.
+
+    The engine says nothing before it has found the plugins among the `touched` keys, or died.
+    """
+    keys = dict.fromkeys(leaf(path) for path in leaves.flatten(document))
+    expect = tuple(
+        do.Expectation(key, None if isinstance(value, leaves.Absent) else value)
+        for key in keys
+        if event_attribute(key)
+        for value in (leaves.get(document, key),)
+    )
+    watch = max((reload_watch(path) for path in touched), default=0)
+    return do.ReloadEngine(expect, _RELOAD_SECONDS + watch)
+
+
+def defaults_to_write(
+    before: Iterable[KeyPath], after: dict[str, Json], host: HostState
+) -> dict[KeyPath, Json]:
+    """Find keys among `before` that a reload of `after` would keep the old value of.
+
+    They get their default first.
+    """
+    version = EngineVersion.parse_or_none(host.version)
+    shall = leaves.flatten(after)
+    unset: dict[KeyPath, Json] = {}
+    for path in before:
+        key = leaf(path)
+        if path in shall or unset_rule(path, version) is not Unset.WRITE_DEFAULT:
+            continue
+        value = own_default(key, host)
+        if not isinstance(value, NoDefault) and not any(
+            other[: len(key)] == key for other in shall
+        ):
+            unset[key] = value
+    return unset
