@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.model.steps import from_json
+from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
 from dockcfgd.state_file import StateFile, read_only
 
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     from dockcfgd.model.files import FileState
     from dockcfgd.planning.target import Target
 
-__all__ = ["Generation", "History", "last_status", "read_applied", "read_history"]
+__all__ = [
+    "Generation",
+    "History",
+    "last_status",
+    "past_transactions",
+    "read_applied",
+    "read_history",
+    "read_past",
+]
 
 _APPLIED, _HELD, _STATUS = "applied", "held", "status"
 
@@ -232,6 +242,41 @@ def read_history(path: str) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+_PAST = (
+    "SELECT id, steps, finished FROM transactions WHERE verdict = 'applied'"
+    " AND impact IN ('restart', 'migrate') ORDER BY finished DESC LIMIT 30"
+)
+_TIMES = "SELECT txn, position, began, ended FROM step_log WHERE direction = 'forward'"
+
+
+def past_transactions(state: StateFile) -> list[PastTransaction]:
+    """Give the latest applied restarts and migrations, newest first."""
+    return _past(state.rows(_PAST), state.rows(_TIMES))
+
+
+def read_past(path: str) -> list[PastTransaction]:
+    """Give what `past_transactions` gives, without the daemon. StateFileFailure if unreadable."""
+    with read_only(path) as connection:
+        rows = connection.execute(_PAST).fetchall()
+        return _past(rows, connection.execute(_TIMES).fetchall())
+
+
+def _past(rows: list[sqlite3.Row], log: list[sqlite3.Row]) -> list[PastTransaction]:
+    past = []
+    for row in rows:
+        try:
+            steps = tuple(from_json(step) for step in json.loads(row["steps"]))
+        except (KeyError, TypeError):
+            continue  # a step of another release
+        times = {
+            int(entry["position"]): (float(entry["began"]), float(entry["ended"]))
+            for entry in log
+            if entry["txn"] == row["id"] and entry["ended"] is not None
+        }
+        past.append(PastTransaction(row["id"], steps, times, float(row["finished"])))
+    return past
 
 
 def read_applied(path: str) -> Applied:

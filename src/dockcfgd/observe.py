@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.settings import Settings
 
-__all__ = ["observe", "with_disposable"]
+__all__ = ["observe", "with_disposable", "with_settings"]
 
 DROP_IN = "zz-dockcfgd.conf"
+_MOST_ASKED = 200
+_PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none"})
 
 
 def observe(effects: Effects, settings: Settings) -> HostState:
@@ -123,12 +125,38 @@ def with_disposable(effects: Effects, host: HostState) -> HostState:
     return replace(host, engine=replace(engine, containers=containers))
 
 
-def _auto_remove(effects: Effects, identity: str) -> bool:
+def with_settings(effects: Effects, host: HostState) -> HostState:
+    """Give the host with what each container was created with, and the names of its networks.
+
+    For a plan that somebody reads; with more than 200 containers none of them is asked.
+    """
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        return host
     try:
-        host = effects.containers.inspect(identity).get("HostConfig")
+        names = [str(network.get("Name", "")) for network in effects.networks.list()]
     except EngineFailure:
-        return False
-    return isinstance(host, dict) and host.get("AutoRemove") is True
+        return host
+    made = tuple(sorted(name for name in names if name not in _PREDEFINED_NETWORKS))
+    containers = engine.containers
+    if len(containers) <= _MOST_ASKED:
+        containers = tuple(
+            replace(one, settings=_host_config(effects, one.id)) for one in containers
+        )
+    return replace(host, engine=replace(engine, containers=containers, network_names=made))
+
+
+def _host_config(effects: Effects, identity: str) -> dict[str, Json] | None:
+    try:
+        settings = effects.containers.inspect(identity).get("HostConfig")
+    except EngineFailure:
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
+def _auto_remove(effects: Effects, identity: str) -> bool:
+    settings = _host_config(effects, identity)
+    return settings is not None and settings.get("AutoRemove") is True
 
 
 def _prior_drivers(effects: Effects, root: str) -> tuple[str, ...]:

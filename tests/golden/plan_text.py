@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockcfgd.model.desired import Json
-    from dockcfgd.model.plan import BackStep, Plan
+    from dockcfgd.model.plan import BackStep, Plan, Reach
 
 __all__ = ["plan_text"]
 
@@ -41,8 +41,15 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _titled(
         "disturbed:", [f"{kind}: {', '.join(names)}" for kind, names in groups.items() if names]
     )
+    yield from _titled("reach:", [_reach(one) for one in plan.reach])
+    yield from _titled("irreversible:", list(plan.irreversible))
     yield from _titled("refused:", [finding.text() for finding in plan.refusals])
     yield from _titled("notes:", list(plan.notes))
+
+
+def _reach(reach: Reach) -> str:
+    kind = "asked" if reach.asked else "not asked"
+    return f"{reach.key}: {reach.applies}; kept by {reach.count}: {', '.join(reach.keep)} ({kind})"
 
 
 def _titled(title: str, items: list[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Each folder of plans/ holds a desired state, a host, and the plan that must come of them.
 
-Without desired.toml the last desired file is gone. `GOLDEN_REWRITE=1` writes plan.txt anew: read
-the difference before it is kept.
+plan.txt has all of it, the way back included; shown.txt is what `dockcfgctl plan` prints. Without
+desired.toml the last desired file is gone. `GOLDEN_REWRITE=1` writes both texts anew: read the
+difference before it is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import get_args
 
 import pytest
 
+from dockcfgd.cli.plan_text import render
 from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
@@ -20,7 +22,9 @@ from dockcfgd.model.host import HostState
 from dockcfgd.model.plan import Plan, way_back_from_json, way_back_to_json
 from dockcfgd.model.steps import Step
 from dockcfgd.planning.planner import Rules, make_plan
-from dockcfgd.planning.target import Applied, empty_target, target_of
+from dockcfgd.planning.target import Applied, Target, empty_target, target_of
+from dockcfgd.reconcile.assess import Assessment
+from dockcfgd.reconcile.preview import Preview
 from tests.fakes.files import FakeFiles
 from tests.golden.described_host import applied_of, host_of
 from tests.golden.file_steps import carry_out, files_of
@@ -30,16 +34,18 @@ _CASES = sorted(path for path in (Path(__file__).parent / "plans").iterdir() if 
 _REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
 
 
-def _plan(case: Path) -> tuple[Plan, HostState]:
+def _plan(case: Path) -> tuple[Plan, Target, HostState]:
     described = json.loads((case / "host.json").read_text())
     host, applied = host_of(described), applied_of(described)
     source = case / "desired.toml"
     if not source.exists():
-        return make_plan(empty_target(host, applied), host, Rules(name="T1")), host
-    return _planned(source.read_text(), host, applied), host
+        target, rules = empty_target(host, applied), Rules(name="T1")
+    else:
+        target, rules = _wanted(source.read_text(), host, applied)
+    return make_plan(target, host, rules), target, host
 
 
-def _planned(text: str, host: HostState, applied: Applied) -> Plan:
+def _wanted(text: str, host: HostState, applied: Applied) -> tuple[Target, Rules]:
     extra = (Text(name="desired.toml", shown="desired.toml", text=text),)
     loaded = load(FakeFiles(), config_file="/none", folders=(), extra=extra)
     desired = parse(loaded, version=EngineVersion.parse(host.version))
@@ -51,12 +57,12 @@ def _planned(text: str, host: HostState, applied: Applied) -> Plan:
         storage=desired.storage,
         name="T1",
     )
-    return make_plan(target_of(desired, host, applied), host, rules)
+    return target_of(desired, host, applied), rules
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
 def test_plan_is_the_one_kept(case: Path) -> None:
-    plan, _ = _plan(case)
+    plan, _, _ = _plan(case)
     kept = case / "plan.txt"
     if _REWRITE:
         kept.write_text(plan_text(plan))
@@ -64,8 +70,20 @@ def test_plan_is_the_one_kept(case: Path) -> None:
 
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
+def test_a_person_reads_it_so(case: Path) -> None:
+    plan, target, host = _plan(case)
+    seen = Assessment("d", host=host, target=target, plan=plan, findings=plan.refusals)
+    text = render(Preview(seen).document())
+    kept = case / "shown.txt"
+    if _REWRITE:
+        kept.write_text(text)
+    assert text == kept.read_text()
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
 def test_way_back_outlives_the_process(case: Path) -> None:
-    plan, _ = _plan(case)
+    plan, _, _ = _plan(case)
     stored = json.loads(json.dumps(way_back_to_json(plan.way_back)))
     assert way_back_from_json(stored) == plan.way_back
 
@@ -73,7 +91,7 @@ def test_way_back_outlives_the_process(case: Path) -> None:
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
 def test_way_back_leaves_the_files_as_they_were(case: Path) -> None:
     """Do the file steps up to each point, then those of the way back."""
-    plan, host = _plan(case)
+    plan, _, host = _plan(case)
     for begun in range(len(plan.steps)):
         files = files_of(host)
         before = files.snapshot()

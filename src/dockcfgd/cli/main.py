@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dockcfgd.api.client import Client
     from dockcfgd.cli.preview import NamedFiles, Preview
     from dockcfgd.effects import Effects
+    from dockcfgd.model.host import HostState
+    from dockcfgd.planning.outage import PastTransaction
     from dockcfgd.planning.target import Applied
     from dockcfgd.settings import Settings
 
@@ -144,13 +146,13 @@ def _start_status(arguments: Namespace, screen: Screen) -> int:
 def _start_plan(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import plan
 
-    return plan.run(arguments, preview=_preview, screen=screen)
+    return plan.run(arguments, preview=_preview, on_paper=_on_paper, screen=screen)
 
 
 def _start_validate(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import validate
 
-    return validate.run(arguments, preview=_preview, screen=screen)
+    return validate.run(arguments, preview=_preview, on_paper=_on_paper, screen=screen)
 
 
 def _start_apply(arguments: Namespace, screen: Screen) -> int:
@@ -224,6 +226,16 @@ def _preview(files: NamedFiles, folder: str) -> Preview:
         settings=settings,
         applied=_applied(settings),
         folder=folder,
+        past=_past(settings),
+    )
+
+
+def _on_paper(files: NamedFiles, folder: str, host: HostState) -> Preview:
+    from dockcfgd.adapters.files import HostFiles
+    from dockcfgd.reconcile.preview import preview_on_paper
+
+    return preview_on_paper(
+        files, host=host, reader=HostFiles(), settings=_settings(), folder=folder
     )
 
 
@@ -267,6 +279,12 @@ def _applied(settings: Settings) -> Applied:
 
     readable = os.access(settings.state_file, os.R_OK)
     return read_applied(settings.state_file) if readable else Applied()
+
+
+def _past(settings: Settings) -> Sequence[PastTransaction]:
+    from dockcfgd.history import read_past
+
+    return read_past(settings.state_file) if os.access(settings.state_file, os.R_OK) else ()
 
 
 def _history() -> Sequence[dict[str, Any]]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MakePreview", "NamedFiles", "Preview"]
+    from dockcfgd.model.host import HostState
+
+__all__ = ["MakePaperPreview", "MakePreview", "NamedFiles", "Preview"]
 
 NamedFiles: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -29,3 +31,6 @@ class Preview(Protocol):
 
 MakePreview: TypeAlias = "Callable[[NamedFiles, str], Preview]"
 """Preview with these files as if they lay in conf.d; the text is the folder where they do lie."""
+
+MakePaperPreview: TypeAlias = "Callable[[NamedFiles, str, HostState], Preview]"
+"""The same for a host that somebody described, of which nothing is looked at."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen"]
 
-_COLOURS = {"red": "31", "green": "32", "yellow": "33"}
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1"}
 
 
 class Screen:

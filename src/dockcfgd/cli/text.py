@@ -20,6 +20,7 @@ __all__ = [
     "finding",
     "headline",
     "plain",
+    "printable",
     "progress_line",
     "render",
     "step_line",
@@ -48,9 +49,13 @@ _NEXT = {
 
 def plain(text: object) -> str:
     """Give foreign text without what could steer a terminal; line breaks become spaces."""
+    return printable(str(text).strip())
+
+
+def printable(text: str) -> str:
+    """Give what `plain` gives, blanks around it kept."""
     return "".join(
-        letter if letter.isprintable() else " " if letter in "\n\t" else "?"
-        for letter in str(text).strip()
+        letter if letter.isprintable() else " " if letter in "\n\t" else "?" for letter in text
     )
 
 

@@ -53,7 +53,8 @@ class UnitFile:
 class Container:
     """A container as the engine lists it.
 
-    `state` is the engine's word: running, paused, exited, created …
+    `state` is the engine's word: running, paused, exited, created … `settings` is the HostConfig
+    that it was created with, None where it was not asked for.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Container:
     state: str
     auto_remove: bool = False
     restart_policy: str = "no"
+    settings: Mapping[str, Json] | None = None
 
     @property
     def active(self) -> bool:
@@ -73,7 +75,8 @@ class Container:
 class EngineState:
     """A serving engine. `info` is its /info document.
 
-    Counts are of the image store and data-root in use.
+    Counts are of the image store and data-root in use. `network_names` are those of user-made
+    networks, None where they were not asked for.
     """
 
     version: str
@@ -84,6 +87,7 @@ class EngineState:
     volumes: int = 0
     networks: int = 0
     prior_drivers: tuple[str, ...] = ()
+    network_names: tuple[str, ...] | None = None
 
     def text(self, key: str) -> str:
         """Give a top-level string of /info, empty where it has none."""

@@ -18,7 +18,9 @@ __all__ = [
     "BackStep",
     "Disturbed",
     "Drift",
+    "Outage",
     "Plan",
+    "Reach",
     "way_back_from_json",
     "way_back_to_json",
 ]
@@ -71,11 +73,44 @@ class Disturbed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """A changed key whose new value does not reach everything that is there.
+
+    `applies` says what it reaches: `new containers`, `container start`, `new networks`, `next
+    pull`. `keep` names what there is and keeps the value it has, `count` is how many those are
+    (names may not be known); `asked` tells whether each was asked for its own value: else some of
+    them may never have had the old one.
+    """
+
+    key: str
+    applies: str
+    keep: tuple[str, ...] = ()
+    count: int = 0
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """How long the last comparable action took: `what` (containers or engine) was away that long.
+
+    `of` is the transaction's id, `at` when it ended.
+    """
+
+    seconds: float
+    of: str
+    what: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What would be done. A plan without steps and refusals means that the host is as wanted.
 
-    `impact` is what the change takes, also when it is refused. `id` is a digest of all of it: equal
-    plans have equal ids.
+    `impact` is what the change takes, also when it is refused. `irreversible` says what does not
+    come back, whichever way the change ends.
+
+    `id` is a digest of what differs, what is done about it and what bars it: the same change to the
+    same host has the same id, whatever `name` (the transaction's, in the names of folders) is.
     """
 
     impact: Impact
@@ -85,6 +120,9 @@ class Plan:
     refusals: tuple[Finding, ...] = ()
     disturbed: Disturbed = Disturbed()
     notes: tuple[str, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    irreversible: tuple[str, ...] = ()
+    name: str = ""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,12 +134,21 @@ class Plan:
                     [drift.where, list(drift.path), drift.desired, drift.actual]
                     for drift in self.drifts
                 ],
-                [to_json(step) for step in self.steps],
+                [_nameless(to_json(step), self.name) for step in self.steps],
                 [refusal.text() for refusal in self.refusals],
             ],
             sort_keys=True,
         )
         object.__setattr__(self, "id", hashlib.sha256(content.encode()).hexdigest()[:16])
+
+
+def _nameless(step: dict[str, Json], name: str) -> dict[str, Json]:
+    return {
+        field: value.replace(name, "")
+        if name and field in {"backup", "folder"} and isinstance(value, str)
+        else value
+        for field, value in step.items()
+    }
 
 
 def way_back_to_json(way_back: tuple[BackStep, ...]) -> list[Json]:

@@ -111,9 +111,13 @@ class ReloadEngine:
 
 @dataclass(frozen=True, slots=True)
 class RestartEngine:
-    """Reset the start limit and restart docker.service; the job may take `timeout` seconds."""
+    """Reset the start limit and restart docker.service; the job may take `timeout` seconds.
+
+    `bridged`: containers run on through it.
+    """
 
     timeout: float
+    bridged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
 from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import parse_flags
+from dockcfgd.planning.reach import reach_of
 from dockcfgd.planning.refusals import planned_arguments, refusals_of
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.revert import way_back
@@ -62,13 +64,17 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
         return Plan(impact=impact, drifts=drifts, refusals=refusals, notes=target.notes)
     draft.lay_out(impact)
     steps = tuple(draft.steps)
+    disturbed = draft.disturbed(impact)
     return Plan(
         impact=impact,
         drifts=drifts,
         steps=steps,
         way_back=way_back(steps, host=host, drifts=drifts, verify=rules.verify),
-        disturbed=draft.disturbed(impact),
+        disturbed=disturbed,
         notes=(*target.notes, *draft.notes),
+        reach=reach_of(drifts, host, impact, disturbed),
+        irreversible=irreversible(steps, drifts, disturbed),
+        name=rules.name,
     )
 
 
@@ -211,7 +217,7 @@ class _Draft:
         else:
             self._write_final()
         self._write_drop_in()
-        self.steps.append(do.RestartEngine(start_timeout(self.rules.verify)))
+        self.steps.append(do.RestartEngine(start_timeout(self.rules.verify), self.bridged))
         if running:
             self.steps.append(do.ResumeContainers(kept))
         # Proven before live-restore goes off: until then the way back spares the containers too.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
+from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
-from dockcfgd.model.steps import WriteFile
+from dockcfgd.model.steps import RestartEngine, WriteFile
 from dockcfgd.observe import observe, with_disposable
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments
@@ -39,9 +41,10 @@ if TYPE_CHECKING:
     from dockcfgd.model.plan import Plan
     from dockcfgd.settings import Settings
 
-__all__ = ["Assessment", "Check", "assess", "assess_rollback"]
+__all__ = ["Assessment", "Check", "assess", "assess_on_paper", "assess_rollback"]
 
 NO_FILES = "none"
+_ON_PAPER = "this host is not looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Assessment:
 
     `plan` is None where the files are refused, nothing is wanted, or the host cannot be seen.
 
-    `digest` identifies what was wanted; `unseen` says why the host could not be looked at.
+    `digest` identifies what was wanted; `unseen` says why the host could not be looked at, `paper`
+    that it was only described.
     """
 
     digest: str
@@ -72,6 +76,7 @@ class Assessment:
     plan: Plan | None = None
     checks: tuple[Check, ...] = ()
     unseen: str = ""
+    paper: bool = False
 
 
 def assess(
@@ -90,8 +95,59 @@ def assess(
     loaded = load(
         effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra
     )
-    files = tuple(loaded.files)
     host, unseen = _look(effects, settings)
+    rules_of = partial(_rules, settings=settings, name=name)
+    return _judged(
+        _Seen(loaded, folders, host, unseen), applied, effects=effects, rules_of=rules_of
+    )
+
+
+def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
+    """Work out the plan for a host that somebody described; nothing is looked at or run."""
+    rules_of = partial(_rules, settings=settings, name="")
+    seen = _judged(_Seen(loaded, (), host, ""), Applied(), effects=None, rules_of=rules_of)
+    if seen.plan is None:
+        return replace(seen, paper=True)
+    unknown = Check("containers, networks, kernel and file systems", run=False, reason=_ON_PAPER)
+    notes = (*seen.plan.notes, *host.notes, *_with_containers(seen, rules_of(seen.desired)))
+    reach = tuple(replace(one, asked=False) for one in seen.plan.reach)
+    plan = replace(seen.plan, notes=notes, reach=reach)
+    return replace(seen, plan=plan, checks=(*seen.checks, unknown), paper=True)
+
+
+def _with_containers(seen: Assessment, rules: Rules) -> tuple[str, ...]:
+    """Say what the restart would be if containers ran."""
+    plan, host, target = seen.plan, seen.host, seen.target
+    if not plan or not host or not target:
+        return ()
+    if not any(isinstance(step, RestartEngine) for step in plan.steps):
+        return ()
+    one = Container(id="", name="", image="", state="running")
+    if isinstance(host.engine, EngineState):
+        host = replace(host, engine=replace(host.engine, containers=(one,)))
+    other = make_plan(target, host, rules)
+    return tuple(f"where containers run: {note}" for note in other.notes if note not in plan.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was read and looked at."""
+
+    loaded: Loaded
+    folders: tuple[InputView, ...]
+    host: HostState | None
+    unseen: str
+
+
+def _judged(
+    given: _Seen,
+    applied: Applied,
+    *,
+    effects: Effects | None,
+    rules_of: Callable[[DesiredState | None], Rules],
+) -> Assessment:
+    loaded, folders, host, unseen = given.loaded, given.folders, given.host, given.unseen
+    files = tuple(loaded.files)
     version = EngineVersion.parse_or_none(host.version) if host else None
     checks = [Check("schema", run=True)]
     if version is None:
@@ -121,7 +177,7 @@ def assess(
         return _with(seen, checks=checks)
     if desired is None and not applied.managed and not applied.owns_drop_in:
         return _with(seen, checks=checks)
-    rules = _rules(desired, settings, name)
+    rules = rules_of(desired)
 
     def wanted() -> Target:
         return empty_target(host, applied) if desired is None else target_of(desired, host, applied)
@@ -143,7 +199,7 @@ def assess_rollback(
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
         return seen
-    rules = _rules(None, settings, name)
+    rules = _rules(None, settings=settings, name=name)
     return _planned(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
@@ -166,7 +222,7 @@ def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
     return host, ""
 
 
-def _rules(desired: DesiredState | None, settings: Settings, name: str) -> Rules:
+def _rules(desired: DesiredState | None, *, settings: Settings, name: str) -> Rules:
     kept_in = f"{settings.state_dir}/kept"
     if desired is None:
         return Rules(name=name, kept_in=kept_in)
@@ -181,7 +237,7 @@ def _rules(desired: DesiredState | None, settings: Settings, name: str) -> Rules
 
 
 def _planned(
-    effects: Effects,
+    effects: Effects | None,
     seen: Assessment,
     host: HostState,
     wanted: Callable[[], Target],
@@ -191,7 +247,7 @@ def _planned(
     try:
         target = wanted()
         plan = make_plan(target, host, rules)
-        if plan.steps and plan.impact >= Impact.RESTART:
+        if effects and plan.steps and plan.impact >= Impact.RESTART:
             host = with_disposable(effects, host)
             plan = make_plan(target, host, rules)
     except UnreadableFile as error:
@@ -205,7 +261,7 @@ def _planned(
         return _with(seen, checks=checks, findings=(Finding(key="service", message=str(error)),))
     checks.append(Check("the engine's own rules", run=True))
     complaints, check = _validated(effects, host, target, plan)
-    checks.append(check)
+    checks += [check] if check else []
     findings = (*(_placed(seen, finding) for finding in plan.refusals), *complaints)
     return replace(seen, findings=findings, target=target, plan=plan, checks=tuple(checks))
 
@@ -227,16 +283,20 @@ def _placed(seen: Assessment, finding: Finding) -> Finding:
 
 
 def _validated(
-    effects: Effects, host: HostState, target: Target, plan: Plan
-) -> tuple[tuple[Finding, ...], Check]:
+    effects: Effects | None, host: HostState, target: Target, plan: Plan
+) -> tuple[tuple[Finding, ...], Check | None]:
     name = "dockerd --validate"
     writes = [
         step.content
         for step in plan.steps
         if isinstance(step, WriteFile) and step.path == host.daemon_json.path
     ]
-    if plan.refusals or not plan.steps:
-        return (), Check(name, run=False, reason="there is nothing to check")
+    if not plan.steps and not plan.refusals:
+        return (), None  # the file stays as it is
+    if plan.refusals:
+        return (), Check(name, run=False, reason="refused before it")
+    if effects is None:
+        return (), Check(name, run=False, reason=_ON_PAPER)
     content = writes[-1] if writes else host.daemon_json.content
     flags = planned_arguments(target, host)
     complaints = effects.validator.check(host.dockerd, flags, content or b"{}")

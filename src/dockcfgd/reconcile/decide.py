@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import HostState
     from dockcfgd.reconcile.assess import Assessment
 
-__all__ = ["Action", "Decision", "Standing", "decide"]
+__all__ = ["ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
+
+ROLLED_BACK = "rolled back by operator"
 
 
 class Action(Enum):
@@ -55,7 +57,7 @@ class Decision:
 def decide(seen: Assessment, standing: Standing) -> Decision:
     """Decide about one assessment."""
     if standing.held and not standing.asked:
-        return Decision(Action.NOTHING, Condition.REJECTED, "rolled back by operator")
+        return Decision(Action.NOTHING, Condition.REJECTED, ROLLED_BACK)
     if seen.findings:
         return _barred(seen.findings[0].text(), standing)
     if standing.degraded and not standing.asked:

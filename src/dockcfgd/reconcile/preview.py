@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.desired.load import Text
+from dockcfgd.desired.load import Text, load
 from dockcfgd.model.desired import Json, KeyPath, dotted
+from dockcfgd.model.impact import Impact
+from dockcfgd.model.plan import Plan
+from dockcfgd.observe import with_settings
+from dockcfgd.planning.outage import PastTransaction, last_outage
+from dockcfgd.planning.reach import asks_containers, asks_networks, reach_of
 from dockcfgd.planning.target import Applied
 from dockcfgd.planning.wording import step_name
-from dockcfgd.reconcile.assess import Assessment, assess
+from dockcfgd.reconcile.assess import Assessment, assess, assess_on_paper
+from dockcfgd.reconcile.shown_files import file_views
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dockcfgd.effects import Effects
     from dockcfgd.model.errors import Finding
-    from dockcfgd.model.plan import Drift
+    from dockcfgd.model.host import HostState
+    from dockcfgd.model.plan import Drift, Outage, Reach
+    from dockcfgd.ports import Files
     from dockcfgd.settings import Settings
 
-__all__ = ["Preview", "drift_document", "preview"]
+__all__ = ["Preview", "detailed", "drift_document", "preview", "preview_on_paper"]
 
 _SECRET = "(not shown)"  # noqa: S105 -- stands for one
+_NO_FILE = "/nonexistent"
 
 
 class Preview:
-    """What would be done now."""
+    """What would be done now. `past` are applied transactions, newest first."""
 
-    def __init__(self, assessment: Assessment) -> None:
+    def __init__(self, assessment: Assessment, past: Sequence[PastTransaction] = ()) -> None:
         self._seen = assessment
+        self._past = past
 
     @property
     def refused(self) -> bool:
@@ -39,29 +52,70 @@ class Preview:
 
     def document(self) -> dict[str, Any]:
         """Give the plan document."""
-        plan, seen = self._seen.plan, self._seen
+        plan = self._seen.plan or _NOTHING
+        if self.refused:
+            plan = replace(plan, steps=(), reach=(), irreversible=())
         return {
             "schema": 1,
-            "id": "" if plan is None else plan.id,
-            "impact": "none" if plan is None else plan.impact.word,
-            "drifts": [] if plan is None else [drift_document(drift) for drift in plan.drifts],
-            "steps": []
-            if plan is None or self.refused
-            else [{"name": step_name(step)} for step in plan.steps],
-            "disturbed": {}
-            if plan is None
-            else {
-                "stopped": list(plan.disturbed.stopped),
-                "bridged": list(plan.disturbed.bridged),
-                "recreated": list(plan.disturbed.recreated),
-            },
-            "notes": [] if plan is None else list(plan.notes),
-            "refusals": [_refusal(finding) for finding in seen.findings],
+            "id": self._seen.plan.id if self._seen.plan else "",
+            "impact": plan.impact.word,
+            "drifts": [drift_document(drift) for drift in plan.drifts],
+            "files": self._files(),
+            "steps": [{"name": step_name(step)} for step in plan.steps],
+            "disturbed": _disturbed(plan) if self._known else {},
+            "reach": [_reach(reach) for reach in plan.reach],
+            "irreversible": list(plan.irreversible),
+            "outage": _outage(last_outage(plan.steps, self._past)),
+            "notes": list(plan.notes),
+            "refusals": [_refusal(finding) for finding in self._seen.findings],
             "checks": [
                 {"name": check.name, "run": check.run, "reason": check.reason}
-                for check in seen.checks
+                for check in self._seen.checks
             ],
         }
+
+    @property
+    def _known(self) -> bool:
+        """Whether the containers that notice are."""
+        return self._seen.plan is not None and not self._seen.paper
+
+    def _files(self) -> list[dict[str, Json]]:
+        seen = self._seen
+        if seen.target is None or seen.host is None:
+            return []
+        return file_views(seen.target, seen.host)
+
+
+_NOTHING = Plan(impact=Impact.NONE)
+
+
+def _disturbed(plan: Plan) -> dict[str, list[str]]:
+    return {
+        "stopped": list(plan.disturbed.stopped),
+        "bridged": list(plan.disturbed.bridged),
+        "recreated": list(plan.disturbed.recreated),
+    }
+
+
+def _reach(reach: Reach) -> dict[str, Any]:
+    return {
+        "key": reach.key,
+        "applies": reach.applies,
+        "keep": list(reach.keep),
+        "count": reach.count,
+        "asked": reach.asked,
+    }
+
+
+def _outage(outage: Outage | None) -> dict[str, Any] | None:
+    if outage is None:
+        return None
+    return {
+        "seconds": outage.seconds,
+        "of": outage.of,
+        "what": outage.what,
+        "at": outage.at,
+    }
 
 
 def _refusal(finding: Finding) -> dict[str, Any]:
@@ -99,6 +153,18 @@ def _masked(line: str) -> str:
     return f"{head.partition('://')[0]}://***@{tail}" if at and "://" in head else line
 
 
+def detailed(effects: Effects, seen: Assessment) -> Assessment:
+    """Ask containers and networks which of them keep an old value, where the plan raises that."""
+    plan, host = seen.plan, seen.host
+    if plan is None or host is None or not plan.steps or not plan.reach:
+        return seen
+    if not asks_containers(plan.drifts) and not asks_networks(plan.drifts):
+        return seen
+    asked = with_settings(effects, host)
+    reach = reach_of(plan.drifts, asked, plan.impact, plan.disturbed)
+    return replace(seen, host=asked, plan=replace(plan, reach=reach))
+
+
 def preview(
     files: tuple[tuple[str, str], ...],
     *,
@@ -106,10 +172,37 @@ def preview(
     settings: Settings,
     applied: Applied,
     folder: str = "",
+    past: Sequence[PastTransaction] = (),
 ) -> Preview:
     """Assess with `files` (name, text) as if they lay in conf.d.
 
     `folder` is where messages say they are.
     """
-    extra = tuple(Text(name=name, shown=f"{folder}{name}", text=text) for name, text in files)
-    return Preview(assess(effects, settings, applied, extra=extra))
+    seen = assess(effects, settings, applied, extra=_texts(files, folder))
+    return Preview(detailed(effects, seen), past)
+
+
+def preview_on_paper(
+    files: tuple[tuple[str, str], ...],
+    *,
+    host: HostState,
+    reader: Files,
+    settings: Settings,
+    folder: str = "",
+) -> Preview:
+    """Assess for a described host: `files` alone, or without any the desired state that lies here.
+
+    Nothing but that is looked at.
+    """
+    alone = bool(files)
+    loaded = load(
+        reader,
+        config_file=_NO_FILE if alone else settings.config_file,
+        folders=() if alone else settings.config_dirs,
+        extra=_texts(files, folder),
+    )
+    return Preview(assess_on_paper(host, loaded, settings))
+
+
+def _texts(files: tuple[tuple[str, str], ...], folder: str) -> tuple[Text, ...]:
+    return tuple(Text(name=name, shown=f"{folder}{name}", text=text) for name, text in files)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.desired.load import Text
-from dockcfgd.history import History
+from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.migration import archive, disposable
 from dockcfgd.model.errors import DockcfgdError, StateFileFailure
@@ -28,9 +28,9 @@ from dockcfgd.model.status import (
 )
 from dockcfgd.reconcile.assess import Assessment, assess, assess_rollback
 from dockcfgd.reconcile.commit import Commit
-from dockcfgd.reconcile.decide import Action, Decision, Standing, decide
+from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Decision, Standing, decide
 from dockcfgd.reconcile.patience import Patience
-from dockcfgd.reconcile.preview import Preview, drift_document
+from dockcfgd.reconcile.preview import Preview, detailed, drift_document
 from dockcfgd.reconcile.requests import Apply, Look, PlanRequest, Request, Rollback, Stop
 from dockcfgd.transaction.executor import Ending, Executor
 from dockcfgd.transaction.journal import Journal
@@ -50,11 +50,12 @@ __all__ = ["Reconciler"]
 _INBOX = 1000
 _DEBOUNCE = 0.15
 _DEGRADED = "degraded"
+_HELD = "change a file, or `dockcfgctl apply` to have what was rolled back again"
 _NEXT = {
     Condition.UNMANAGED: "put a desired state into /etc/dockcfgd/conf.toml",
     Condition.PENDING: "see the reason; `dockcfgctl apply` does it now",
     Condition.DRIFTED: "`dockcfgctl apply` puts it back",
-    Condition.REJECTED: "mend the files named above; `dockcfgctl apply` tries the same again",
+    Condition.REJECTED: "mend the files; `dockcfgctl apply` tries the same again",
     Condition.DEGRADED: "see `journalctl -u dockcfgd -u docker`; then `dockcfgctl apply`",
 }
 
@@ -421,7 +422,7 @@ class Reconciler:
         seen = assess(self._effects, self._settings, applied)
         self._show_seen(seen, self._history.newest().number, phase=self._status.phase)
         if verdict is Verdict.APPLIED and commit.held:
-            self._settle(Condition.REJECTED, "rolled back by operator")
+            self._settle(Condition.REJECTED, ROLLED_BACK)
         elif verdict is Verdict.APPLIED:
             decision = decide(seen, self._standing(seen, asked=False))
             if decision.action in {Action.REFUSE, Action.ACT}:
@@ -491,7 +492,7 @@ class Reconciler:
             )
             in_force, since = self._history.applied_generation()
             self._show(applied_generation=in_force, applied_at=since)
-            self._settle(Condition.REJECTED, "rolled back by operator")
+            self._settle(Condition.REJECTED, ROLLED_BACK)
             verdict = str(Verdict.APPLIED)
         self._finished(request.transaction, verdict)
 
@@ -509,7 +510,8 @@ class Reconciler:
             Text(name=name, shown=f"{folder}/{name}", text=text) for name, text in request.files
         )
         seen = assess(self._effects, self._settings, self._history.applied(), extra=extra)
-        request.reply(json.dumps(Preview(seen).document()))
+        preview = Preview(detailed(self._effects, seen), past_transactions(self._state))
+        request.reply(json.dumps(preview.document()))
 
     # -- showing ----------------------------------------------------------------------------
 
@@ -556,7 +558,7 @@ class Reconciler:
             condition=condition,
             reason=reason,
             progress=None,
-            next_step=_NEXT.get(condition, ""),
+            next_step=_HELD if reason == ROLLED_BACK else _NEXT.get(condition, ""),
         )
         try:
             self._history.keep_status(self._status.document())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dockcfgd.cli.preview import NamedFiles
+    from dockcfgd.model.host import HostState
 
 
 class _Stream(io.StringIO):
@@ -138,6 +139,10 @@ class Previews:
     def __call__(self, files: NamedFiles, folder: str) -> Plan:
         self.asked.append((files, folder))
         return Plan(self.plan)
+
+
+def no_paper(_files: NamedFiles, _folder: str, _host: HostState) -> Plan:
+    raise AssertionError("no host was described")
 
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"

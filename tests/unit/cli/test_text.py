@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,40 @@ def test_a_plan_reads_so(case: Path) -> None:
     rendered = plan_text.render(json.loads(case.read_text()))
     assert rendered == case.with_suffix(".txt").read_text()
     assert max(map(len, rendered.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [16, 20, 40, 60, 120])
+@pytest.mark.parametrize("case", PLANS, ids=name)
+def test_no_line_of_a_plan_is_longer_than_the_terminal(case: Path, width: int) -> None:
+    lines = plan_text.render(json.loads(case.read_text()), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_a_plan_on_a_narrow_terminal() -> None:
+    rendered = plan_text.render(golden("plan", "everything"), width=40)
+    assert rendered == (GOLDEN / "plan" / "everything.narrow.txt").read_text()
+
+
+def test_a_plan_has_its_colours_where_they_are_wanted() -> None:
+    document = golden("plan", "everything")
+    painted = plan_text.render(document, paint=lambda line, colour: f"<{colour}>{line}</>")
+    lines = painted.splitlines()
+    assert lines[0] == "<bold>to do: restart (plan 4c7d9e0011aa22bb)</>"
+    assert '<red>-  "debug": true,</>' in lines
+    assert '<green>+  "log-driver": "local"</>' in lines
+    assert "<cyan>@@ -0,0 +1,2 @@</>" in lines
+    assert "<bold>+++ /etc/docker/daemon.json planned</>" in lines
+    assert "  5. restart the engine" in lines
+    uncoloured = re.sub(r"<\w*>|</>", "", painted)
+    assert uncoloured == plan_text.render(document)
+
+
+def test_what_could_steer_a_terminal_is_not_in_a_diff() -> None:
+    document = golden("plan", "everything")
+    document["files"][1]["after"] = "[Service]\nX=\x1b[31m\u202e\r\n"
+    rendered = plan_text.render(document)
+    assert "+X=?[31m?" in rendered
+    assert all(line.isprintable() for line in rendered.splitlines())
 
 
 @pytest.mark.parametrize(

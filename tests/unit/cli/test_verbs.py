@@ -21,6 +21,7 @@ from tests.unit.cli.surroundings import (
     Told,
     golden,
     living,
+    no_paper,
     nothing_comes,
 )
 
@@ -69,21 +70,31 @@ def with_last(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
 )
 def test_plan_says_by_its_exit_code_what_is_to_do(case: str, options: list[str], code: int) -> None:
     console, previews = Console(), Previews(golden("plan", case))
-    assert plan.run(parsed(plan, *options), preview=previews, screen=console.screen) == code
+    assert (
+        plan.run(parsed(plan, *options), preview=previews, on_paper=no_paper, screen=console.screen)
+        == code
+    )
     text = Path(__file__).parents[2] / "golden" / "cli" / "plan" / f"{case}.txt"
     assert console.out == text.read_text()
 
 
 def test_plan_looks_at_files_under_their_names(file: str) -> None:
     console, previews = Console(), Previews(golden("plan", "nothing"))
-    plan.run(parsed(plan, "--json", file), preview=previews, screen=console.screen)
+    plan.run(
+        parsed(plan, "--json", file), preview=previews, on_paper=no_paper, screen=console.screen
+    )
     assert previews.asked == [((("10-a.toml", "schema = 1\n"),), os.path.dirname(file) + "/")]  # noqa: PTH120
     assert console.document == golden("plan", "nothing")
 
 
 def test_two_files_of_one_name_cannot_be_meant(file: str) -> None:
     with pytest.raises(UsageError, match=r"two files named 10-a\.toml"):
-        plan.run(parsed(plan, file, file), preview=Previews({}), screen=Console().screen)
+        plan.run(
+            parsed(plan, file, file),
+            preview=Previews({}),
+            on_paper=no_paper,
+            screen=Console().screen,
+        )
 
 
 # validate
@@ -92,7 +103,10 @@ def test_two_files_of_one_name_cannot_be_meant(file: str) -> None:
 def test_validate_prints_each_reason_on_a_line() -> None:
     console = Console()
     code = validate.run(
-        parsed(validate), preview=Previews(golden("plan", "refused")), screen=console.screen
+        parsed(validate),
+        preview=Previews(golden("plan", "refused")),
+        on_paper=no_paper,
+        screen=console.screen,
     )
     assert code == 1
     assert console.out == (
@@ -107,14 +121,22 @@ def test_validate_prints_each_reason_on_a_line() -> None:
 def test_validate_says_valid() -> None:
     console = Console()
     preview = Previews(golden("plan", "reload"))
-    assert validate.run(parsed(validate), preview=preview, screen=console.screen) == 0
+    assert (
+        validate.run(parsed(validate), preview=preview, on_paper=no_paper, screen=console.screen)
+        == 0
+    )
     assert (console.out, console.err) == ("valid\n", "")
 
 
 def test_validate_as_a_document() -> None:
     console, document = Console(), golden("plan", "refused")
     arguments = parsed(validate, "--json")
-    assert validate.run(arguments, preview=Previews(document), screen=console.screen) == 1
+    assert (
+        validate.run(
+            arguments, preview=Previews(document), on_paper=no_paper, screen=console.screen
+        )
+        == 1
+    )
     assert console.document == {
         "schema": 1,
         "valid": False,

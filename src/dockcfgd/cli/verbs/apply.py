@@ -52,7 +52,7 @@ def run(
     plan = preview(files, folder_of(arguments.files))
     document = plan.document()
     if not arguments.json:
-        screen.out(plan_text.render(document, width=screen.width))
+        screen.out(plan_text.render(document, width=screen.width, paint=screen.coloured))
     if plan.refused:
         if arguments.json:
             screen.out(json.dumps(_refused(document), indent=2))

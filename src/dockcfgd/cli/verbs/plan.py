@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from dockcfgd.cli import paper
 from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.plan_text import render, unseen
 from dockcfgd.cli.published import EXIT_FAILED, EXIT_NOT_YET
@@ -12,7 +13,7 @@ from dockcfgd.cli.published import EXIT_FAILED, EXIT_NOT_YET
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from dockcfgd.cli.preview import MakePreview
+    from dockcfgd.cli.preview import MakePaperPreview, MakePreview
     from dockcfgd.cli.screen import Screen
 
 __all__ = ["SUMMARY", "add_arguments", "run"]
@@ -29,14 +30,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 4 when there is something to do"
     )
+    paper.add_arguments(parser)
 
 
-def run(arguments: Namespace, *, preview: MakePreview, screen: Screen) -> int:
+def run(
+    arguments: Namespace, *, preview: MakePreview, on_paper: MakePaperPreview, screen: Screen
+) -> int:
     """Print the plan."""
-    plan = preview(read_files(arguments.files), folder_of(arguments.files))
+    files, folder = read_files(arguments.files), folder_of(arguments.files)
+    if paper.is_asked(arguments):
+        plan = on_paper(files, folder, paper.described_host(arguments))
+    else:
+        plan = preview(files, folder)
     document = plan.document()
     screen.out(
-        json.dumps(document, indent=2) if arguments.json else render(document, width=screen.width)
+        json.dumps(document, indent=2)
+        if arguments.json
+        else render(document, width=screen.width, paint=screen.coloured)
     )
     if plan.refused or (arguments.exit_code and unseen(document)):
         return EXIT_FAILED

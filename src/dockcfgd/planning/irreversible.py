@@ -1,0 +1,53 @@
+"""What a plan does that no way back undoes, in sentences for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dockcfgd.model.plan import Disturbed, Drift
+
+__all__ = ["irreversible"]
+
+_MIGRATED = (
+    (
+        "containers made anew get a new ID, creation time, exit code, health log and restart count;"
+        " their logs so far stay behind with the old ones"
+    ),
+    "a stopped container may read created instead of exited",
+    "a container that has written something names another image in its configuration",
+    "names of images by digest are gone until the next pull, and the build cache is not moved",
+)
+
+
+def irreversible(
+    steps: Sequence[do.Step], drifts: Sequence[Drift], disturbed: Disturbed
+) -> tuple[str, ...]:
+    """Give one sentence for each thing that does not come back."""
+    return tuple(_sentences(steps, drifts, disturbed))
+
+
+def _sentences(
+    steps: Sequence[do.Step], drifts: Sequence[Drift], disturbed: Disturbed
+) -> Iterator[str]:
+    kinds = {type(step) for step in steps}
+    if disturbed.stopped:
+        yield "the processes of containers that stop end; what they hold only in memory is lost"
+    if do.RestoreStorage in kinds:
+        yield from _MIGRATED
+    elif disturbed.recreated and do.KeepDisposable in kinds:
+        names = ", ".join(disturbed.recreated)
+        yield f"--rm containers get a new ID and creation time and lose their logs: {names}"
+    starts = kinds & {do.RestartEngine, do.StartEngine}
+    for drift in drifts if starts else ():
+        if drift.path == ("userns-remap",) and drift.desired == "default":
+            yield (
+                "the engine makes the user and group dockremap, with ranges in /etc/subuid and"
+                " /etc/subgid; nothing removes them"
+            )
+        elif drift.path == ("data-root",) and isinstance(drift.desired, str):
+            yield f"the engine makes the folder {drift.desired}; nothing removes it"
