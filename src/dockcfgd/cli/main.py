@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.api.client import Client
     from dockcfgd.cli.preview import NamedFiles, Preview
+    from dockcfgd.desired.import_host import Imported
     from dockcfgd.effects import Effects
     from dockcfgd.model.host import HostState
     from dockcfgd.planning.outage import PastTransaction
@@ -120,7 +121,7 @@ def _parsed(name: str, rest: list[str]) -> Namespace:
 def _module(name: str) -> _Verb:
     from importlib import import_module
 
-    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{name}")
+    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{_MODULES.get(name, name)}")
     return verb
 
 
@@ -169,6 +170,18 @@ def _start_rollback(arguments: Namespace, screen: Screen) -> int:
     return rollback.run(arguments, connect=_connect, read_status=_published, screen=screen)
 
 
+def _start_import(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import import_host
+    from dockcfgd.reconcile.importing import import_from
+
+    settings = _settings()
+
+    def look() -> Imported:
+        return import_from(_effects(settings), settings)
+
+    return import_host.run(arguments, look=look, screen=screen)
+
+
 def _start_history(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import history
 
@@ -187,10 +200,14 @@ def _start_wait(arguments: Namespace, screen: Screen) -> int:
     )
 
 
+# A keyword cannot be the name of a module that others import.
+_MODULES = {"import": "import_host"}
+
 _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "status": _start_status,
     "plan": _start_plan,
     "validate": _start_validate,
+    "import": _start_import,
     "apply": _start_apply,
     "history": _start_history,
     "rollback": _start_rollback,

@@ -2,6 +2,7 @@
 
 DockcfgdError
 +- InvalidDesiredState   the TOML files cannot be used; carries one Finding for each reason
++- ImportRefused         a host's daemon.json cannot be turned into TOML
 +- StaleFile             a managed file changed between observation and write
 +- FileFailure           a file cannot be read, written or removed; carries errno
 +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
@@ -25,6 +26,7 @@ __all__ = [
     "EngineFailure",
     "FileFailure",
     "Finding",
+    "ImportRefused",
     "InvalidDesiredState",
     "StaleFile",
     "StateFileFailure",
@@ -71,6 +73,14 @@ class InvalidDesiredState(DockcfgdError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("; ".join(finding.text() for finding in findings))
         self.findings = tuple(findings)
+
+
+class ImportRefused(DockcfgdError):
+    """A host's configuration cannot be turned into TOML."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(f"cannot import: {finding.text()}")
+        self.finding = finding
 
 
 class StaleFile(DockcfgdError):

@@ -21,6 +21,7 @@ __all__ = [
     "exec_start",
     "expand",
     "quote",
+    "settings_of",
     "split",
 ]
 
@@ -58,13 +59,14 @@ def exec_start(unit_files: Sequence[UnitFile]) -> Command | None:
     """
     command = None
     for unit_file in unit_files:
-        for section, name, value, line in _settings(unit_file.text):
+        for section, name, value, line in settings_of(unit_file.text):
             if section == "Service" and name == "ExecStart":
                 command = Command(text=value, file=unit_file.path, line=line) if value else None
     return command
 
 
-def _settings(text: str) -> Iterable[tuple[str, str, str, int]]:
+def settings_of(text: str) -> Iterable[tuple[str, str, str, int]]:
+    """Give section, name, value and line (from 1) of each setting of a unit file, in order."""
     section = ""
     gathered, start = "", 0
     for number, line in enumerate(text.splitlines(), start=1):

@@ -33,8 +33,8 @@ class _Stream(io.StringIO):
 class Console:
     """A screen whose sides can be read; `answers` is what a person types, None: nobody is there."""
 
-    def __init__(self, answers: str | None = None) -> None:
-        self.stdout = _Stream()
+    def __init__(self, answers: str | None = None, *, terminal: bool = False) -> None:
+        self.stdout = _Stream(terminal=terminal)
         self.stderr = _Stream()
         stdin = _Stream(answers or "", terminal=answers is not None)
         self.screen = Screen(stdin=stdin, stdout=self.stdout, stderr=self.stderr, environment={})

@@ -1,0 +1,73 @@
+"""A look at the host for `import`: as far as it can be seen, and what could not be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dockcfgd.desired.import_host import Imported, import_host
+from dockcfgd.desired.load import load
+from dockcfgd.desired.parse import parse
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
+from dockcfgd.model.host import EngineDown, HostState, UnitState
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.observe import DROP_IN, observe
+
+if TYPE_CHECKING:
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import DesiredState
+    from dockcfgd.settings import Settings
+
+__all__ = ["import_from"]
+
+
+def import_from(effects: Effects, settings: Settings) -> Imported:
+    """Look and give the TOML; notes say what could not be looked at.
+
+    Raises ImportRefused for a daemon.json that is not valid, FileFailure for one that cannot be
+    read.
+    """
+    notes: list[Finding] = []
+    try:
+        host = observe(effects, settings)
+    except SystemdFailure as failure:
+        host = _without_units(effects, settings)
+        notes.append(
+            Finding(message=f"flags, environment and drop-ins were not looked at: {failure}")
+        )
+    notes += _unread(effects, host)
+    ours = None
+    if host.drop_in.present:
+        try:
+            ours = _in_force(effects, settings, host)
+        except InvalidDesiredState as invalid:
+            why = f"what it holds was not taken over, for the desired state is refused: {invalid}"
+            notes.append(Finding(message=why, file=host.drop_in.path))
+    imported = import_host(host, ours=ours)
+    return replace(imported, notes=(*notes, *imported.notes))
+
+
+def _without_units(effects: Effects, settings: Settings) -> HostState:
+    return HostState(
+        daemon_json=effects.files.read(settings.daemon_json),
+        drop_in=effects.files.read(f"{settings.drop_in_dir}/{DROP_IN}"),
+        unit=UnitState(DOCKER_SERVICE, load_state="", active_state="", sub_state=""),
+        engine=EngineDown("systemd cannot be asked"),
+    )
+
+
+def _unread(effects: Effects, host: HostState) -> list[Finding]:
+    """Find files of the unit that this user may not read: for `observe` they are empty."""
+    notes = []
+    for seen in (*host.unit_files, *host.environment_files):
+        try:
+            effects.files.read(seen.path)
+        except FileFailure as failure:
+            notes.append(Finding(message=f"not looked at: {failure}"))
+    return notes
+
+
+def _in_force(effects: Effects, settings: Settings, host: HostState) -> DesiredState | None:
+    loaded = load(effects.files, config_file=settings.config_file, folders=settings.config_dirs)
+    return parse(loaded, version=EngineVersion.parse_or_none(host.version))
