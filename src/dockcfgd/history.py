@@ -6,7 +6,7 @@ Generation 0 is what was there before dockcfgd first wrote.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.model.steps import from_json
@@ -31,7 +31,7 @@ __all__ = [
     "read_past",
 ]
 
-_APPLIED, _HELD, _STATUS = "applied", "held", "status"
+_APPLIED, _HELD, _STATUS, _ADOPTED = "applied", "held", "status", "adopted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,22 @@ class History:
 
     def applied(self) -> Applied:
         """Give what the generation in force left."""
-        return self.left_by(self.applied_generation()[0]) or Applied()
+        number = self.applied_generation()[0]
+        applied = self.left_by(number) or Applied()
+        return _with_adopted(applied, self._state.fact(_ADOPTED), self.digest_of(number))
+
+    def adopt(self, digest: str, *, invocation: str, comment: str, now: float) -> None:
+        """Note a desired state made of hand edits before it is written; once is enough."""
+        self._state.remember(_ADOPTED, json.dumps({"digest": digest, "under": invocation}))
+        if self.newest().digest != digest:
+            self.add(digest=digest, origin="adopted", comment=comment, actor="", now=now)
+
+    def adopted_by(self, number: int) -> str:
+        """Give the comment of a generation that was made of hand edits, empty for others."""
+        rows = self._state.rows(
+            "SELECT comment FROM generations WHERE number = ? AND origin = 'adopted'", number
+        )
+        return str(rows[0]["comment"]) if rows else ""
 
     def left_by(self, number: int) -> Applied | None:
         """Give what an applied generation left.
@@ -206,6 +221,13 @@ def _applied(row: sqlite3.Row) -> Applied:
         drop_in=row["drop_in"],
         owns_drop_in=bool(row["owns_drop_in"]),
     )
+
+
+def _with_adopted(applied: Applied, fact: str, in_force: str) -> Applied:
+    known = json.loads(fact) if fact else {}
+    if not known or known["digest"] == in_force:
+        return applied
+    return replace(applied, adopted=known["digest"], adopted_under=known["under"])
 
 
 def last_status(path: str) -> dict[str, Any] | None:
@@ -290,4 +312,9 @@ def read_applied(path: str) -> Applied:
             return Applied()
         number = json.loads(fact["value"])["generation"]
         row = connection.execute("SELECT * FROM generations WHERE number = ?", (number,)).fetchone()
-    return Applied() if row is None else _applied(row)
+        adopted = connection.execute(
+            "SELECT value FROM facts WHERE name = ?", (_ADOPTED,)
+        ).fetchone()
+    if row is None:
+        return Applied()
+    return _with_adopted(_applied(row), adopted["value"] if adopted else "", str(row["digest"]))

@@ -42,6 +42,29 @@ def test_verbs_of_a_running_daemon(house: House) -> None:
     assert house.document("status")["condition"] == "in-sync"
 
 
+def test_a_host_is_taken_over(house: House) -> None:
+    text = '{ "max-concurrent-uploads": 4, "max-concurrent-downloads": 0 }'
+    house.daemon_json.write_text(text)
+    alone = house.ctl("import")
+    assert alone.returncode == 0
+    assert f"# from {house.daemon_json}:1\n" in alone.stdout
+    assert "\nmax-concurrent-uploads = 4" in alone.stdout
+    assert f"dockcfgctl: {house.daemon_json}:1: max-concurrent-downloads: not taken over" in (
+        alone.stderr
+    )
+    house.start()
+    path = house.conf_d / "10-host.toml"
+    assert house.ctl("import", "--output", str(path)).returncode == 0
+    assert path.read_text() == alone.stdout
+    assert house.ctl("import", "--output", str(path)).returncode == 1
+    assert house.ctl("wait", "--timeout", "10s").returncode == 0
+    status = house.document("status")
+    assert (status["condition"], status["last"]) == ("in-sync", None)
+    assert house.daemon_json.read_text() == text
+    assert house.systemd.calls("ReloadUnit", "RestartUnit", "Reload") == []
+    assert house.ctl("plan", "--exit-code").returncode == 0
+
+
 def test_what_is_refused_leaves_nothing(house: House) -> None:
     house.start()
     wrong = house.folder / "wrong.toml"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+import tomllib
 
 from tests.integration.house import House
 
@@ -84,6 +85,25 @@ def test_a_hand_edit_is_put_back(house: House) -> None:
         )
     )
     house.until(lambda status: status["condition"] == "in-sync")
+
+
+def test_a_hand_edit_is_adopted(house: House) -> None:
+    house.start()
+    house.drop("10-one.toml", f'{RELOAD}[policy]\non-drift = "adopt"')
+    house.until(lambda status: status["condition"] == "in-sync")
+    text = '{"max-concurrent-downloads":7, "labels": ["mine"]}'
+    house.daemon_json.write_text(text)
+    adopted = house.conf_d / "90-adopted.toml"
+    status = house.until(
+        lambda status: status["applied"]["generation"] == 2 and status["condition"] == "in-sync"
+    )
+    assert tomllib.loads(adopted.read_text())["engine"] == {"max-concurrent-downloads": 7}
+    assert house.daemon_json.read_text() == text
+    assert (verdict(status), status["last"]["reason"]) == (
+        "applied",
+        "adopted: max-concurrent-downloads",
+    )
+    assert len(house.systemd.calls("ReloadUnit")) == 2
 
 
 def test_a_second_daemon_is_refused(house: House) -> None:

@@ -142,10 +142,6 @@ def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its val
     return value or _not_yet(value)
 
 
-def _on_drift(value: object) -> object:
-    return _not_yet(value) if value == "adopt" else value
-
-
 class ServiceTable(_Table):
     """`[service]`."""
 
@@ -169,7 +165,7 @@ class PolicyTable(_Table):
     """`[policy]`."""
 
     max_impact: Largest = Impact.MIGRATE
-    on_drift: Annotated[OnDrift, _choice(OnDrift), BeforeValidator(_on_drift)] = OnDrift.REVERT
+    on_drift: Annotated[OnDrift, _choice(OnDrift)] = OnDrift.REVERT
     drift_max_impact: Largest = Impact.RELOAD
     restart: Annotated[RestartStyle, _choice(RestartStyle)] = RestartStyle.BRIDGED
     unmanaged_keys: Annotated[UnmanagedKeys, _choice(UnmanagedKeys)] = UnmanagedKeys.KEEP

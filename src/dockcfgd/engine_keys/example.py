@@ -81,8 +81,8 @@ _OTHERS = """\
 # The largest action taken without an operator's word: none, reload, restart, migrate.
 # More waits as pending.
 #max-impact = "migrate"
-# What to do when the host no longer is as it was left: revert or report;
-# adopt writes a hand edit back as TOML (not in this release).
+# What to do when the host no longer is as it was left: revert, report or adopt.
+# adopt: a hand edit of daemon.json becomes TOML, in conf.d/90-adopted.toml.
 #on-drift = "revert"
 # The largest action taken unattended against such a drift; more waits as pending.
 #drift-max-impact = "reload"

@@ -24,6 +24,7 @@ class OnDrift(StrEnum):
 
     REVERT = "revert"
     REPORT = "report"
+    ADOPT = "adopt"
 
 
 class RestartStyle(StrEnum):

@@ -101,6 +101,7 @@ class _Draft:
         self.notes: list[str] = []
         self.bridged = False
         self._json_tags = [host.daemon_json.tag]
+        self._json_content = host.daemon_json.content
         self._version = EngineVersion.parse_or_none(host.version)
         self._serving = isinstance(host.engine, EngineState) and host.unit.running
         self._before = daemon_json(host)
@@ -345,11 +346,12 @@ class _Draft:
     def _write(self, content: bytes) -> None:
         state = self.host.daemon_json
         tag = _tag_after(state, content)
-        if tag == self._json_tags[-1]:
+        if tag == self._json_tags[-1] and content == self._json_content:
             return
         expected = tuple(dict.fromkeys(self._json_tags))
         self.steps.append(do.WriteFile(state.path, content, expected, *ownership(state)))
         self._json_tags.append(tag)
+        self._json_content = content
 
     def _write_drop_in(self) -> None:
         if not any(drift.where == "drop-in" for drift in self.drifts):

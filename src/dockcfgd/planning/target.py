@@ -37,7 +37,9 @@ class UnreadableFile(ValueError):
 class Applied:
     """What an applied generation left.
 
-    Its daemon.json, its drop-in, and the leaves that are ours.
+    Its daemon.json, its drop-in, and the leaves that are ours. `adopted` is the digest of a desired
+    state made of hand edits that is not in force yet (empty: none), `adopted_under` the invocation
+    of the engine that ran when they were seen.
     """
 
     document: Mapping[str, Json] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class Applied:
     daemon_json: bytes | None = None
     drop_in: bytes | None = None
     owns_drop_in: bool = False
+    adopted: str = ""
+    adopted_under: str = ""
 
 
 @dataclass(frozen=True, slots=True)

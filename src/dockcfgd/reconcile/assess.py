@@ -20,12 +20,14 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import RestartEngine, WriteFile
 from dockcfgd.observe import observe, with_disposable
+from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments
 from dockcfgd.planning.target import (
     Applied,
     Target,
     UnreadableFile,
+    daemon_json,
     empty_target,
     generation_target,
     target_of,
@@ -86,10 +88,12 @@ def assess(
     *,
     extra: tuple[Text, ...] = (),
     name: str = "",
+    edited: bool = False,
 ) -> Assessment:
     """Look once and work out the plan.
 
-    `name` names what the plan would leave on disk (the transaction).
+    `name` names what the plan would leave on disk (the transaction). `edited`: the host's
+    daemon.json was edited by hand into what is wanted, and the plan begins before that.
     """
     folders = _folders(effects, settings)
     loaded = load(
@@ -97,9 +101,8 @@ def assess(
     )
     host, unseen = _look(effects, settings)
     rules_of = partial(_rules, settings=settings, name=name)
-    return _judged(
-        _Seen(loaded, folders, host, unseen), applied, effects=effects, rules_of=rules_of
-    )
+    given = _Seen(loaded, folders, host, unseen, edited=edited)
+    return _judged(given, applied, effects=effects, rules_of=rules_of)
 
 
 def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
@@ -131,12 +134,13 @@ def _with_containers(seen: Assessment, rules: Rules) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was read and looked at."""
+    """What was read and looked at. `edited`: by hand into what is wanted."""
 
     loaded: Loaded
     folders: tuple[InputView, ...]
     host: HostState | None
     unseen: str
+    edited: bool = False
 
 
 def _judged(
@@ -178,11 +182,34 @@ def _judged(
     if desired is None and not applied.managed and not applied.owns_drop_in:
         return _with(seen, checks=checks)
     rules = rules_of(desired)
+    basis = _before_edits(seen, applied, edited=given.edited) or host
 
     def wanted() -> Target:
-        return empty_target(host, applied) if desired is None else target_of(desired, host, applied)
+        if desired is None:
+            return empty_target(host, applied)
+        target = target_of(desired, basis, applied)
+        # The bytes of whoever edited the file stay, where they say what is wanted.
+        as_found = basis is not host and target.document == daemon_json(host)
+        return replace(target, exact=host.daemon_json.content) if as_found else target
 
-    return _planned(effects, seen, host, wanted, rules, checks)
+    return _planned(effects, seen, basis, wanted, rules, checks)
+
+
+def _before_edits(seen: Assessment, applied: Applied, *, edited: bool) -> HostState | None:
+    """Give the host as it was before hand edits that are wanted now; None where there are none.
+
+    Edits that were adopted before count until the engine was started with them.
+    """
+    desired, host = seen.desired, seen.host
+    if desired is None or host is None:
+        return None
+    adopted = seen.digest == applied.adopted and host.unit.invocation_id == applied.adopted_under
+    if not (edited or adopted):
+        return None
+    try:
+        return before_edits(host, applied, desired.policy.unmanaged_keys)
+    except UnreadableFile:
+        return None
 
 
 def assess_rollback(

@@ -10,9 +10,11 @@ from dockcfgd.model.host import EngineDown
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import OnDrift, Policy
 from dockcfgd.model.status import Condition
+from dockcfgd.planning.hand_edits import hand_edits
 
 if TYPE_CHECKING:
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.plan import Plan
     from dockcfgd.reconcile.assess import Assessment
 
 __all__ = ["ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
@@ -26,6 +28,7 @@ class Action(Enum):
     NOTHING = auto()
     ADOPT = auto()  # the host is as wanted already: note the generation as in force
     REFUSE = auto()
+    WRITE_BACK = auto()  # hand edits become the desired state
     ACT = auto()
 
 
@@ -35,7 +38,8 @@ class Standing:
 
     `new`: it is not what is in force; `failure`: why it failed before on this engine; `held`: an
     operator went back from it; `degraded`: why everything automatic is stopped; `asked`: an
-    operator asks for it now.
+    operator asks for it now; `adopted`: it is new and made of hand edits, `untried`: and nothing
+    was done for it yet; `unadoptable`: why hand edits on this host do not become TOML.
     """
 
     new: bool
@@ -43,6 +47,9 @@ class Standing:
     failure: str = ""
     held: bool = False
     degraded: str = ""
+    adopted: bool = False
+    untried: bool = False
+    unadoptable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +108,32 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
         return Decision(
             Action.NOTHING, Condition.PENDING, f"waiting for the engine: {host.engine.reason}"
         )
-    impact = plan.impact if plan else Impact.NONE
+    if _edited(seen, standing, policy, host):
+        if not standing.unadoptable:
+            return Decision(Action.WRITE_BACK, Condition.PENDING)
+        if not standing.asked:
+            why = f"the host differs and is not adopted: {standing.unadoptable}"
+            return Decision(Action.NOTHING, Condition.DRIFTED, why)
     if standing.asked:
         return Decision(Action.ACT, Condition.PENDING)
     if standing.new:
-        if impact > policy.max_impact:
-            why = f"it takes a {impact.word}, and policy.max-impact is {policy.max_impact.word}"
-            return Decision(Action.NOTHING, Condition.PENDING, why)
+        return _within(policy, standing, plan.impact if plan else Impact.NONE)
+    return _against_drift(plan, policy)
+
+
+def _within(policy: Policy, standing: Standing, impact: Impact) -> Decision:
+    """Act on a new state up to its limit: what was edited by hand stays one of drift."""
+    name, limit = "max-impact", policy.max_impact
+    if standing.adopted and policy.drift_max_impact < limit:
+        name, limit = "drift-max-impact", policy.drift_max_impact
+    if impact <= limit:
         return Decision(Action.ACT, Condition.PENDING)
+    why = f"it takes a {impact.word}, and policy.{name} is {limit.word}"
+    return Decision(Action.NOTHING, Condition.PENDING, why)
+
+
+def _against_drift(plan: Plan | None, policy: Policy) -> Decision:
+    impact = plan.impact if plan else Impact.NONE
     keys = ", ".join(sorted({".".join(drift.path) for drift in plan.drifts})) if plan else ""
     if policy.on_drift is OnDrift.REPORT:
         return Decision(Action.NOTHING, Condition.DRIFTED, f"the host differs in {keys}")
@@ -117,3 +142,12 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
         why = f"{keys}: undoing it takes a {impact.word}, and policy.drift-max-impact is {allowed}"
         return Decision(Action.NOTHING, Condition.PENDING, why)
     return Decision(Action.ACT, Condition.PENDING)
+
+
+def _edited(seen: Assessment, standing: Standing, policy: Policy, host: HostState) -> bool:
+    """Whether somebody edited daemon.json, and edits are adopted."""
+    if policy.on_drift is not OnDrift.ADOPT or seen.target is None:
+        return False
+    if standing.new and not (standing.adopted and standing.untried):
+        return False
+    return bool(hand_edits(seen.target, host))

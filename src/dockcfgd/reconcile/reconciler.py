@@ -32,6 +32,7 @@ from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Decision, Standing, d
 from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, detailed, drift_document
 from dockcfgd.reconcile.requests import Apply, Look, PlanRequest, Request, Rollback, Stop
+from dockcfgd.reconcile.write_back import WriteBack, write_back
 from dockcfgd.transaction.executor import Ending, Executor
 from dockcfgd.transaction.journal import Journal
 
@@ -218,6 +219,13 @@ class Reconciler:
         seen = assess(self._effects, self._settings, applied, extra=extra, name=name)
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
+        if decision.action is Action.WRITE_BACK:
+            adopted = write_back(self._effects, self._settings, applied, seen)
+            if isinstance(adopted, WriteBack):
+                self._write_back(adopted)
+                self._pass(request)
+                return
+            decision = decide(seen, replace(standing, unadoptable=adopted))
         generation = self._generation(seen, decision, request)
         news = seen.digest != self._status.digest or decision.action is Action.ACT
         # In one step with the inputs: what is new must never show under the old condition.
@@ -226,11 +234,25 @@ class Reconciler:
         if request is not None:
             self._finished(request.transaction, verdict)
 
+    def _write_back(self, adopted: WriteBack) -> None:
+        """Make hand edits the desired state. Noted first, so that a crash leaves nothing unsaid."""
+        self._history.adopt(
+            adopted.digest,
+            invocation=adopted.invocation,
+            comment=adopted.comment,
+            now=self._effects.clock.now(),
+        )
+        adopted.put(self._effects.files)
+        self._log.info("drift.adopted", file=adopted.file.path, comment=adopted.comment)
+
     def _standing(self, seen: Assessment, *, asked: bool) -> Standing:
         in_force, _ = self._history.applied_generation()
         version = seen.host.version if seen.host else ""
+        newest = self._history.newest()
         return Standing(
             new=self._history.digest_of(in_force) != seen.digest,
+            adopted=bool(seen.digest) and self._history.applied().adopted == seen.digest,
+            untried=newest.digest == seen.digest and not newest.verdict,
             asked=asked,
             failure=self._history.failure(seen.digest, version),
             held=bool(seen.digest) and self._history.held == seen.digest,
@@ -267,6 +289,8 @@ class Reconciler:
         request: Apply | None,
     ) -> str:
         match decision.action:
+            case Action.WRITE_BACK:
+                raise StateFileFailure("cannot follow what is not decided")
             case Action.REFUSE:
                 self._refuse(seen, decision, generation, name)
                 return str(Verdict.REFUSED)
@@ -380,7 +404,8 @@ class Reconciler:
             disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=clock.now())
         self._open, self._unwritten = None, None
-        self._finish_last(transaction, verdict, reason)
+        told = self._history.adopted_by(transaction.generation)
+        self._finish_last(transaction, verdict, reason or told or None)
         self._log.info(
             "transaction.ended", transaction=transaction.id, verdict=str(verdict), reason=reason
         )

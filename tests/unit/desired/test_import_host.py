@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockcfgd.desired.import_host import import_host
@@ -77,6 +77,7 @@ def _plans_to_nothing(host: HostState, version: str) -> DesiredState:
     return desired
 
 
+@settings(deadline=None)
 @given(_from_table())
 def test_all_that_is_valid_is_taken_over(drawn: tuple[str, dict[str, Json]]) -> None:
     version, document = drawn
@@ -87,6 +88,7 @@ def test_all_that_is_valid_is_taken_over(drawn: tuple[str, dict[str, Json]]) -> 
     } == set()
 
 
+@settings(deadline=None)
 @given(_from_table())
 def test_what_a_running_engine_lacks_is_left(drawn: tuple[str, dict[str, Json]]) -> None:
     version, document = drawn
@@ -96,6 +98,7 @@ def test_what_a_running_engine_lacks_is_left(drawn: tuple[str, dict[str, Json]])
     assert len(left) + len(leaves.flatten(desired.engine)) == len(leaves.flatten(document))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text() | st.sampled_from(["debug", "log-opts", "runtimes"]), _ANY))
 def test_whatever_stands_there_is_taken_over_or_told(document: dict[str, Json]) -> None:
     host = host_of({"daemon.json": json.dumps(document), "engine": "down"})
@@ -104,6 +107,7 @@ def test_whatever_stands_there_is_taken_over_or_told(document: dict[str, Json]) 
     assert len(left) + len(leaves.flatten(desired.engine)) == len(leaves.flatten(document))
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_other_files_never_become_more_than_comments(drop_in: str, environment: str) -> None:
     described: dict[str, Any] = {

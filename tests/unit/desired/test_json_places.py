@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockcfgd.desired.json_places import key_places
@@ -28,6 +28,7 @@ _DOCUMENTS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(_DOCUMENTS, st.sampled_from([None, 0, 2]))
 def test_every_key_has_a_line_and_none_is_repeated(document: object, indent: int | None) -> None:
     text = json.dumps(document, indent=indent)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,7 +10,7 @@ from dockcfgd.model.status import Condition
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import target_of
 from dockcfgd.reconcile.assess import Assessment
-from dockcfgd.reconcile.decide import Action, Standing, decide
+from dockcfgd.reconcile.decide import Action, Decision, Standing, decide
 from tests.golden.described_host import applied_of, host_of
 from tests.unit.desired.reading import wanted
 
@@ -179,3 +179,62 @@ class TestToDo:
     def test_an_engine_on_its_way_is_awaited(self, state: str, action: Action) -> None:
         seen = _seen(_RESTART, engine="down", unit={"active_state": state})
         assert _said(seen, _NEW) == (action, Condition.PENDING)
+
+
+class TestHandEdits:
+    _ADOPT = f'{_RELOAD}[policy]\non-drift = "adopt"\n'
+    _EDITED: ClassVar[dict[str, Any]] = {
+        "daemon.json": {"debug": False},
+        "applied": {"managed": [["debug"]]},
+    }
+
+    def _decided(self, standing: Standing, text: str = _ADOPT, **more: Any) -> Decision:
+        return decide(_seen(text, **{**self._EDITED, **more}), standing)
+
+    def test_they_are_written_back(self) -> None:
+        assert self._decided(_OLD).action is Action.WRITE_BACK
+
+    def test_not_where_they_are_to_be_undone(self) -> None:
+        assert self._decided(_OLD, _RELOAD).action is Action.ACT
+
+    def test_what_cannot_be_adopted_is_reported(self) -> None:
+        decision = self._decided(Standing(new=False, unadoptable="a later file sets it"))
+        assert (decision.action, decision.condition) == (Action.NOTHING, Condition.DRIFTED)
+        assert decision.reason == "the host differs and is not adopted: a later file sets it"
+
+    def test_what_cannot_be_adopted_is_put_back_on_an_operators_word(self) -> None:
+        standing = Standing(new=False, asked=True, unadoptable="a later file sets it")
+        assert self._decided(standing).action is Action.ACT
+
+    def test_a_new_state_is_stronger_than_edits(self) -> None:
+        assert self._decided(_NEW).action is Action.ACT
+
+    def test_edits_after_edits_are_adopted_until_something_was_tried(self) -> None:
+        untried = Standing(new=True, adopted=True, untried=True)
+        assert self._decided(untried).action is Action.WRITE_BACK
+        assert self._decided(replace(untried, untried=False)).action is Action.ACT
+
+    def test_a_running_engine_that_differs_is_no_edit(self) -> None:
+        same: dict[str, Any] = {"daemon.json": {"debug": True}}
+        assert self._decided(_OLD, **same).action is Action.ACT
+
+    @pytest.mark.parametrize(
+        ("adopted", "limits", "reason"),
+        [
+            (True, "", "it takes a restart, and policy.drift-max-impact is reload"),
+            (False, "", None),
+            (True, 'drift-max-impact = "restart"', None),
+            (
+                True,
+                'drift-max-impact = "restart"\nmax-impact = "none"',
+                "it takes a restart, and policy.max-impact is none",
+            ),
+        ],
+    )
+    def test_adopted_edits_are_held_as_drift_is(
+        self, *, adopted: bool, limits: str, reason: str | None
+    ) -> None:
+        seen = _seen(f'{_RESTART}[policy]\non-drift = "adopt"\n{limits}\n')
+        decision = decide(seen, Standing(new=True, adopted=adopted))
+        assert decision.action is (Action.ACT if reason is None else Action.NOTHING)
+        assert decision.reason == reason

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dockcfgd.cli.errors import UsageError
 from dockcfgd.cli.new_file import write_new
+from dockcfgd.engine_keys.secrets import redact_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -30,10 +30,6 @@ Keys of daemon.json become [engine]; flags, environment files and other drop-ins
 are and are shown as comments. Passwords and tokens come as they are, except on a terminal, where
 *** stands for them.
 """
-
-
-_USER = re.compile(r"(?<=://)[^\s/\"']+(?=@)")
-_NAMED = re.compile(r"((?:PASS|TOKEN|SECRET|KEY)[\w-]*\"? ?= ?)([^\s,}]+)", re.IGNORECASE)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,7 +53,7 @@ def run(
     if arguments.force and not arguments.output:
         raise UsageError("--force goes with --output FILE")
     imported = look()
-    secret = _redacted(imported.toml) != imported.toml
+    secret = redact_text(imported.toml) != imported.toml
     target = "" if arguments.output in {None, "-"} else os.path.abspath(arguments.output)  # noqa: PTH100 -- resolve() would follow links
     if target:
         write_new(
@@ -72,15 +68,11 @@ def run(
         return 0
     if not target:
         hidden = secret and screen.terminal
-        screen.out(_redacted(imported.toml) if hidden else imported.toml)
+        screen.out(redact_text(imported.toml) if hidden else imported.toml)
         if hidden:
             screen.note("dockcfgctl: *** stands for passwords; a pipe or --output gets them")
     for note in imported.notes:
-        screen.note(f"dockcfgctl: {_redacted(note.text())}")
+        screen.note(f"dockcfgctl: {redact_text(note.text())}")
     if target:
         screen.note(f"dockcfgctl: written to {target}; see dockcfgctl plan {target}")
     return 0
-
-
-def _redacted(text: str) -> str:
-    return _NAMED.sub(r"\1***", _USER.sub("***", text))
