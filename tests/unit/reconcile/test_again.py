@@ -1,0 +1,118 @@
+"""What is planned is the same each time, and once done there is nothing left to do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dockcfgd.effects import Effects
+from dockcfgd.planning.target import Applied
+from dockcfgd.reconcile.assess import Assessment, assess
+from dockcfgd.reconcile.preview import Preview
+from dockcfgd.settings import Settings
+from dockcfgd.transaction.perform import perform
+from tests.fakes.host import FakeHost
+
+if TYPE_CHECKING:
+    from dockcfgd.model.desired import Json
+
+_ENGINE = st.fixed_dictionaries(
+    {},
+    optional={
+        "debug": st.booleans(),
+        "live-restore": st.booleans(),
+        "labels": st.lists(st.sampled_from(["a=1", "b=2"]), max_size=2, unique=True),
+        "max-concurrent-downloads": st.integers(1, 9),
+        "registry-mirrors": st.just(["https://mirror.example/"]),
+        "log-driver": st.sampled_from(["json-file", "local"]),
+        "log-opts": st.fixed_dictionaries({"max-size": st.sampled_from(["1m", "2m"])}),
+        "default-shm-size": st.sampled_from(["64M", "128M"]),
+        "mtu": st.integers(1400, 1402),
+        "features": st.fixed_dictionaries({"buildkit": st.booleans()}),
+    },
+)
+_SERVICE = st.sampled_from([None, {"environment": {"A": "b c"}}, {"arguments": ["--ip=127.0.0.2"]}])
+_CONTAINERS = st.lists(st.sampled_from(["web", "job", "db"]), unique=True)
+_VERSIONS = st.sampled_from(["20.10.24", "26.1.5", "28.5.2"])
+
+
+def _host(version: str, before: dict[str, Any], names: list[str]) -> FakeHost:
+    host = FakeHost(version=version, daemon_json=json.dumps(before) if before else "")
+    for name in names:
+        host.run(name, host_config={"AutoRemove": name == "job"})
+    return host
+
+
+def _effects(host: FakeHost) -> Effects:
+    return Effects(
+        files=host.files,
+        systemd=host.systemd,
+        engine=host.engine,
+        containers=host.containers,
+        images=host.images,
+        networks=host.networks,
+        clock=host.clock,
+        validator=host.validator,
+        surroundings=host.surroundings,
+    )
+
+
+def _look(host: FakeHost, applied: Applied, name: str = "") -> Assessment:
+    return assess(_effects(host), Settings(), applied, name=name)
+
+
+def _carry_out(host: FakeHost, seen: Assessment) -> Applied:
+    outcomes: dict[str, Json] = {}
+    assert seen.plan is not None
+    for step in seen.plan.steps:
+        outcomes[type(step).__name__] = perform(step, _effects(host), outcomes, _nobody)
+    target = seen.target
+    assert target is not None
+    return Applied(
+        document=target.document or {},
+        managed=target.managed,
+        drop_in=target.drop_in,
+        owns_drop_in=target.drop_in is not None,
+    )
+
+
+def _nobody(*, item: str, done: int, total: int, unit: str) -> None:
+    """Nobody is told."""
+
+
+@given(_VERSIONS, _ENGINE, _ENGINE, _SERVICE, _CONTAINERS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_plan_carried_out_leaves_nothing_to_do(
+    version: str,
+    before: dict[str, Any],
+    engine: dict[str, Any],
+    service: dict[str, Any] | None,
+    names: list[str],
+) -> None:
+    host = _host(version, before, names)
+    document = {"schema": 1, "engine": engine, **({"service": service} if service else {})}
+    host.files.put("/etc/dockcfgd/conf.toml", tomli_w.dumps(document))
+    seen = _look(host, Applied())
+    named = _look(host, Applied(), name="2f7c0a9be1d35586")
+    assert seen.plan is not None
+    assert named.plan is not None
+    assert seen.plan.id == named.plan.id
+    if seen.findings:
+        assert Preview(seen).document()["steps"] == []
+        return
+    applied = _carry_out(host, seen)
+    again = _look(host, applied)
+    assert again.plan is not None
+    assert (again.findings, again.plan.steps, again.plan.drifts) == ((), (), ())
+    assert Preview(again).document()["files"] == []
+    assert again.plan.id == _look(host, applied).plan.id  # type: ignore[union-attr]
+    host.files.put("/etc/dockcfgd/conf.toml", "schema = 1\n")
+    gone = _look(host, applied)
+    if gone.findings:
+        return
+    empty = _look(host, _carry_out(host, gone))
+    assert empty.plan is None or (empty.plan.steps, empty.plan.drifts) == ((), ())
