@@ -2,8 +2,9 @@
 
 Keys: `version`, `daemon.json` (an object, a text, or null for none), `drop-in`, `exec-start`,
 `unit` (fields of UnitState), `other-drop-ins` and `environment-files` (path to text), `info` (over
-the defaults below), `containers`, `images`, `volumes`, `prior-drivers`, `engine` ("down"), and
-`applied` with `document`, `managed` (lists of key parts), `drop-in`.
+the defaults below), `containers`, `images`, `volumes`, `networks`, `network-names`,
+`prior-drivers`, `engine` ("down"), and `applied` with `document`, `managed` (lists of key parts),
+`drop-in`.
 """
 
 from __future__ import annotations
@@ -129,5 +130,11 @@ def _engine(described: Mapping[str, Any]) -> EngineState:
         ),
         images=described.get("images", 1),
         volumes=described.get("volumes", 0),
+        networks=described.get("networks", 0),
+        network_names=_names(described.get("network-names")),
         prior_drivers=tuple(described.get("prior-drivers", ["overlay2"])),
     )
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)

@@ -32,10 +32,13 @@ def folder_of(paths: Sequence[str]) -> str:
 def _text(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            # One byte more than allowed is enough to be refused.
-            return file.read(MAX_FILE_BYTES + 1).decode()
+            content = file.read(MAX_FILE_BYTES + 1)  # one more than allowed is enough to tell
     except OSError as error:
         why = error.strerror or str(error)
         raise FileFailure(what="read", path=path, errno=error.errno or 0, why=why) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise UsageError(f"cannot take {path}: it has more than {MAX_FILE_BYTES} bytes")
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"cannot read {path}: it is not UTF-8 text") from error

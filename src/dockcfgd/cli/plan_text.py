@@ -125,8 +125,14 @@ def _impacts(drifts: list[dict[str, Any]]) -> list[str]:
 
 
 def _steps(steps: list[Any]) -> list[str]:
-    names = [plain(step.get("name", "") if isinstance(step, dict) else step) for step in steps]
-    return _titled("Steps:", [f"{number}. {name}" for number, name in enumerate(names, 1)])
+    return _titled("Steps:", [f"{number}. {_step(step)}" for number, step in enumerate(steps, 1)])
+
+
+def _step(step: Any) -> str:  # noqa: ANN401 -- of a document
+    if not isinstance(step, dict):
+        return plain(step)
+    detail = plain(step.get("detail") or "")
+    return plain(step.get("name", "")) + (f", {detail}" if detail else "")
 
 
 def _consequences(document: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from dockcfgd.planning.reach import asks_containers, asks_networks, reach_of
 from dockcfgd.planning.target import Applied
 from dockcfgd.planning.wording import step_name
 from dockcfgd.reconcile.assess import Assessment, assess, assess_on_paper
-from dockcfgd.reconcile.shown_files import file_views
+from dockcfgd.reconcile.shown_files import file_views, write_detail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.errors import Finding
     from dockcfgd.model.host import HostState
     from dockcfgd.model.plan import Drift, Outage, Reach
+    from dockcfgd.model.steps import Step
     from dockcfgd.ports import Files
     from dockcfgd.settings import Settings
 
@@ -61,7 +62,7 @@ class Preview:
             "impact": plan.impact.word,
             "drifts": [drift_document(drift) for drift in plan.drifts],
             "files": self._files(),
-            "steps": [{"name": step_name(step)} for step in plan.steps],
+            "steps": [self._step(step) for step in plan.steps],
             "disturbed": _disturbed(plan) if self._known else {},
             "reach": [_reach(reach) for reach in plan.reach],
             "irreversible": list(plan.irreversible),
@@ -73,6 +74,11 @@ class Preview:
                 for check in self._seen.checks
             ],
         }
+
+    def _step(self, step: Step) -> dict[str, str]:
+        target, host = self._seen.target, self._seen.host
+        detail = write_detail(step, target, host) if target and host else ""
+        return {"name": step_name(step), "detail": detail}
 
     @property
     def _known(self) -> bool:

@@ -6,9 +6,13 @@ layout; secrets are left out of both.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.secrets import redact_pair, redact_texts
+from dockcfgd.engine_keys.secrets import redact_pair, redact_texts, redact_value
+from dockcfgd.model.desired import dotted
+from dockcfgd.model.steps import WriteFile
+from dockcfgd.planning import leaves
 from dockcfgd.planning.target import UnreadableFile, daemon_json, render
 
 if TYPE_CHECKING:
@@ -16,9 +20,10 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.steps import Step
     from dockcfgd.planning.target import Target
 
-__all__ = ["file_views"]
+__all__ = ["file_views", "write_detail"]
 
 
 def file_views(target: Target, host: HostState) -> list[dict[str, Json]]:
@@ -41,6 +46,28 @@ def _daemon_json(target: Target, host: HostState) -> dict[str, Json]:
         "before": None if now is None else _text(before),
         "after": None if wanted is None else _text(after),
     }
+
+
+def write_detail(step: Step, target: Target, host: HostState) -> str:
+    """Say in what a daemon.json that a step writes differs from the one to be; mostly nothing."""
+    if not isinstance(step, WriteFile) or step.path != host.daemon_json.path:
+        return ""
+    was, shall = (leaves.flatten(one) for one in (_document(step.content), target.document or {}))
+    parts = [
+        f"{dotted(path)} = {json.dumps(redact_value(path, value), ensure_ascii=False)}"
+        for path, value in was.items()
+        if path not in shall or shall[path] != value
+    ]
+    parts += [f"no {dotted(path)}" for path in shall if path not in was]
+    return f"for now with {', '.join(parts)}" if parts else ""
+
+
+def _document(content: bytes) -> dict[str, Json]:
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _text(document: Json) -> str:

@@ -58,15 +58,6 @@ def folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Folder:
     return Folder(tmp_path, capfd)
 
 
-def test_an_impact_depends_on_the_version_given(folder: Folder) -> None:
-    wanted = folder.put("10-a.toml", '[engine]\nallow-nondistributable-artifacts = ["a.example"]')
-    impacts = [
-        folder.plan("--engine-version", version, wanted)["impact"]
-        for version in ("26.1.5", "28.1.0")
-    ]
-    assert impacts == ["reload", "restart"]
-
-
 def test_what_that_engine_does_not_know_is_refused_with_its_line(folder: Folder) -> None:
     wanted = folder.put("10-a.toml", "[engine]\n\ndefault-network-opts = {}")
     document = folder.plan("--engine-version", "20.10.24", wanted, code=1)

@@ -97,6 +97,19 @@ def test_two_files_of_one_name_cannot_be_meant(file: str) -> None:
         )
 
 
+def test_a_file_too_large_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "10-a.toml"
+    path.write_text("# " + "\u20ac" * 400_000)
+    with pytest.raises(UsageError) as raised:
+        plan.run(
+            parsed(plan, str(path)),
+            preview=Previews({}),
+            on_paper=no_paper,
+            screen=Console().screen,
+        )
+    assert str(raised.value) == f"cannot take {path}: it has more than 1048576 bytes"
+
+
 # validate
 
 
