@@ -17,8 +17,9 @@ from dockcfgd.model.desired import Service
 from dockcfgd.model.host import HostState
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import target_of
+from tests.fakes.files import FakeFiles
 from tests.golden.described_host import applied_of, host_of
-from tests.unit.desired.reading import wanted
+from tests.unit.desired.reading import CONF, loaded_from, wanted
 
 _CASES = sorted(path for path in (Path(__file__).parent / "imports").iterdir() if path.is_dir())
 _REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
@@ -27,7 +28,9 @@ _REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
 def _imported(case: Path) -> tuple[Imported, HostState]:
     described = json.loads((case / "host.json").read_text())
     host = host_of(described)
-    ours = wanted(described["in-force"]) if "in-force" in described else None
+    files = FakeFiles()
+    files.put(CONF, described.get("in-force", ""))
+    ours = loaded_from(files) if "in-force" in described else None
     return import_host(host, ours=ours), host
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 from machine import Machine
 from machine_stage import MachineStage
+from story import Document
+from waiting import wait_for
 
 _DAEMON_JSON = """\
 { "debug": true, "max-concurrent-downloads": 0,
@@ -34,6 +37,16 @@ ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.soc
     --max-download-attempts=4 $DOCKER_OPTS
 """
 _CONF = "/etc/dockcfgd/conf.toml"
+_ADOPTED = "/etc/dockcfgd/conf.d/90-adopted.toml"
+_ADOPTING = """\
+[engine]
+debug = true
+labels = ["room=12"]
+shutdown-timeout = 20
+
+[policy]
+on-drift = "adopt"
+"""
 
 
 def test_a_host_configured_by_hand_is_taken_over_untouched(
@@ -76,6 +89,60 @@ def test_a_host_configured_by_hand_is_taken_over_untouched(
     assert stage.see() == before
     assert stage.reloads() == reloads
     assert machine.read("/etc/docker/daemon.json") == _DAEMON_JSON
+
+
+def test_a_hand_edit_becomes_the_desired_state(
+    machine: Machine, build_deb: Callable[[str], Path]
+) -> None:
+    stage = MachineStage(machine, build_deb("trixie"))
+    stage.install()
+    machine.write(_CONF, _ADOPTING)
+    assert stage.control("wait", "--timeout=2m").code == 0
+    before, reloads = stage.see(), stage.reloads()
+
+    edited = '{"debug":   false, "labels": ["room=13"], "mtu": 1500 }'
+    machine.write("/etc/docker/daemon.json", edited)
+    status = _in_force(stage, 2)
+    assert status["last"]["reason"] == "adopted: debug, labels, shutdown-timeout"
+    assert tomllib.loads(machine.read(_ADOPTED)) == {
+        "schema": 1,
+        "unset": ["engine.shutdown-timeout"],
+        "engine": {"debug": False, "labels": ["room=13"]},
+    }
+    assert machine.read("/etc/docker/daemon.json") == edited
+    after = stage.see()
+    assert (after.info["Debug"], after.info["Labels"]) == (False, ["room=13"])
+    assert (after.pid, after.containers) == (before.pid, before.containers)
+    new = stage.reloads()[len(reloads) :]
+    assert new
+    assert "shutdown-timeout=15" in new[-1]
+
+    machine.write("/etc/docker/daemon.json", edited.replace("false", '"no"'))
+    stage.control("wait", "--timeout=20s")
+    status = json.loads(stage.control("status", "--json").text)
+    assert status["condition"] == "drifted"
+    assert "/etc/docker/daemon.json:1: debug: it must be true or false" in status["reason"]
+    machine.write("/etc/docker/daemon.json", edited.replace("false", "true"))
+    _in_force(stage, 3)
+    assert stage.see().info["Debug"] is True
+
+    machine.write("/etc/docker/daemon.json", '{"labels": [], "log-driver": "local"}')
+    # log-driver is foreign; what was ours and is gone is unset.
+    status = _in_force(stage, 4)
+    assert status["last"]["reason"] == "adopted: debug, labels"
+    history = json.loads(stage.control("history", "--json").text)["generations"]
+    assert [one["origin"] for one in history] == ["adopted"] * 3 + ["desired", "original"]
+
+
+def _in_force(stage: MachineStage, generation: int) -> Document:
+    """Wait until a generation is in force, at rest."""
+
+    def seen() -> Document | None:
+        status: Document = json.loads(stage.control("status", "--json").text)
+        rests = status["condition"] == "in-sync" and status["phase"] == "idle"
+        return status if rests and status["applied"]["generation"] == generation else None
+
+    return wait_for(seen, 30, what=f"generation {generation}") or {}
 
 
 def test_without_the_daemon_and_without_root(

@@ -31,6 +31,7 @@ from dockcfgd.planning.target import Applied, target_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dockcfgd.desired.load import Loaded
     from dockcfgd.model.desired import Json
 
 __all__ = ["Imported", "import_host"]
@@ -51,20 +52,23 @@ class Imported:
     notes: tuple[Finding, ...] = ()
 
 
-def import_host(host: HostState, *, ours: DesiredState | None = None) -> Imported:
+def import_host(host: HostState, *, ours: Loaded | None = None) -> Imported:
     """Give the TOML of a host. `ours` is the desired state in force, where there is one.
 
+    Its `[service]` counts where our drop-in is there, its other tables beside `[engine]` always.
     Raises ImportRefused where daemon.json is not valid.
     """
     document, places = _read(host)
     taking = _Taking(host, document, places)
     taking.sort_out()
     unit = unit_entries(host)
-    service = (*_own_service(ours), *unit.service)
+    own = _own(ours, "service") if host.drop_in.present else ()
     lines = [*comment(_HEAD), "schema = 1", ""]
     lines += table_lines("engine", [*taking.entries("engine"), *unit.engine], header=True)
     lines += table_lines("engine-extra", [*taking.entries("engine-extra")])
-    lines += table_lines("service", service)
+    lines += table_lines("service", [*own, *unit.service])
+    for name in ("policy", "verify", "backup", "storage"):
+        lines += table_lines(name, [*_own(ours, name)])
     return Imported("\n".join(lines).rstrip("\n") + "\n", tuple(taking.notes()))
 
 
@@ -237,22 +241,11 @@ def _desired(engine: dict[str, Json]) -> DesiredState:
     )
 
 
-def _own_service(ours: DesiredState | None) -> Iterator[Entry]:
-    """Give the `[service]` table in force: what our drop-in holds is wanted there already."""
-    if ours is None:
-        return
-    for path, value in _service_values(ours.service):
-        source = ours.sources.get(("service", *path))
+def _own(ours: Loaded | None, table: str) -> Iterator[Entry]:
+    """Give a table of the desired state in force: nothing on the host has it."""
+    values = {} if ours is None else ours.document.get(table, {})
+    for path, value in leaves.flatten(values).items():
+        source = ours.sources.get((table, *path)) if ours else None
         line = f":{source.line}" if source and source.line else ""
         where = f"{source.file}{line}" if source else "the desired state in force"
         yield Entry(path, value, f"from {where}")
-
-
-def _service_values(service: Service) -> Iterator[tuple[KeyPath, Json]]:
-    if service.arguments:
-        yield ("arguments",), list(service.arguments)
-    for name, text in service.environment.items():
-        yield ("environment", name), text
-    for section, directives in service.unit.items():
-        for name, values in directives.items():
-            yield ("unit", section, name), values[0] if len(values) == 1 else list(values)

@@ -16,7 +16,6 @@ from dockcfgd.observe import DROP_IN, observe
 
 if TYPE_CHECKING:
     from dockcfgd.effects import Effects
-    from dockcfgd.model.desired import DesiredState
     from dockcfgd.settings import Settings
 
 __all__ = ["import_from"]
@@ -36,14 +35,17 @@ def import_from(effects: Effects, settings: Settings) -> Imported:
         notes.append(
             Finding(message=f"flags, environment and drop-ins were not looked at: {failure}")
         )
+    if host.unit.load_state == "not-found":
+        notes.append(Finding(message="docker.service is not installed on this host"))
     notes += _unread(effects, host)
+    loaded = load(effects.files, config_file=settings.config_file, folders=settings.config_dirs)
     ours = None
-    if host.drop_in.present:
-        try:
-            ours = _in_force(effects, settings, host)
-        except InvalidDesiredState as invalid:
-            why = f"what it holds was not taken over, for the desired state is refused: {invalid}"
-            notes.append(Finding(message=why, file=host.drop_in.path))
+    try:
+        if parse(loaded, version=EngineVersion.parse_or_none(host.version)):
+            ours = loaded
+    except InvalidDesiredState as invalid:
+        why = f"the desired state in force was left out, for it is refused: {invalid}"
+        notes.append(Finding(message=why))
     imported = import_host(host, ours=ours)
     return replace(imported, notes=(*notes, *imported.notes))
 
@@ -66,8 +68,3 @@ def _unread(effects: Effects, host: HostState) -> list[Finding]:
         except FileFailure as failure:
             notes.append(Finding(message=f"not looked at: {failure}"))
     return notes
-
-
-def _in_force(effects: Effects, settings: Settings, host: HostState) -> DesiredState | None:
-    loaded = load(effects.files, config_file=settings.config_file, folders=settings.config_dirs)
-    return parse(loaded, version=EngineVersion.parse_or_none(host.version))
