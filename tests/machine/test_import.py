@@ -16,7 +16,7 @@ _DAEMON_JSON = """\
 { "debug": true, "max-concurrent-downloads": 0,
     "labels" : ["room=12"],
   "log-opts": {"max-size": "10m"}, "log-driver": "json-file",
-  "my-notes": {"by": "me"},
+  "my-notes": {"debug": false},
   "features": { "buildkit": true },
   "live-restore": null,
   "host": ["unix:///run/other.sock"] ,
@@ -66,7 +66,7 @@ def test_a_host_configured_by_hand_is_taken_over_untouched(
     left = {note["key"]: note["line"] for note in document["notes"]}
     assert left == {
         "max-concurrent-downloads": 1,
-        "my-notes.by": 4,
+        "my-notes.debug": 4,
         "live-restore": 6,
         "host": 7,
     }
@@ -102,7 +102,7 @@ def test_a_hand_edit_becomes_the_desired_state(
 
     edited = '{"debug":   false, "labels": ["room=13"], "mtu": 1500 }'
     machine.write("/etc/docker/daemon.json", edited)
-    status = _in_force(stage, 2)
+    status = _until(stage, "in-sync", 2)
     assert status["last"]["reason"] == "adopted: debug, labels, shutdown-timeout"
     assert tomllib.loads(machine.read(_ADOPTED)) == {
         "schema": 1,
@@ -118,31 +118,29 @@ def test_a_hand_edit_becomes_the_desired_state(
     assert "shutdown-timeout=15" in new[-1]
 
     machine.write("/etc/docker/daemon.json", edited.replace("false", '"no"'))
-    stage.control("wait", "--timeout=20s")
-    status = json.loads(stage.control("status", "--json").text)
-    assert status["condition"] == "drifted"
+    status = _until(stage, "drifted", 2)
     assert "/etc/docker/daemon.json:1: debug: it must be true or false" in status["reason"]
     machine.write("/etc/docker/daemon.json", edited.replace("false", "true"))
-    _in_force(stage, 3)
+    _until(stage, "in-sync", 3)
     assert stage.see().info["Debug"] is True
 
     machine.write("/etc/docker/daemon.json", '{"labels": [], "log-driver": "local"}')
     # log-driver is foreign; what was ours and is gone is unset.
-    status = _in_force(stage, 4)
+    status = _until(stage, "in-sync", 4)
     assert status["last"]["reason"] == "adopted: debug, labels"
     history = json.loads(stage.control("history", "--json").text)["generations"]
     assert [one["origin"] for one in history] == ["adopted"] * 3 + ["desired", "original"]
 
 
-def _in_force(stage: MachineStage, generation: int) -> Document:
-    """Wait until a generation is in force, at rest."""
+def _until(stage: MachineStage, condition: str, generation: int) -> Document:
+    """Wait until the host rests in a condition, with a generation in force."""
 
     def seen() -> Document | None:
         status: Document = json.loads(stage.control("status", "--json").text)
-        rests = status["condition"] == "in-sync" and status["phase"] == "idle"
+        rests = status["condition"] == condition and status["phase"] == "idle"
         return status if rests and status["applied"]["generation"] == generation else None
 
-    return wait_for(seen, 30, what=f"generation {generation}") or {}
+    return wait_for(seen, 30, what=f"{condition} at generation {generation}") or {}
 
 
 def test_without_the_daemon_and_without_root(
@@ -154,7 +152,7 @@ def test_without_the_daemon_and_without_root(
     machine.run("systemctl stop dockcfgd")
     done = machine.run("setpriv --reuid=nobody --clear-groups dockcfgctl import")
     assert 'labels = ["room=12"]  # from /etc/docker/daemon.json:1\n' in done.stdout
-    machine.write("/etc/docker/daemon.json", '{"labels": ["room=12"],\n}')
+    machine.write("/etc/docker/daemon.json", '{"labels": ["room=12"]\n "debug": true}')
     done = machine.run("dockcfgctl import", check=False)
     assert done.returncode == 1
     assert "/etc/docker/daemon.json:2: not valid JSON" in done.stderr

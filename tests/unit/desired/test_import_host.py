@@ -126,7 +126,7 @@ def test_other_files_never_become_more_than_comments(drop_in: str, environment: 
 @pytest.mark.parametrize(
     ("text", "line", "why"),
     [
-        ('{"debug": true,\n}', 2, "not valid JSON"),
+        ('{"debug": true\n "mtu": 1}', 2, "not valid JSON"),
         ('{"debug":\n NaN}', None, "NaN is no number"),
         ("[]", 1, "not a JSON object"),
         ("[" * 100_000, None, "nested too deeply"),
