@@ -92,11 +92,19 @@ class History:
             )
 
     def mark_applied(
-        self, number: int, target: Target, content: bytes | None, *, held: str, now: float
+        self,
+        number: int,
+        target: Target,
+        content: bytes | None,
+        *,
+        held: str,
+        now: float,
+        invocation: str = "",
     ) -> None:
         """Note that a generation is in force, what it left, and what an operator holds from now on.
 
         `held` is the digest of a desired state that is not to be applied; empty: none is on hold.
+        `invocation` is the engine's run that surely has it all in force; empty: not known.
         """
         with self._state.write() as connection:
             connection.execute(
@@ -111,7 +119,7 @@ class History:
                     number,
                 ),
             )
-            value = json.dumps({"generation": number, "at": now})
+            value = json.dumps({"generation": number, "at": now, "invocation": invocation})
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, value))
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_HELD, held))
 
@@ -126,7 +134,9 @@ class History:
     def applied(self) -> Applied:
         """Give what the generation in force left."""
         number = self.applied_generation()[0]
-        applied = self.left_by(number) or Applied()
+        text = self._state.fact(_APPLIED)
+        left = self.left_by(number) or Applied()
+        applied = _run_by(left, json.loads(text)) if text else left
         return _with_adopted(applied, self._state.fact(_ADOPTED), self.digest_of(number))
 
     def adopt(self, digest: str, *, invocation: str, comment: str, now: float) -> None:
@@ -230,6 +240,11 @@ def _with_adopted(applied: Applied, fact: str, in_force: str) -> Applied:
     return replace(applied, adopted=known["digest"], adopted_under=known["under"])
 
 
+def _run_by(left: Applied, fact: dict[str, Any]) -> Applied:
+    """Add the engine's run to what a generation left; older state files do not have it."""
+    return replace(left, invocation=str(fact.get("invocation", "")))
+
+
 def last_status(path: str) -> dict[str, Any] | None:
     """Give the last status kept in the state file at `path`, None if none was.
 
@@ -310,11 +325,14 @@ def read_applied(path: str) -> Applied:
         fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
         if fact is None:
             return Applied()
-        number = json.loads(fact["value"])["generation"]
+        in_force = json.loads(fact["value"])
+        number = in_force["generation"]
         row = connection.execute("SELECT * FROM generations WHERE number = ?", (number,)).fetchone()
         adopted = connection.execute(
             "SELECT value FROM facts WHERE name = ?", (_ADOPTED,)
         ).fetchone()
     if row is None:
         return Applied()
-    return _with_adopted(_applied(row), adopted["value"] if adopted else "", str(row["digest"]))
+    return _with_adopted(
+        _run_by(_applied(row), in_force), adopted["value"] if adopted else "", str(row["digest"])
+    )

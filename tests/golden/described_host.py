@@ -4,7 +4,7 @@ Keys: `version`, `daemon.json` (an object, a text, or null for none), `drop-in`,
 `unit` (fields of UnitState), `other-drop-ins` and `environment-files` (path to text), `info` (over
 the defaults below), `containers`, `images`, `volumes`, `networks`, `network-names`,
 `prior-drivers`, `engine` ("down"), and `applied` with `document`, `managed` (lists of key parts),
-`drop-in`.
+`drop-in`, `invocation`.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def applied_of(described: Mapping[str, Any]) -> Applied:
         managed=frozenset(tuple(path) for path in before.get("managed", ())),
         drop_in=None if drop_in is None else drop_in.encode(),
         owns_drop_in=drop_in is not None,
+        invocation=before.get("invocation", ""),
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys import proof
+from dockcfgd.engine_keys.table import impact
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model import steps as do
 from dockcfgd.model.desired import KeyPath
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json
 
-__all__ = ["differences", "engine_shows"]
+__all__ = ["differences", "engine_shows", "surely_runs"]
 
 _DRIVER: KeyPath = ("storage-driver",)
 
@@ -47,12 +50,27 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
             shown = picks_same_driver(host)
         weight = change_impact(path, after=after, wanted=wanted, host=host)
         if before != after or type(before) is not type(after):
-            weight = Impact.NONE if shown is True else weight
+            sure = shown is None and path in target.running and target.running[path] == after
+            weight = Impact.NONE if shown is True or sure else weight
             yield Drift("daemon.json", path, _plain(after), _plain(before), weight)
         elif path in target.touched and shown is False and _expected(path, shall, flags):
             actual = proof.observed(path, _info(host))
             live = actual.value if isinstance(actual, proof.Observed) else None
             yield Drift("engine", path, _plain(after), live, weight)
+
+
+def surely_runs(target: Target, host: HostState, *, steps: Iterable[do.Step]) -> bool:
+    """Tell whether after these steps all that is ours is in force, also what nothing shows."""
+    if any(isinstance(step, do.RestartEngine | do.StartEngine) for step in steps):
+        return True
+    version = EngineVersion.parse_or_none(host.version)
+    document = target.document or {}
+    return host.unit.running and all(
+        impact(path, version) is Impact.RELOAD
+        or (path in target.running and target.running[path] == leaves.get(document, path))
+        or engine_shows(path, _plain(leaves.get(document, path)), host) is True
+        for path in target.managed
+    )
 
 
 def _expected(path: KeyPath, shall: Container[KeyPath], flags: set[str]) -> bool:

@@ -7,8 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dockcfgd.engine_keys.table import impact
+from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import DesiredState, Json, KeyPath
 from dockcfgd.model.host import EngineState, HostState
+from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import render_drop_in
@@ -39,7 +42,8 @@ class Applied:
 
     Its daemon.json, its drop-in, and the leaves that are ours. `adopted` is the digest of a desired
     state made of hand edits that is not in force yet (empty: none), `adopted_under` the invocation
-    of the engine that ran when they were seen.
+    of the engine that ran when they were seen. `invocation` is the run of the engine that surely
+    has the leaves in force, empty where that is not known.
     """
 
     document: Mapping[str, Json] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Applied:
     owns_drop_in: bool = False
     adopted: str = ""
     adopted_under: str = ""
+    invocation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Target:
     """The wanted files. `document` None: no daemon.json wanted.
 
     `exact`: bytes to write if nothing foreign differs.
+
+    `running` are the leaves that the engine surely has in force, whatever its file says now.
 
     `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or
     before.
@@ -68,6 +75,7 @@ class Target:
     owns_drop_in: bool
     exact: bytes | None = None
     notes: tuple[str, ...] = ()
+    running: Mapping[KeyPath, Json] = field(default_factory=dict)
 
 
 def daemon_json(host: HostState) -> dict[str, Json]:
@@ -115,6 +123,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
         touched=frozenset(wanted) | (frozenset(gone) - kept),
         owns_drop_in=drop_in is not None or applied.owns_drop_in,
         notes=notes,
+        running=_running(applied, host),
     )
 
 
@@ -136,7 +145,24 @@ def empty_target(host: HostState, applied: Applied) -> Target:
         touched=frozenset(gone),
         owns_drop_in=applied.owns_drop_in,
         notes=notes,
+        running=_running(applied, host),
     )
+
+
+def _running(applied: Applied, host: HostState) -> Mapping[KeyPath, Json]:
+    """Give what the engine had in force then and keeps until it starts anew.
+
+    What a reload takes may have been changed by one since.
+    """
+    if not applied.invocation or applied.invocation != host.unit.invocation_id:
+        return {}
+    version = EngineVersion.parse_or_none(host.version)
+    then = {path: leaves.get(dict(applied.document), path) for path in applied.managed}
+    return {
+        path: value
+        for path, value in then.items()
+        if not isinstance(value, leaves.Absent) and impact(path, version) is not Impact.RELOAD
+    }
 
 
 def picks_same_driver(host: HostState) -> bool:
@@ -190,6 +216,7 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
         owns_drop_in=wanted.owns_drop_in or applied.owns_drop_in,
         exact=wanted.daemon_json if same else None,
         notes=notes,
+        running=_running(applied, host),
     )
 
 

@@ -26,7 +26,8 @@ __all__ = ["Commit"]
 class Commit:
     """The last act of a transaction.
 
-    Journalled with it, so that a crash in between is finished forwards.
+    Journalled with it, so that a crash in between is finished forwards. `in_force`: the engine then
+    surely runs all of it, also what it does not show.
     """
 
     target: Target
@@ -34,6 +35,7 @@ class Commit:
     folder: str
     digest: str
     held: str = ""
+    in_force: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """Give it for the journal."""
@@ -47,6 +49,7 @@ class Commit:
             "folder": self.folder,
             "digest": self.digest,
             "held": self.held,
+            "in_force": self.in_force,
         }
 
     @classmethod
@@ -67,10 +70,18 @@ class Commit:
             folder=stored["folder"],
             digest=stored["digest"],
             held=stored["held"],
+            in_force=stored.get("in_force", False),
         )
 
     def carry_out(
-        self, files: Files, history: History, *, generation: int, content: bytes | None, now: float
+        self,
+        files: Files,
+        history: History,
+        *,
+        generation: int,
+        content: bytes | None,
+        now: float,
+        invocation: str,
     ) -> None:
         """Do it; doing it again is fine.
 
@@ -82,7 +93,9 @@ class Commit:
                 seen = files.read(f"{self.folder}/{name}")
                 _put(files, seen, text.encode())
                 before.append(seen)
-            history.mark_applied(generation, self.target, content, held=self.held, now=now)
+            history.mark_applied(
+                generation, self.target, content, held=self.held, now=now, invocation=invocation
+            )
         except DockcfgdError:
             for seen in reversed(before):
                 _put_back(files, seen)

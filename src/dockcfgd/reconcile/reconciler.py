@@ -12,7 +12,7 @@ from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.migration import archive, disposable
-from dockcfgd.model.errors import DockcfgdError, StateFileFailure
+from dockcfgd.model.errors import DockcfgdError, StateFileFailure, SystemdFailure
 from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import (
@@ -26,6 +26,8 @@ from dockcfgd.model.status import (
     Status,
     Verdict,
 )
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.planning.compare import surely_runs
 from dockcfgd.reconcile.assess import Assessment, assess, assess_rollback
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Decision, Standing, decide
@@ -326,6 +328,7 @@ class Reconciler:
             generation=generation,
             content=content,
             now=self._effects.clock.now(),
+            invocation=self._invocation(commit),
         )
 
     def _commit(self, seen: Assessment, request: Apply | None, *, held: str = "") -> Commit:
@@ -337,6 +340,9 @@ class Reconciler:
             folder=self._settings.config_dirs[-1],
             digest=seen.digest,
             held=held,
+            in_force=seen.plan is not None
+            and seen.host is not None
+            and surely_runs(seen.target, seen.host, steps=seen.plan.steps),
         )
 
     # -- acting -----------------------------------------------------------------------------
@@ -433,10 +439,21 @@ class Reconciler:
             generation=transaction.generation,
             content=state.content if state.present else None,
             now=self._effects.clock.now(),
+            invocation=self._invocation(commit),
         )
         self._history.judge(
             transaction.generation, verdict="applied", reason=None, impact=transaction.impact
         )
+
+    def _invocation(self, commit: Commit) -> str:
+        """Give the engine's run if it surely has all of the commit in force, else nothing."""
+        if not commit.in_force:
+            return ""
+        try:
+            unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        except SystemdFailure:
+            return ""
+        return unit.invocation_id if unit.running else ""
 
     def _daemon_json(self) -> str:
         return self._settings.daemon_json
@@ -514,6 +531,7 @@ class Reconciler:
                 generation=generation,
                 content=content,
                 now=self._effects.clock.now(),
+                invocation=self._invocation(commit),
             )
             in_force, since = self._history.applied_generation()
             self._show(applied_generation=in_force, applied_at=since)
