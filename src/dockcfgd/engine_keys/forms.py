@@ -20,6 +20,9 @@ _OLDEST_API = "1.24"
 _PATHS_IN_MIRRORS = EngineVersion(25, 0)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:\d{1,5})?", re.IGNORECASE | re.ASCII)
 _HIGHEST_PORT = 65535
+_IPV6 = 6
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.*[a-z]){_LABEL}(\.{_LABEL})*\.?", re.IGNORECASE | re.ASCII)
 
 
 def fault_of_form(form: str, text: str, version: EngineVersion | None) -> str:
@@ -70,6 +73,21 @@ def _network(text: str) -> str:
     except ValueError:
         return "it must be a network such as 172.26.1.0/24"
     return "" if "/" in text else "the prefix length is missing, as in 172.26.1.0/24"
+
+
+def _network_v6(text: str) -> str:
+    why = _network(text)
+    if why or ipaddress.ip_network(text, strict=False).version == _IPV6:
+        return why
+    return "it must be an IPv6 network such as fd00:b::/64"
+
+
+def _domain(text: str) -> str:
+    return "" if text == "." or _DOMAIN.fullmatch(text) else "it must be a domain name"
+
+
+def _absolute(text: str) -> str:
+    return "" if text.startswith("/") else "it must be an absolute path"
 
 
 def _assignment(text: str) -> str:
@@ -141,13 +159,16 @@ def _is_port(text: str) -> bool:
 
 
 _FORMS: dict[str, Callable[[str], str]] = {
+    "absolute": _absolute,
     "assignment": _assignment,
+    "domain": _domain,
     "duration": _duration,
     "host": _host,
     "host-port": _host_port,
     "interface": _interface,
     "ip": _ip,
     "network": _network,
+    "network-v6": _network_v6,
     "registry": _registry,
     "size": _size,
 }

@@ -36,6 +36,7 @@ def value_findings(
         *_choice_findings(key, value),
         *_range_findings(key, value),
         *_form_findings(key, value, version),
+        *_family_findings(key, value),
         *object_findings(key, value, version),
         *driver_findings(key, value, version),
     )
@@ -100,6 +101,16 @@ def _form_findings(key: Key, value: object, version: EngineVersion | None) -> It
             if why:
                 place = f"entry {number} of {shown_path(key.path)}"
                 yield KeyFinding(key.path, Code.SYNTAX, f"cannot use {place}: {why}")
+
+
+def _family_findings(key: Key, value: object) -> Iterator[KeyFinding]:
+    """Find more than one address of a family where the engine takes one of each."""
+    if key.name != "host-gateway-ips" or not isinstance(value, list):
+        return
+    families = [":" in str(item) for item in value]
+    if families.count(True) > 1 or families.count(False) > 1:
+        why = "it takes one IPv4 and one IPv6 address"
+        yield _finding(key, value, Code.RANGE, why=why)
 
 
 def _finding(key: Key, value: object, code: Code, *, why: str, hint: str = "") -> KeyFinding:

@@ -412,3 +412,30 @@ def test_reads_durations(text: str, seconds: float) -> None:
 def test_reads_no_duration_from_anything_else(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):
         read_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ('fixed-cidr-v6 = "10.0.0.0/16"', Code.SYNTAX, "IPv6 network"),
+        ('dns-search = ["example.com", "/a"]', Code.SYNTAX, "domain name"),
+        ('dns-search = ["1.2"]', Code.SYNTAX, "domain name"),
+        ('userland-proxy-path = "docker-proxy"', Code.SYNTAX, "absolute path"),
+        ('host-gateway-ips = ["10.0.0.1", "10.0.0.2"]', Code.RANGE, "one IPv4 and one IPv6"),
+        ('host-gateway-ips = ["fd00::1", "fd00::2"]', Code.RANGE, "one IPv4 and one IPv6"),
+    ],
+)
+def test_refuses_what_the_engine_says_of_the_file_alone(text: str, code: Code, words: str) -> None:
+    found = only(text)
+    assert found.code is code
+    assert words in found.message
+
+
+def test_accepts_what_the_engine_accepts_in_those_places() -> None:
+    engine = """
+    fixed-cidr-v6 = "fd00:b::/64"
+    dns-search = [".", "example.com.", "a-1.b"]
+    userland-proxy-path = "/usr/sbin/docker-proxy"
+    host-gateway-ips = ["10.0.0.1", "fd00::1"]
+    """
+    assert findings(engine) == ()
