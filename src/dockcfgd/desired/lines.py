@@ -5,165 +5,150 @@ The standard parser gives values only; people need file and line.
 
 from __future__ import annotations
 
+import re
+import tomllib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockcfgd.desired.scan import Token
     from dockcfgd.model.desired import KeyPath
 
 __all__ = ["key_lines"]
 
-_ESCAPES = {
-    "b": "\b",
-    "t": "\t",
-    "n": "\n",
-    "f": "\f",
-    "r": "\r",
-    '"': '"',
-    "\\": "\\",
-    "e": "\x1b",
-}
+_WHITE = re.compile(r"[ \t]+")
 
 
-def key_lines(text: str) -> dict[KeyPath, int]:
-    """Map the path of every key and table to its line (from 1; of several, the last).
+def key_lines(tokens: Sequence[Token]) -> dict[KeyPath, int]:
+    """Map the path of every key, table and list entry to its line, from 1.
 
-    `text` must be valid TOML: tomllib has the say about that, this only finds places. Keys inside
-    an array of tables count under the array's path.
+    `tokens` must be those of valid TOML: tomllib has the say about that, this only finds places.
+    The entries of a list, of an array of tables too, count from "0". A table that is named more
+    than once stands where it has its own header, an array of tables at its first.
     """
-    scanner = _Scanner(text)
-    scanner.document()
-    return scanner.found
+    finder = _Finder(tokens)
+    finder.document()
+    return finder.found
 
 
-class _Scanner:
-    def __init__(self, text: str) -> None:
-        self._text = text
+class _Finder:
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = tokens
         self._at = 0
-        self._line = 1
+        self._entries: dict[KeyPath, int] = {}
         self.found: dict[KeyPath, int] = {}
 
     def document(self) -> None:
-        prefix: KeyPath = ()
-        while self._blank():
+        table: KeyPath = ()
+        while self._skip_blank():
             if self._peek() == "[":
-                line = self._line
-                while self._peek() == "[":
-                    self._take()
-                prefix = self._key("]")
-                self._note(prefix, line, above=0)
-                while self._peek() == "]":
-                    self._take()
+                table = self._header()
             else:
-                self._pair(prefix)
+                self._pair(table)
 
-    def _pair(self, prefix: KeyPath) -> None:
-        line = self._line
-        path = prefix + self._key("=")
-        self._note(path, line, above=len(prefix))
-        self._take()
+    def _header(self) -> KeyPath:
+        line = self._tokens[self._at].line
+        self._at += 1
+        array = self._peek() == "["
+        self._at += array
+        *above, last = self._key("]")
+        self._at += 1 + array
+        path = self._inside((), above, line)
+        if not array:
+            # An array of tables may have this as a table of its newest entry, never as itself.
+            path = (*path, last)
+            self.found[path] = line
+            return path
+        path = (*path, last)
+        number = self._entries.get(path, 0)
+        self._entries[path] = number + 1
+        self.found.setdefault(path, line)
+        self.found[*path, str(number)] = line
+        return (*path, str(number))
+
+    def _inside(self, path: KeyPath, names: Sequence[str], line: int) -> KeyPath:
+        """Go down from `path`, in arrays of tables to the newest entry; note what is new."""
+        for name in names:
+            path = (*path, name)
+            self.found.setdefault(path, line)
+            if path in self._entries:
+                path = (*path, str(self._entries[path] - 1))
+        return path
+
+    def _pair(self, table: KeyPath) -> None:
+        line = self._tokens[self._at].line
+        *above, last = self._key("=")
+        self._at += 1
+        path = (*self._inside(table, above, line), last)
+        self.found[path] = line
         self._value(path)
 
-    def _note(self, path: KeyPath, line: int, *, above: int) -> None:
-        """Note a key, and the tables that it makes on the way below the first `above` parts."""
-        for length in range(above + 1, len(path)):
-            self.found.setdefault(path[:length], line)
-        self.found[path] = line
-
-    def _peek(self, length: int = 1) -> str:
-        return self._text[self._at : self._at + length]
-
-    def _take(self, length: int = 1) -> str:
-        taken = self._text[self._at : self._at + length]
-        self._line += taken.count("\n")
-        self._at += length
-        return taken
-
-    def _blank(self) -> bool:
-        """Skip white space, line ends and comments; whether anything is left."""
-        while self._at < len(self._text):
-            char = self._peek()
-            if char == "#":
-                while self._peek() not in {"\n", ""}:
-                    self._take()
-            elif char in " \t\r\n\ufeff":
-                self._take()
-            else:
-                return True
-        return False
-
-    def _key(self, end: str) -> KeyPath:
+    def _key(self, end: str) -> list[str]:
         parts: list[str] = []
-        bare = ""
         while self._peek() not in {end, ""}:
-            char = self._peek()
-            if char in "\"'":
-                bare += self._string()
-                parts.append(bare)
-                bare = ""
-            elif char == ".":
-                if bare:
-                    parts.append(bare)
-                bare = ""
-                self._take()
-            elif char in " \t":
-                self._take()
-            else:
-                bare += self._take()
-        if bare:
-            parts.append(bare)
-        return tuple(parts)
-
-    def _string(self) -> str:
-        quote = self._peek()
-        if self._peek(3) == quote * 3:
-            return self._until(quote * 3)
-        return self._until(quote)
-
-    def _until(self, quote: str) -> str:
-        self._take(len(quote))
-        content = ""
-        while self._at < len(self._text) and self._peek(len(quote)) != quote:
-            char = self._take()
-            if char == "\\" and quote[0] == '"':
-                escape = self._take()
-                digits = {"x": 2, "u": 4, "U": 8}.get(escape)
-                content += (
-                    _ESCAPES.get(escape, "") if digits is None else chr(int(self._take(digits), 16))
-                )
-            else:
-                content += char
-        self._take(len(quote))
-        while len(quote) == 3 and self._peek() == quote[0]:  # noqa: PLR2004 -- up to two quotes may end the content itself
-            self._take()
-        return content
+            token = self._tokens[self._at]
+            if token.kind == "string":
+                parts.append(_unquoted(token.text))
+            elif token.kind == "bare":
+                parts.append(token.text)
+            self._at += 1
+        return parts or [""]
 
     def _value(self, path: KeyPath) -> None:
-        self._blank()
-        char = self._peek()
-        if char in {'"', "'"}:
-            self._string()
-        elif char == "[":
-            self._array(path)
-        elif char == "{":
+        self._skip_blank()
+        opening = self._peek()
+        if opening == "[":
+            self._list(path)
+        elif opening == "{":
             self._inline_table(path)
         else:
-            while self._peek() not in {",", "]", "}", "\n", "#", ""}:
-                self._take()
+            while not self._value_ended():
+                self._at += 1
 
-    def _array(self, path: KeyPath) -> None:
-        self._take()
-        while self._blank() and self._peek() != "]":
+    def _value_ended(self) -> bool:
+        """Tell whether a plain value is over; a date may have a blank before its time."""
+        if self._at >= len(self._tokens):
+            return True
+        token = self._tokens[self._at]
+        if token.kind == "blank":
+            return _WHITE.fullmatch(token.text) is None
+        return token.kind == "mark" and token.text != "."
+
+    def _list(self, path: KeyPath) -> None:
+        self._at += 1
+        number = 0
+        while self._skip_blank() and self._peek() != "]":
             if self._peek() == ",":
-                self._take()
-            else:
-                self._value(path)
-        self._take()
+                self._at += 1
+                continue
+            entry = (*path, str(number))
+            self.found[entry] = self._tokens[self._at].line
+            self._value(entry)
+            number += 1
+        self._at += 1
 
     def _inline_table(self, path: KeyPath) -> None:
-        self._take()
-        while self._blank() and self._peek() != "}":
+        self._at += 1
+        while self._skip_blank() and self._peek() != "}":
             if self._peek() == ",":
-                self._take()
+                self._at += 1
             else:
                 self._pair(path)
-        self._take()
+        self._at += 1
+
+    def _peek(self) -> str:
+        return self._tokens[self._at].text if self._at < len(self._tokens) else ""
+
+    def _skip_blank(self) -> bool:
+        """Tell whether anything is left behind the blanks."""
+        while self._at < len(self._tokens) and self._tokens[self._at].kind == "blank":
+            self._at += 1
+        return self._at < len(self._tokens)
+
+
+def _unquoted(text: str) -> str:
+    if text[0] == "'" or "\\" not in text:
+        return text[1:-1]
+    value: str = tomllib.loads(f"x = {text}")["x"]
+    return value

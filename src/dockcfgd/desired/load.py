@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.desired.lines import key_lines
+from dockcfgd.desired.scan import MOST_TOKENS
+from dockcfgd.desired.toml import Toml, dotted_key, read_toml
+from dockcfgd.desired.trust import MOST_BYTES, decoded, distrusted, look
 from dockcfgd.model.desired import InputFile, KeyPath, Source
 from dockcfgd.model.errors import FileFailure, Finding
-from dockcfgd.model.files import FileKind, FileState
+from dockcfgd.model.files import FileKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dockcfgd.ports import Files
 
-__all__ = ["Loaded", "Text", "load"]
+__all__ = ["Loaded", "Text", "Unset", "load"]
 
-_LIMIT_BYTES = 1024 * 1024
-_LIMIT_FILES = 1000
-_ERROR_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
-_OTHERS_MAY_WRITE = 0o022
+_MOST_FILES = 1000
+_MOST_UNSET = 1000
+_UNSET_EXAMPLE = 'unset = ["engine.debug"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,24 @@ class Text:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unset:
+    """A key that a file takes away from those before it."""
+
+    path: KeyPath
+    source: Source
+
+
 @dataclass(slots=True)
 class Loaded:
-    """The merged document, the source of each key, and what was wrong with the files themselves."""
+    """The merged document, the source of each key, and what was wrong with the files themselves.
+
+    `sources` has the entries of lists too, by number: `("engine", "dns", "0")`.
+    """
 
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[KeyPath, Source] = field(default_factory=dict)
+    unset: list[Unset] = field(default_factory=list)
     files: list[InputFile] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     extra: bool = False
@@ -60,172 +71,99 @@ def load(
     lists dotted keys of earlier files to forget.
     """
     loaded = Loaded(extra=bool(extra))
-    state = _read(files, config_file, loaded)
-    if state is not None:
-        _merge_text(loaded, config_file, state)
-    for shown, text in _in_order(files, folders, extra, loaded):
-        _merge_text(loaded, shown, text)
+    places = _places(files, folders, extra, loaded)
+    bytes_left, tokens_left = MOST_BYTES, MOST_TOKENS
+    for shown, text in _texts(files, [config_file, *places], loaded):
+        bytes_left -= len(text)
+        if bytes_left < 0:
+            message = f"together with the files before it larger than {MOST_BYTES} bytes"
+            loaded.findings.append(Finding(file=shown, message=message))
+            break
+        read = read_toml(text, shown=shown, most=tokens_left)
+        if isinstance(read, Toml):
+            tokens_left -= read.tokens
+            _merge_file(loaded, read, shown)
+        else:
+            loaded.findings += read
     return loaded
 
 
-def _in_order(
+def _places(
     files: Files, folders: Sequence[str], extra: Sequence[Text], loaded: Loaded
-) -> Iterable[tuple[str, str]]:
+) -> list[str | Text]:
+    """Give what is to be read from `folders`, in order; nothing where there is too much of it."""
     chosen: dict[str, str | Text] = {}
     for folder in folders:
-        names = [
-            name
-            for name in files.names(folder)
-            if name.endswith(".toml") and not name.startswith(".")
-        ]
-        if len(names) > _LIMIT_FILES:
-            loaded.findings.append(
-                Finding(
-                    file=folder,
-                    message=f"cannot use {len(names)} files",
-                    hint=f"at most {_LIMIT_FILES} in one folder",
-                )
-            )
-            return
+        try:
+            names = [name for name in files.names(folder) if _counts(name)]
+        except FileFailure as failure:
+            loaded.findings.append(Finding(file=folder, message=str(failure)))
+            continue
         chosen.update({name: str(PurePosixPath(folder) / name) for name in names})
+        if len(chosen) > _MOST_FILES:
+            message = f"cannot use {len(chosen)} files: {_MOST_FILES} are the limit"
+            loaded.findings.append(Finding(file=folder, message=message))
+            return []
     chosen.update({text.name: text for text in extra})
-    for name in sorted(chosen):
-        place = chosen[name]
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def _counts(name: str) -> bool:
+    return name.endswith(".toml") and not name.startswith(".")
+
+
+def _texts(files: Files, places: Sequence[str | Text], loaded: Loaded) -> Iterator[tuple[str, str]]:
+    for place in places:
         if isinstance(place, Text):
             yield place.shown, place.text
             continue
         text = _read(files, place, loaded)
-        if text is not None:
+        if isinstance(text, Finding):
+            loaded.findings.append(text)
+        elif text is not None:
             yield place, text
 
 
-def _read(files: Files, path: str, loaded: Loaded) -> str | None:
-    try:
-        state = files.read(path, limit=_LIMIT_BYTES)
-    except FileFailure as failure:
-        loaded.findings.append(Finding(file=path, message=str(failure)))
-        return None
+def _read(files: Files, path: str, loaded: Loaded) -> str | Finding | None:
+    if not path.isprintable():
+        hint = "give it a plain name"
+        return Finding(file=ascii(path), message="its name has unprintable characters", hint=hint)
+    state = look(files, path)
+    if isinstance(state, Finding):
+        return state
     if state.kind is FileKind.ABSENT:
         return None
     loaded.files.append(
         InputFile(path=path, inode=state.inode, mtime_ns=state.mtime_ns, size=state.size)
     )
-    finding = _distrust(state)
-    if finding is not None:
-        loaded.findings.append(finding)
-        return None
-    return _decode(path, state.content, loaded)
+    return distrusted(state) or decoded(path, state.content)
 
 
-def _distrust(state: FileState) -> Finding | None:
-    if state.kind is FileKind.DANGLING:
-        return Finding(
-            file=state.path,
-            message="cannot read it: the link leads nowhere",
-            hint="remove or mend the link",
-        )
-    if state.kind is not FileKind.REGULAR:
-        return Finding(
-            file=state.path,
-            message=f"cannot read it: not a regular file but a {state.kind}",
-            hint="put a regular file there",
-        )
-    if state.tag.uid != 0:
-        return Finding(
-            file=state.path,
-            message=f"owned by uid {state.tag.uid}, not by root",
-            hint=f"chown root {state.path}",
-        )
-    if state.tag.mode & _OTHERS_MAY_WRITE:
-        return Finding(
-            file=state.path,
-            message=f"others than root may write it (mode {state.tag.mode:04o})",
-            hint=f"chmod go-w {state.path}",
-        )
-    return None
-
-
-def _decode(path: str, content: bytes, loaded: Loaded) -> str | None:
-    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        loaded.findings.append(
-            Finding(
-                file=path,
-                line=1,
-                message="begins with a byte order mark",
-                hint="save it as plain UTF-8 without BOM",
-            )
-        )
-        return None
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        loaded.findings.append(
-            Finding(file=path, line=line, message="not valid UTF-8", hint="save it as UTF-8")
-        )
-        return None
-
-
-def _merge_text(loaded: Loaded, shown: str, text: str) -> None:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = _ERROR_LINE.search(str(error))
-        line = int(match[1]) if match and match[1] else text.count("\n") + 1
-        message = _ERROR_LINE.sub("", str(error))
-        loaded.findings.append(
-            Finding(
-                file=shown, line=line, message=f"not valid TOML: {message[:1].lower()}{message[1:]}"
-            )
-        )
-        return
-    except RecursionError:
-        loaded.findings.append(Finding(file=shown, message="nested too deeply"))
-        return
-    lines = key_lines(text)
-    _unset(loaded, document.pop("unset", []), shown, lines)
-    _merge(loaded, loaded.document, document, (), shown, lines)
+def _merge_file(loaded: Loaded, read: Toml, shown: str) -> None:
+    document = dict(read.document)
+    _unset(loaded, document.pop("unset", []), shown, read.lines)
+    _Merge(loaded, read.lines, shown).table(loaded.document, document, ())
 
 
 def _unset(loaded: Loaded, keys: object, shown: str, lines: dict[KeyPath, int]) -> None:
+    def refuse(line: int | None, message: str, hint: str = "") -> None:
+        finding = Finding(file=shown, line=line, key="unset", message=message, hint=hint)
+        loaded.findings.append(finding)
+
+    first = lines.get(("unset",))
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        loaded.findings.append(
-            Finding(
-                file=shown,
-                line=lines.get(("unset",)),
-                key="unset",
-                message="must be a list of dotted keys",
-                hint='unset = ["engine.debug"]',
-            )
-        )
-        return
-    for key in keys:
-        path = _split(key)
-        if path is None:
-            loaded.findings.append(
-                Finding(
-                    file=shown,
-                    line=lines.get(("unset",)),
-                    key="unset",
-                    message=f"{key!r} is not a dotted key",
-                )
-            )
-            continue
-        _forget(loaded, path)
-
-
-def _split(key: str) -> KeyPath | None:
-    try:
-        document: Any = tomllib.loads(f"{key} = 'unset'")
-    except tomllib.TOMLDecodeError:
-        return None
-    path: list[str] = []
-    while isinstance(document, dict):
-        if len(document) != 1:
-            return None
-        name, document = next(iter(document.items()))
-        path.append(name)
-    return tuple(path) if document == "unset" else None
+        refuse(first, "must be a list of dotted keys", _UNSET_EXAMPLE)
+    elif len(keys) > _MOST_UNSET:
+        refuse(first, f"cannot take {len(keys)} keys away: {_MOST_UNSET} are the limit")
+    else:
+        for number, key in enumerate(keys):
+            line = lines.get(("unset", str(number)), first)
+            path = dotted_key(key)
+            if path is None:
+                refuse(line, f"{key[:100]!r} is not a dotted key", _UNSET_EXAMPLE)
+                continue
+            loaded.unset.append(Unset(path, Source(file=shown, line=line)))
+            _forget(loaded, path)
 
 
 def _forget(loaded: Loaded, path: KeyPath) -> None:
@@ -235,29 +173,51 @@ def _forget(loaded: Loaded, path: KeyPath) -> None:
         if not isinstance(inner, dict):
             return
         table = inner
-    table.pop(path[-1], None)
-    for known in [known for known in loaded.sources if known[: len(path)] == path]:
-        del loaded.sources[known]
+    if path[-1] in table:
+        _forget_sources(loaded, path, table.pop(path[-1]))
 
 
-def _merge(
-    loaded: Loaded,
-    into: dict[str, Any],
-    table: dict[str, Any],
-    prefix: KeyPath,
-    shown: str,
-    lines: dict[KeyPath, int],
-) -> None:
-    for name, value in table.items():
-        path = (*prefix, name)
-        old = into.get(name)
-        if isinstance(value, dict):
-            if not isinstance(old, dict):
-                _forget(loaded, path)
-                into[name] = old = {}
-            loaded.sources.setdefault(path, Source(file=shown, line=lines.get(path)))
-            _merge(loaded, old, value, path, shown, lines)
-        else:
-            _forget(loaded, path)
-            into[name] = value
-            loaded.sources[path] = Source(file=shown, line=lines.get(path))
+def _forget_sources(loaded: Loaded, path: KeyPath, value: object) -> None:
+    loaded.sources.pop(path, None)
+    for name, inner in _members(value):
+        _forget_sources(loaded, (*path, name), inner)
+
+
+def _members(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from ((str(number), inner) for number, inner in enumerate(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """One file going over those before it."""
+
+    loaded: Loaded
+    lines: dict[KeyPath, int]
+    shown: str
+
+    def table(self, into: dict[str, Any], table: dict[str, Any], prefix: KeyPath) -> None:
+        for name, value in table.items():
+            path = (*prefix, name)
+            old = into.get(name)
+            if isinstance(value, dict) and isinstance(old, dict):
+                self.table(old, value, path)
+                continue
+            _forget(self.loaded, path)
+            if isinstance(value, dict):
+                into[name] = {}
+                self.loaded.sources[path] = self._source(path)
+                self.table(into[name], value, path)
+            else:
+                into[name] = value
+                self._note(path, value)
+
+    def _note(self, path: KeyPath, value: object) -> None:
+        self.loaded.sources[path] = self._source(path)
+        for name, inner in _members(value):
+            self._note((*path, name), inner)
+
+    def _source(self, path: KeyPath) -> Source:
+        return Source(file=self.shown, line=self.lines.get(path))

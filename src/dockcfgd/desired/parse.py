@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from dockcfgd.desired.findings import MOST_FINDINGS, known_names, misplaced, nearest, placed, worded
 from dockcfgd.desired.schema import Root
 from dockcfgd.engine_keys.check import check
 from dockcfgd.engine_keys.finding import KeyFinding, shown_path
+from dockcfgd.engine_keys.nearest import suggest
+from dockcfgd.engine_keys.table import is_table, lookup
 from dockcfgd.model.desired import DesiredState, KeyPath, Service, dotted
 from dockcfgd.model.errors import Finding, InvalidDesiredState
 from dockcfgd.model.policy import Backup, Policy, Storage, Verify
@@ -20,76 +24,130 @@ from dockcfgd.model.policy import Backup, Policy, Storage, Verify
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic_core import ErrorDetails
-
     from dockcfgd.desired.load import Loaded
     from dockcfgd.engine_keys.version import EngineVersion
 
 __all__ = ["parse"]
 
-_SECTION_LENGTH = len(("service", "unit", "Service"))
+_LONGEST = 1000
 
-_PLAIN = {
-    "bool_type": "must be true or false",
-    "string_type": 'must be text in quotes ("…")',
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "list_type": "must be a list ([…])",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-}
+_TABLES = known_names() - {"schema", "package"}
 
 
 def parse(loaded: Loaded, *, version: EngineVersion | None) -> DesiredState | None:
     """Give the desired state, None where there is no file at all.
 
     `version` is the installed engine's, None if unknown: then rules of single releases are left
-    out. Raises InvalidDesiredState with every finding, those of the files themselves included.
+    out. Raises InvalidDesiredState with every finding, those of the files themselves included; of
+    very many the first.
     """
     findings = list(loaded.findings)
     if not (loaded.files or loaded.extra or findings):
         return None
+    findings += islice(_wrong_unset(loaded), MOST_FINDINGS)
     root = None
     try:
         root = Root.model_validate(loaded.document)
     except ValidationError as error:
-        findings += _findings(loaded, error.errors())
-    engine = loaded.document.get("engine", {})
-    extra = loaded.document.get("engine-extra", {})
-    if isinstance(engine, dict):
-        findings += [
-            _placed(loaded, ("engine", *found.path), _without_key(found), found.hint)
-            for found in check(engine, version)
-        ]
-    for name, table in (("engine", engine), ("engine-extra", extra)):
-        findings += [
-            _placed(loaded, path, "JSON has no such value", "use text, a number, true or false")
-            for path in _beyond_json(table, (name,))
-            if dotted(path) not in {finding.key for finding in findings}
-        ]
-    if isinstance(engine, dict) and isinstance(extra, dict):
-        findings += [
-            _placed(loaded, ("engine-extra", name), "stands in [engine] too", "keep one of the two")
-            for name in extra
-            if name in engine
-        ]
+        findings += worded(loaded, error.errors(include_url=False))
+    findings += islice(_wrong_engine(loaded, version), MOST_FINDINGS + 1)
     if findings or root is None:
-        raise InvalidDesiredState(findings)
+        raise InvalidDesiredState(_first(findings))
     return _state(loaded, root)
 
 
-def _beyond_json(value: object, path: KeyPath) -> Iterator[KeyPath]:
-    """Find dates, times, nan and inf: TOML has them, daemon.json cannot."""
+def _first(findings: list[Finding]) -> list[Finding]:
+    """Leave out what nobody would read."""
+    first = [_short(finding) for finding in findings[:MOST_FINDINGS]]
+    if len(findings) <= MOST_FINDINGS:
+        return first
+    more = f"there is more that is wrong; these are the first {MOST_FINDINGS} reasons"
+    return [*first, Finding(message=more)]
+
+
+def _short(finding: Finding) -> Finding:
+    key = None if finding.key is None else _cut(finding.key)
+    return replace(finding, message=_cut(finding.message), key=key, hint=_cut(finding.hint))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _wrong_unset(loaded: Loaded) -> Iterator[Finding]:
+    """Find keys that no file can have: taking them away would do nothing, for a slip of the pen."""
+    for unset in loaded.unset:
+        hint = _unset_hint(unset.path)
+        if hint:
+            source, key = unset.source, dotted(unset.path)
+            message = f"{key} is no key"
+            yield Finding(message, file=source.file, line=source.line, key="unset", hint=hint)
+
+
+def _unset_hint(path: KeyPath) -> str:
+    """Say what `path` may mean, empty where a file can have it."""
+    table, *below = path
+    if table not in _TABLES:
+        return nearest(path[:1])
+    if not below or table == "engine-extra":
+        return ""
+    if table != "engine":
+        return "" if below[0] in known_names(table) else nearest(path[:2])
+    if lookup((*below,)) is not None or is_table((*below,)):
+        return ""
+    right = suggest((*below,))
+    return f"did you mean engine.{right}?" if right else "leave it out"
+
+
+def _wrong_engine(loaded: Loaded, version: EngineVersion | None) -> Iterator[Finding]:
+    engine = loaded.document.get("engine", {})
+    extra = loaded.document.get("engine-extra", {})
+    seen: set[KeyPath] = set()
+    if isinstance(engine, dict):
+        for found in check(engine, version):
+            path = ("engine", *found.path)
+            seen.add(path)
+            yield placed(loaded, path, _without_key(found), misplaced(path) or found.hint)
+    for name, table in (("engine", engine), ("engine-extra", extra)):
+        for path, why in _beyond_json(table, (name,)):
+            if path not in seen:
+                yield placed(loaded, path, why, "use text, a number, true or false")
+    if isinstance(engine, dict) and isinstance(extra, dict):
+        for path in _in_both(engine, extra, ()):
+            where = ("engine-extra", *path)
+            yield placed(loaded, where, "stands in [engine] too", "keep one of the two")
+
+
+def _beyond_json(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Find what TOML has and daemon.json cannot: dates, times, nan and inf; and NUL in a text."""
     if isinstance(value, dict):
         for name, inner in value.items():
+            yield from _beyond_json(name, (*path, name))
             yield from _beyond_json(inner, (*path, name))
     elif isinstance(value, list):
         for inner in value:
             yield from _beyond_json(inner, path)
-    elif not isinstance(value, str | int) and not (
-        isinstance(value, float) and math.isfinite(value)
-    ):
-        yield path
+    elif isinstance(value, str):
+        if "\0" in value:
+            yield path, "must not hold a NUL character"
+    elif not isinstance(value, int) and not (isinstance(value, float) and math.isfinite(value)):
+        yield path, "JSON has no such value"
+
+
+def _in_both(one: dict[str, Any], other: dict[str, Any], path: KeyPath) -> Iterator[KeyPath]:
+    """Find what both tables say; tables in both are looked into."""
+    for name in one.keys() & other.keys():
+        here = (*path, name)
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            yield from _in_both(one[name], other[name], here)
+        else:
+            yield here
+
+
+def _together(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Give the two tables as one; they have nothing but tables in common."""
+    both = {name: _together(one[name], other[name]) for name in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def _state(loaded: Loaded, root: Root) -> DesiredState:
@@ -102,7 +160,7 @@ def _state(loaded: Loaded, root: Root) -> DesiredState:
         },
     )
     return DesiredState(
-        engine={**root.engine, **root.engine_extra},
+        engine=_together(root.engine, root.engine_extra),
         service=service,
         policy=Policy(
             max_impact=root.policy.max_impact,
@@ -141,77 +199,5 @@ def _word(value: bool | int | str) -> str:  # noqa: FBT001 -- a TOML value
     return str(value)
 
 
-def _placed(loaded: Loaded, path: KeyPath, message: str, hint: str) -> Finding:
-    source = None
-    for length in range(len(path), 0, -1):
-        source = loaded.sources.get(path[:length])
-        if source is not None:
-            break
-    return Finding(
-        message=message,
-        file=None if source is None else source.file,
-        line=None if source is None else source.line,
-        key=dotted(path),
-        hint=hint,
-    )
-
-
-def _findings(loaded: Loaded, errors: list[ErrorDetails]) -> list[Finding]:
-    """Give one finding a key: pydantic has an error for each member of a union."""
-    by_key: dict[str | None, Finding] = {}
-    for details in sorted(errors, key=lambda details: details["type"] in _PLAIN):
-        finding = _finding(loaded, details)
-        by_key.setdefault(finding.key, finding)
-    return sorted(by_key.values(), key=lambda finding: (finding.file or "", finding.line or 0))
-
-
-def _finding(loaded: Loaded, details: ErrorDetails) -> Finding:
-    path = _path(loaded.document, details["loc"])
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        return _placed(loaded, path, "no such key", _nearest(path))
-    if kind == "literal_error" and path[:2] == ("service", "unit"):
-        return _placed(loaded, path, "no such section", "Unit, Service or Install")
-    if kind == "literal_error":
-        return _placed(
-            loaded, path, f"must be {details.get('ctx', {}).get('expected', 'another value')}", ""
-        )
-    message = _PLAIN.get(kind) or details["msg"].removeprefix("Value error, ")
-    if kind in _PLAIN and path[:2] == ("service", "unit") and len(path) > _SECTION_LENGTH:
-        message = "must be text, a whole number, true, false, or a list of these"
-    return _placed(loaded, path, message.replace("Input should be", "must be"), "")
-
-
 def _without_key(found: KeyFinding) -> str:
     return found.message.removeprefix(f"cannot use {shown_path(found.path)}: ")
-
-
-def _path(document: Any, location: tuple[int | str, ...]) -> KeyPath:  # noqa: ANN401 -- any TOML value
-    """Keep of pydantic's location what is in the document.
-
-    It names union members and list indexes too.
-    """
-    path: list[str] = []
-    value = document
-    for part in location:
-        if isinstance(value, dict) and part in value:
-            path.append(str(part))
-            value = value[part]
-    return tuple(path)
-
-
-def _nearest(path: KeyPath) -> str:
-    model: type[BaseModel] | None = Root
-    for part in path[:-1]:
-        fields: dict[str, Any] = (
-            {}
-            if model is None
-            else {field.alias or name: field for name, field in model.model_fields.items()}
-        )
-        inner = fields[part].annotation if part in fields else None
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-    if model is None:
-        return ""
-    names = [field.alias or name for name, field in model.model_fields.items()]
-    near = difflib.get_close_matches(path[-1], names, n=1)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,6 +12,10 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
 
 __all__ = ["Root"]
+
+_LONGEST = 365 * 24 * 3600
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIRECTIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 
 def _hyphens(name: str) -> str:
@@ -25,7 +30,11 @@ def _span(value: object) -> float:
     if not isinstance(value, str):
         msg = 'must be text such as "90s"'
         raise ValueError(msg)  # noqa: TRY004 -- pydantic turns ValueError into a finding
-    return parse_span(value)
+    seconds = parse_span(value)
+    if seconds > _LONGEST:
+        msg = "must not be longer than a year"
+        raise ValueError(msg)
+    return seconds
 
 
 def _impact(value: object) -> Impact:
@@ -47,13 +56,8 @@ def _single_line(value: str) -> str:
 
 
 def _variable(value: str) -> str:
-    if (
-        not value
-        or not value.isascii()
-        or value[0].isdigit()
-        or not value.replace("_", "").isalnum()
-    ):
-        msg = f"{value!r} is not the name of an environment variable"
+    if _VARIABLE.fullmatch(value) is None:
+        msg = f"{value[:40]!r} is not the name of an environment variable"
         raise ValueError(msg)
     return value
 
@@ -106,8 +110,8 @@ _FREE_WITH_ARGUMENTS = "ExecStart"
 
 
 def _directive_name(value: str) -> str:
-    if not value.isascii() or not value.replace("-", "").isalnum():
-        msg = f"{value!r} is not the name of a unit setting"
+    if _DIRECTIVE.fullmatch(value) is None:
+        msg = f"{value[:40]!r} is not the name of a unit setting"
         raise ValueError(msg)
     return value
 

@@ -7,7 +7,7 @@ import re
 __all__ = ["parse_span"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_PART = re.compile(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*([a-z]{1,3})\s*", re.ASCII)
 
 
 def parse_span(text: str) -> float:
@@ -23,6 +23,6 @@ def parse_span(text: str) -> float:
         seconds += float(match[1]) * _UNITS[match[2]]
         at = match.end()
     if at < len(text) or not text.strip():
-        msg = f"{text!r} is not a length of time such as 90s, 5m or 1h 30m"
+        msg = f"{text[:40]!r} is not a length of time such as 90s, 5m or 1h 30m"
         raise ValueError(msg)
     return seconds

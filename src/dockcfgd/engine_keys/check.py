@@ -7,6 +7,7 @@ the merged daemon.json or the unit's flags is not judged here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.finding import Code, KeyFinding, shown_path
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "remarks"]
 
+# Nobody reads more, and looking for what a wrong name may mean takes time.
+_MOST_FINDINGS = 200
+
 
 def check(
     engine: Mapping[str, object], version: EngineVersion | None = None
 ) -> tuple[KeyFinding, ...]:
     """Give why the `[engine]` table is refused, in its own order, contradictions last.
 
-    Without a release the newest one's rules hold, and nothing is said about removed keys.
+    Of very many reasons the first ones are given. Without a release the rules of the
+    newest hold, and nothing is said about removed keys.
     """
     single = (finding for finding in _table_findings(engine, (), version) if finding.refuses)
-    return (*single, *together_findings(engine, version))
+    return (*islice(single, _MOST_FINDINGS), *together_findings(engine, version))
 
 
 def remarks(

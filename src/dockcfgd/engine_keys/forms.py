@@ -19,6 +19,7 @@ __all__ = ["fault_of_form"]
 _OLDEST_API = "1.24"
 _PATHS_IN_MIRRORS = EngineVersion(25, 0)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:\d{1,5})?", re.IGNORECASE | re.ASCII)
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 _HIGHEST_PORT = 65535
 _IPV6 = 6
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -150,12 +151,12 @@ def _api_version(text: str, version: EngineVersion | None) -> str:
 
 
 def _api_number(text: str) -> tuple[int, int] | None:
-    match = re.fullmatch(r"(\d+)\.(\d+)", text, re.ASCII)
+    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", text, re.ASCII)
     return None if match is None else (int(match[1]), int(match[2]))
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) <= _HIGHEST_PORT
+    return _PORT.fullmatch(text) is not None and int(text) <= _HIGHEST_PORT
 
 
 _FORMS: dict[str, Callable[[str], str]] = {

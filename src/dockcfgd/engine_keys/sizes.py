@@ -6,9 +6,9 @@ import re
 
 __all__ = ["read_duration", "read_size"]
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?) ?(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(ns|us|µs|ms|s|m|h)", re.ASCII)
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -23,7 +23,7 @@ def read_size(text: str) -> int:
 
 def read_duration(text: str) -> float:
     """Give the seconds of `48h`, `1h30m`, or of a bare number of seconds. ValueError if none."""
-    if text.isascii() and text.isdecimal():
+    if re.fullmatch(r"\d{1,20}", text, re.ASCII):
         return float(text)
     position, seconds = 0, 0.0
     while position < len(text):

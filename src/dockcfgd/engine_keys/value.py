@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["value_findings"]
 
 _SECCOMP_WORDS = EngineVersion(23, 0)
+_LONGEST_SHOWN = 100
+_TEXTS = {Shape.STRING, Shape.SIZE, Shape.DURATION}
 _SHOWN_FORMS = {"ip", "interface", "network", "host-port", "api-version", "any-case"}
 
 
@@ -62,7 +64,10 @@ def _trap_findings(key: Key, value: object, version: EngineVersion | None) -> It
         why = f"the engine reads 0 as its default, {key.default}"
         hint = f"leave it out, or write {key.default}"
         yield _finding(key, value, Code.ZERO, why=why, hint=hint)
-    if value == "" and key.shape is Shape.STRING and key.default not in ("", None):
+    if value == [] and key.shape is Shape.STRINGS and key.default:
+        why = "the engine reads an empty list as its default"
+        yield _finding(key, value, Code.ZERO, why=why, hint="leave it out, or name at least one")
+    if value == "" and key.shape in _TEXTS and key.default != "":
         why = "the engine reads an empty string as its default"
         yield _finding(key, value, Code.ZERO, why=why, hint="leave it out")
 
@@ -126,5 +131,5 @@ def _shown(key: Key, value: object) -> str:
         return f" = {value}"
     harmless = key.choices or key.form in _SHOWN_FORMS or key.shape in {Shape.SIZE, Shape.DURATION}
     if isinstance(value, str) and (harmless or not value) and not isinstance(value, Mapping):
-        return f' = "{value}"'
+        return f' = "{value}"' if len(value) <= _LONGEST_SHOWN else ""
     return ""

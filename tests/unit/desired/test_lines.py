@@ -4,7 +4,8 @@ import tomllib
 
 import pytest
 
-from dockcfgd.desired.lines import key_lines
+from dockcfgd.desired.lines import key_lines as lines_of
+from dockcfgd.desired.scan import scan
 from dockcfgd.model.desired import KeyPath
 
 _TEXT = '''\
@@ -69,8 +70,15 @@ end = 0'''
         (("table", "date"), 23),
         (("table", "sub", "with ] bracket"), 25),
         (("table", "sub", "with ] bracket", "deep"), 26),
-        (("many",), 30),
-        (("many", "name"), 31),
+        (("table", "list", "0"), 17),
+        (("table", "list", "1"), 18),
+        (("table", "list", "2", "in-list"), 19),
+        (("table", "inline", "y", "z", "1"), 21),
+        (("many",), 28),
+        (("many", "0"), 28),
+        (("many", "0", "name"), 29),
+        (("many", "1"), 30),
+        (("many", "1", "name"), 31),
         (("spaced-table", "inner", "last"), 33),
         (("spaced-table", "inner", "unié"), 34),
         (("spaced-table", "inner", "ends"), 35),
@@ -78,26 +86,29 @@ end = 0'''
     ],
 )
 def test_each_key_has_its_line(path: KeyPath, line: int) -> None:
-    assert key_lines(_TEXT)[path] == line
+    assert lines_of(scan(_TEXT))[path] == line
 
 
 def test_every_key_that_the_parser_finds_has_a_line() -> None:
-    lines = key_lines(_TEXT)
+    lines = lines_of(scan(_TEXT))
     assert _paths(tomllib.loads(_TEXT), ()) <= set(lines)
 
 
 def test_nothing_inside_values_counts_as_a_key() -> None:
-    known = _paths(tomllib.loads(_TEXT), ())
-    assert set(key_lines(_TEXT)) - known <= {("many", "name"), ("table", "list", "in-list")}
+    assert set(lines_of(scan(_TEXT))) == _paths(tomllib.loads(_TEXT), ())
 
 
 def test_windows_line_ends() -> None:
-    assert key_lines("a = 1\r\n[t]\r\nb = 2\r\n") == {("a",): 1, ("t",): 2, ("t", "b"): 3}
+    assert lines_of(scan("a = 1\r\n[t]\r\nb = 2\r\n")) == {("a",): 1, ("t",): 2, ("t", "b"): 3}
 
 
 def _paths(value: object, prefix: KeyPath) -> set[KeyPath]:
-    found: set[KeyPath] = set()
+    members: list[tuple[str, object]] = []
     if isinstance(value, dict):
-        for name, inner in value.items():
-            found |= {(*prefix, name)} | _paths(inner, (*prefix, name))
+        members = list(value.items())
+    elif isinstance(value, list):
+        members = [(str(number), inner) for number, inner in enumerate(value)]
+    found = {(*prefix, name) for name, _ in members}
+    for name, inner in members:
+        found |= _paths(inner, (*prefix, name))
     return found

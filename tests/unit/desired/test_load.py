@@ -145,7 +145,7 @@ class TestDistrust:
         files = FakeFiles()
         files.link(f"{ETC}/a.toml", "/srv/gone.toml")
         (finding,) = loaded_from(files).findings
-        assert finding.message == "cannot read it: the link leads nowhere"
+        assert finding.message == "cannot read it: the link leads nowhere, or round in a circle"
 
     def test_special_file_and_folder(self) -> None:
         files = FakeFiles()
@@ -153,8 +153,8 @@ class TestDistrust:
         files.folder(f"{ETC}/b.toml")
         messages = [finding.message for finding in loaded_from(files).findings]
         assert messages == [
-            "cannot read it: not a regular file but a special",
-            "cannot read it: not a regular file but a directory",
+            "cannot read it: not a regular file but a FIFO, a socket or a device",
+            "cannot read it: not a regular file but a folder",
         ]
 
     def test_too_large(self) -> None:
@@ -203,4 +203,4 @@ def test_a_broken_file_leaves_the_others_to_be_judged() -> None:
 
 def test_bottomless_nesting_is_refused() -> None:
     (finding,) = loaded_from(_tree(**{CONF: f"a = {'[' * 9000}"})).findings
-    assert finding.message == "nested too deeply"
+    assert finding.message.startswith("nested too deeply")

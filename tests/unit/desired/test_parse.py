@@ -6,6 +6,8 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
 from tests.unit.desired.reading import refused, wanted
 
+_POOL = "[[engine.default-address-pools]]"
+
 
 def test_everything_that_may_be_said() -> None:
     desired = wanted(
@@ -76,7 +78,7 @@ def test_everything_that_may_be_said() -> None:
         ("[engin]\n", "1: engin: no such key (did you mean engine?)"),
         ("[engine]\ndebgu = true", "2: engine.debgu: no such key (did you mean debug?)"),
         ('[policy]\nmax-impct = "none"', "2: policy.max-impct: no such key"),
-        ("[verify]\nx = 1", "2: verify.x: no such key (known here: timeout"),
+        ("[verify]\nx = 1", "2: verify.x: no such key (known here: commands"),
         ("[service]\nenviroment = {}", "2: service.enviroment: no such key (did you mean env"),
         ("[service.unit.Servce]\nA = 1", "1: service.unit.Servce: no such section"),
     ],
@@ -133,12 +135,63 @@ def test_what_is_still_to_come_is_refused(text: str, key: str) -> None:
             "[engine]\ndebug = true\n[engine-extra]\ndebug = true",
             "4: engine-extra.debug: stands in [engine] too (keep one of the two)",
         ),
+        (
+            "[engine.features]\ncdi = true\n[engine-extra.features]\ncdi = true",
+            "4: engine-extra.features.cdi: stands in [engine] too (keep one of the two)",
+        ),
+        (
+            "[engine]\nlog-opts = { max-size = '1m' }\n[engine-extra]\nlog-opts = 1",
+            "4: engine-extra.log-opts: stands in [engine] too",
+        ),
+        ('[engine]\nunset = ["x"]', "2: engine.unset: no such key (unset must stand above"),
+        ('[policy]\nunset = ["x"]', "2: policy.unset: no such key (unset must stand above"),
+        ('unset = [\n"engine.debug",\n"engine.debgu",\n]', "3: unset: engine.debgu is no key (did"),
+        ('unset = ["engin.debug"]', "1: unset: engin.debug is no key (did you mean engine?)"),
+        ('unset = ["policy.restrat"]', "1: unset: policy.restrat is no key (did you mean restart"),
+        (
+            f"{_POOL}\nbase = '10.0.0.0/8'\nsize = 16\n{_POOL}\nbase = '10.0.0.0/16'\nsize = 8",
+            "6: engine.default-address-pools.1.size: it must be from 16 to 32",
+        ),
+        (
+            "engine.default-address-pools=[\n{ base='10.0.0.0/8', size=9 },\n{ base = 'x' },\n]",
+            "3: engine.default-address-pools.1: size is missing",
+        ),
         ("[engine]\nlog-opts = { max-size = 10 }", "2: engine.log-opts.max-size: it must be a "),
     ],
 )
 def test_one_finding_says_what_is_wrong(text: str, finding: str) -> None:
     (only,) = refused(text)
     assert only.startswith(finding)
+
+
+def test_extra_keys_may_lie_in_tables_that_are_known() -> None:
+    desired = wanted(
+        "[engine.features]\ncdi = true\n[engine-extra.features]\nof-tomorrow = true\n"
+        "[engine-extra]\nlog-opts = { x = 'y' }\n[engine.log-opts]\nmax-size = '1m'"
+    )
+    assert desired.engine == {
+        "features": {"cdi": True, "of-tomorrow": True},
+        "log-opts": {"max-size": "1m", "x": "y"},
+    }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "engine",
+        "engine.features",
+        "engine.features.cdi",
+        "engine.log-opts.max-file",
+        "engine.graph",
+        "engine-extra.anything",
+        "service.environment.HTTPS_PROXY",
+        "service.unit.Service.LimitNOFILE",
+        "policy",
+        "policy.restart",
+    ],
+)
+def test_what_may_be_unset_need_not_be_there(key: str) -> None:
+    wanted(f'unset = ["{key}"]')
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
