@@ -218,7 +218,7 @@ class _Draft:
         else:
             self._write_final()
         self._write_drop_in()
-        self.steps.append(do.RestartEngine(start_timeout(self.rules.verify), self.bridged))
+        self.steps.append(do.RestartEngine(start_timeout(self.rules.verify), self._run_on()))
         if running:
             self.steps.append(do.ResumeContainers(kept))
         # Proven before live-restore goes off: until then the way back spares the containers too.
@@ -309,6 +309,26 @@ class _Draft:
                 return ".".join(drift.path)
         return ""
 
+    def _launches_otherwise(self) -> bool:
+        words = ("ExecStart=", "KillMode", "Delegate")
+        texts = [
+            f"{drift.desired or ''}{drift.actual or ''}"
+            for drift in self.drifts
+            if drift.where == "drop-in"
+        ]
+        return any(word in text for text in texts for word in words)
+
+    def _run_on(self) -> bool:
+        """Whether containers run on through the restart.
+
+        A plain one stops none either where live-restore is on already and stays so.
+        """
+        if self.bridged or not self._running():
+            return self.bridged
+        wanted = (self.target.document or {}).get("live-restore") is True
+        stays = self._live_restore_now() and (wanted or self._live_restore_by_flag)
+        return stays and not self._unbridgeable_key() and not self._launches_otherwise()
+
     def _not_bridgeable(self, engine: EngineState) -> str:
         if self.rules.policy.restart is RestartStyle.PLAIN:
             return "policy.restart says so"
@@ -317,11 +337,8 @@ class _Draft:
         key = self._unbridgeable_key()
         if key:
             return f"{key} cannot change under running containers"
-        for drift in self.drifts:
-            if drift.where == "drop-in":
-                text = f"{drift.desired or ''}{drift.actual or ''}"
-                if any(word in text for word in ("ExecStart=", "KillMode", "Delegate")):
-                    return "the drop-in changes how the engine is launched"
+        if self._launches_otherwise():
+            return "the drop-in changes how the engine is launched"
         wanted = (self.target.document or {}).get("live-restore") is True
         if not engine.live_restore and self._live_restore_by_flag:
             return "live-restore is switched off by a flag of docker.service"
@@ -384,7 +401,7 @@ class _Draft:
             every = tuple(sorted(one.name for one in engine.containers))
             return Disturbed(stopped=names, recreated=every)
         gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
-        if not self.bridged:
+        if not self._run_on():
             return Disturbed(stopped=names, recreated=gone)
         if self._disposable_survive():
             return Disturbed(bridged=names)
