@@ -75,8 +75,9 @@ class Dockerd:
     """The installed engine of one host.
 
     `drivers` are the storage drivers that work here, `broken_drivers` those that do not, with the
-    engine's reason. `refusals` are further reasons not to start, `container_refusals` such that a
-    container has. One that `hangs` runs and answers nothing. With `on_disk` the data-root is a
+    engine's reason. `refusals` are further reasons not to start, `reload_refusals` not to take a
+    reload, `silences` to take one and send no event, `container_refusals` such that a container
+    has. One that `hangs` runs and answers nothing. With `on_disk` the data-root is a
     real folder: each driver's store is a folder in it, and one that is moved away is gone for the
     engine until it is moved back, as are the folders of containers.
     """
@@ -101,6 +102,8 @@ class Dockerd:
             "zfs": "prerequisites for driver not satisfied",
         }
         self.refusals: list[Refusal] = []
+        self.reload_refusals: list[Refusal] = []
+        self.silences: list[Refusal] = []
         self.container_refusals: list[Callable[[Container], str | None]] = []
         self.hangs = False
         self.swarm = False
@@ -187,7 +190,8 @@ class Dockerd:
             process.config.pop(key, None)
             if key in fresh:
                 process.config[key] = fresh[key]
-        process.events.append(reload_attributes(process.config, self.release))
+        if not any(silence(process.config) for silence in self.silences):
+            process.events.append(reload_attributes(process.config, self.release))
 
     # What the API shows and does
 
@@ -287,6 +291,10 @@ class Dockerd:
             )
 
     def _refuse_at_reload(self, fresh: Mapping[str, Any]) -> None:
+        for refusal in self.reload_refusals:
+            reason = refusal(fresh)
+            if reason:
+                raise Refused(reason)
         half_set = fresh.get("userland-proxy") and not fresh.get("userland-proxy-path")
         if half_set and self.release >= EngineVersion(25, 0):
             raise Refused(
