@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.engines import storage_drivers
+from dockcfgd.facts import facts_of, prior_drivers
 from dockcfgd.model.errors import EngineFailure, FileFailure
 from dockcfgd.model.host import Container, EngineDown, EngineState, HostState, UnitFile, UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE
@@ -14,9 +14,10 @@ from dockcfgd.planning.launch import DEFAULT_CONFIG_FILE, launch_of
 if TYPE_CHECKING:
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.facts import Questions
     from dockcfgd.settings import Settings
 
-__all__ = ["observe", "with_disposable", "with_settings"]
+__all__ = ["observe", "with_disposable", "with_facts", "with_settings"]
 
 DROP_IN = "zz-dockcfgd.conf"
 _MOST_ASKED = 200
@@ -95,7 +96,9 @@ def _engine(effects: Effects, unit: UnitState) -> EngineState | EngineDown:
         images=images if isinstance(images, int) else 0,
         volumes=volumes,
         networks=networks,
-        prior_drivers=_prior_drivers(effects, str(info.get("DockerRootDir") or "/var/lib/docker")),
+        prior_drivers=prior_drivers(
+            effects.files, str(info.get("DockerRootDir") or "/var/lib/docker")
+        ),
     )
 
 
@@ -123,6 +126,12 @@ def with_disposable(effects: Effects, host: HostState) -> HostState:
         for one in engine.containers
     )
     return replace(host, engine=replace(engine, containers=containers))
+
+
+def with_facts(effects: Effects, host: HostState, asked: Questions) -> HostState:
+    """Give the host with answers to what its engine's rules ask, and nothing else looked at."""
+    root = _present_root(host, asked.data_root)
+    return replace(host, facts=facts_of(effects.surroundings, effects.files, asked, root=root))
 
 
 def with_settings(effects: Effects, host: HostState) -> HostState:
@@ -159,14 +168,7 @@ def _auto_remove(effects: Effects, identity: str) -> bool:
     return settings is not None and settings.get("AutoRemove") is True
 
 
-def _prior_drivers(effects: Effects, root: str) -> tuple[str, ...]:
-    """Give the drivers whose folder in the data-root holds something.
-
-    The engine counts all but vfs.
-    """
-    known = {*storage_drivers(None), "aufs", "devicemapper", "overlay"} - {"vfs"}
-    try:
-        there = [name for name in effects.files.names(root) if name in known]
-        return tuple(name for name in there if effects.files.names(f"{root}/{name}"))
-    except FileFailure:
-        return ()
+def _present_root(host: HostState, data_root: str) -> str:
+    """Give the folder that the engine keeps its data in: with userns-remap it lies deeper."""
+    root = host.engine.root if isinstance(host.engine, EngineState) else ""
+    return root if root.startswith(f"{data_root.rstrip('/')}/") else data_root

@@ -3,7 +3,8 @@
 Keys: `version`, `daemon.json` (an object, a text, or null for none), `drop-in`, `exec-start`,
 `unit` (fields of UnitState), `other-drop-ins` and `environment-files` (path to text), `info` (over
 the defaults below), `containers`, `images`, `volumes`, `networks`, `network-names`,
-`prior-drivers`, `engine` ("down"), and `applied` with `document`, `managed` (lists of key parts),
+`prior-drivers`, `engine` ("down"), `facts` (`folders`, `programs`, `devices`, `files`,
+`filesystems`, `routes`, `plugins`), and `applied` with `document`, `managed` (lists of key parts),
 `drop-in`, `invocation`.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.model.facts import Facts, Folder, Program, Route
 from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
 from dockcfgd.model.host import (
     Container,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json
 
-__all__ = ["DAEMON_JSON", "DROP_IN", "applied_of", "host_of"]
+__all__ = ["DAEMON_JSON", "DROP_IN", "applied_of", "facts_from", "host_of"]
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"
@@ -89,6 +91,30 @@ def host_of(described: Mapping[str, Any]) -> HostState:
         ),
         binary_version=described.get("version", "26.1.5"),
         dockerd="/usr/sbin/dockerd",
+        facts=facts_from(described["facts"]) if "facts" in described else None,
+    )
+
+
+def facts_from(told: Mapping[str, Any]) -> Facts:
+    """Make the facts that a file tells; what it leaves out was not asked."""
+    kernel, routes, plugins = told.get("filesystems"), told.get("routes"), told.get("plugins")
+    return Facts(
+        folders={
+            path: Folder(**{**one, "options": frozenset(one.get("options", ()))})
+            for path, one in told.get("folders", {}).items()
+        },
+        files=told.get("files", {}),
+        programs={name: Program(word) for name, word in told.get("programs", {}).items()},
+        devices=told.get("devices", {}),
+        accounts={
+            ("group" if kind == "group" else "user", name): there
+            for kind, name, there in told.get("accounts", ())
+        },
+        filesystems=None if kernel is None else frozenset(kernel),
+        routes=None if routes is None else tuple(Route(*one) for one in routes),
+        plugins=None
+        if plugins is None
+        else {name: frozenset(kinds) for name, kinds in plugins.items()},
     )
 
 

@@ -47,7 +47,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Which facts are wanted: paths of folders and files, names or paths of programs, devices."""
+    """Which facts are wanted: paths of folders and files, names or paths of programs, devices.
+
+    `data_root` is the folder whose drivers with data, and whose plugins, are meant.
+    """
 
     folders: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
@@ -56,12 +59,8 @@ class Questions:
     accounts: frozenset[tuple[AccountKind, str]] = frozenset()
     filesystems: bool = False
     routes: bool = False
-    plugins: str = ""
-
-    @property
-    def any(self) -> bool:
-        """Whether something is asked at all."""
-        return self != Questions()
+    plugins: bool = False
+    data_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,8 @@ class Facts:
 
     `filesystems` are those that the running kernel has or can load. `files` holds texts, None for
     what is no readable file. `plugins` maps names to the plugin's kinds, such as `authz`, empty for
-    one that tells them only when it is asked.
+    one that tells them only when it is asked. `prior_drivers` are the storage drivers that have
+    data in the wanted data-root.
     """
 
     folders: Mapping[str, Folder] = field(default_factory=dict)
@@ -81,3 +81,4 @@ class Facts:
     filesystems: frozenset[str] | None = None
     routes: tuple[Route, ...] | None = None
     plugins: Mapping[str, frozenset[str]] | None = None
+    prior_drivers: tuple[str, ...] | None = None

@@ -94,6 +94,14 @@ class EngineState:
         value = self.info.get(key)
         return value if isinstance(value, str) else ""
 
+    def status(self, name: str) -> str:
+        """Give a row of the storage driver's status, empty where it has none."""
+        rows = self.info.get("DriverStatus")
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, list) and row and row[0] == name:
+                return str(row[1])
+        return ""
+
     @property
     def driver(self) -> str:
         """Name of the storage driver (or snapshotter) in use."""

@@ -21,7 +21,7 @@ from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_ti
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import parse_flags
 from dockcfgd.planning.reach import reach_of
-from dockcfgd.planning.refusals import planned_arguments, refusals_of
+from dockcfgd.planning.refusals import planned_arguments, refusals_of, rule_notes
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.target import Target, daemon_json, render
@@ -71,7 +71,7 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
         steps=steps,
         way_back=way_back(steps, host=host, drifts=drifts, verify=rules.verify),
         disturbed=disturbed,
-        notes=(*target.notes, *draft.notes),
+        notes=(*target.notes, *draft.notes, *rule_notes(target, drifts, impact, host)),
         reach=reach_of(drifts, host, impact, disturbed),
         irreversible=irreversible(steps, drifts, disturbed),
         name=rules.name,

@@ -5,33 +5,34 @@ No file check tells; it depends on the host at hand.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.engines import log_options, storage_options
 from dockcfgd.engine_keys.table import storage_affecting
-from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
-from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning import leaves
 from dockcfgd.planning.launch import launch_of, parse_flags
+from dockcfgd.planning.rules import breaches_of
+from dockcfgd.planning.rules.breach import Weight
+from dockcfgd.planning.rules.migration import migration_findings
+from dockcfgd.planning.rules.questions import questions_of
+from dockcfgd.planning.staging import scene_of
 from dockcfgd.planning.unit_text import binary_and_flags, exec_start, expand, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dockcfgd.model.desired import Json
-    from dockcfgd.model.host import UnitFile
+    from dockcfgd.model.facts import Questions
+    from dockcfgd.model.host import HostState, UnitFile
     from dockcfgd.model.plan import Drift
     from dockcfgd.model.policy import Storage
     from dockcfgd.planning.target import Target
 
-__all__ = ["planned_arguments", "refusals_of"]
+__all__ = ["planned_arguments", "questions_for", "refusals_of", "rule_notes"]
 
-_DRIVER = ("storage-driver",)
 _BEATS_FILE = "DOCKER_DRIVER"
-_BUILT_IN_BACKING = {"btrfs": "btrfs", "zfs": "zfs"}
 
 
 def refusals_of(
@@ -45,10 +46,55 @@ def refusals_of(
         *_unit(host),
         *_flag_conflicts(target, host),
         *_past_daemon_json(target, host),
-        *_contradictions(document, host),
-        *_options(document, host),
-        *_storage(document, drifts, host, storage if impact is Impact.MIGRATE else None),
+        *(breach.finding for breach in _weighed(target, drifts, impact, host) if breach.refused),
+        *migration_findings(document, drifts, host, storage if impact is Impact.MIGRATE else None),
     )
+
+
+def rule_notes(
+    target: Target, drifts: Sequence[Drift], impact: Impact, host: HostState
+) -> tuple[str, ...]:
+    """Give what the engine's rules have to say though nothing is refused for it."""
+    if not drifts:
+        return ()
+    weighed = _weighed(target, drifts, impact, host)
+    return tuple(breach.finding.text() for breach in weighed if not breach.refused)
+
+
+def questions_for(target: Target, host: HostState) -> Questions:
+    """Give what must be known of the host to judge the target."""
+    return questions_of(scene_of(target, host, planned_arguments(target, host)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A breach as a finding, and whether it is a reason not to go on."""
+
+    finding: Finding
+    refused: bool
+
+
+def _weighed(
+    target: Target, drifts: Sequence[Drift], impact: Impact, host: HostState
+) -> Iterable[_Weighed]:
+    """Weigh what the rules find.
+
+    What this change brings about is refused. What stood there before is refused only where the
+    engine is to start with it and could not, for there would be no way back either.
+    """
+    arguments = planned_arguments(target, host)
+    touched = {drift.path[0] for drift in drifts if drift.where != "drop-in"}
+    if any(drift.where == "drop-in" for drift in drifts):
+        touched |= {flag.key for flag in parse_flags(arguments)}
+        touched |= {"storage-driver"} if _BEATS_FILE in launch_of(host).environment else set()
+    for breach in breaches_of(scene_of(target, host, arguments)):
+        ours = bool(breach.keys & touched)
+        stops = breach.weight is Weight.STOPS and impact >= Impact.RESTART
+        if breach.weight is Weight.NOTED and not ours:
+            continue
+        key = dotted(("engine", *breach.path))
+        finding = Finding(key=key, message=breach.message, hint=breach.hint)
+        yield _Weighed(finding, stops or (ours and breach.weight is not Weight.NOTED))
 
 
 def _unit(host: HostState) -> Iterable[Finding]:
@@ -136,160 +182,3 @@ def _own_arguments(target: Target) -> Iterable[str]:
     for line in text.splitlines():
         if line.startswith("ExecStart=") and line != "ExecStart=":
             yield from split(line.removeprefix("ExecStart="))
-
-
-def _contradictions(document: dict[str, Json], host: HostState) -> Iterable[Finding]:
-    if document.get("bridge") and document.get("bip"):
-        yield Finding(
-            key="engine.bip", message="the engine refuses bip together with bridge", hint="keep one"
-        )
-    if document.get("icc") is False and document.get("iptables") is False:
-        yield Finding(
-            key="engine.icc",
-            message="the engine refuses icc = false without iptables",
-            hint="keep iptables",
-        )
-    swarm = isinstance(host.engine, EngineState) and host.engine.swarm_active
-    if document.get("live-restore") is True and swarm:
-        yield Finding(
-            key="engine.live-restore",
-            message="this host is a swarm node, where the engine does not start with live-restore",
-            hint="leave live-restore out, or leave the swarm first",
-        )
-    runtime, runtimes = document.get("default-runtime"), document.get("runtimes")
-    known = set(runtimes) if isinstance(runtimes, dict) else set()
-    if isinstance(host.engine, EngineState):
-        live = host.engine.info.get("Runtimes")
-        known |= (
-            set(live)
-            if isinstance(live, dict) and runtime in {"runc", "io.containerd.runc.v2"}
-            else set()
-        )
-    if isinstance(runtime, str) and runtime not in {*known, "runc", "io.containerd.runc.v2"}:
-        yield Finding(
-            key="engine.default-runtime",
-            message=f"no runtime {runtime} is defined",
-            hint="add it to runtimes",
-        )
-
-
-def _options(document: dict[str, Json], host: HostState) -> Iterable[Finding]:
-    version = EngineVersion.parse_or_none(host.version)
-    driver, options = document.get("log-driver", "json-file"), document.get("log-opts")
-    if isinstance(driver, str) and isinstance(options, dict):
-        known = log_options(driver, version)
-        for name in options:
-            if known and name not in known:
-                yield Finding(
-                    key=dotted(("engine", "log-opts", name)),
-                    message=f"the log driver {driver} has no option {name}",
-                    hint=f"it has {', '.join(sorted(known))}",
-                )
-    storage, settings = document.get("storage-driver"), document.get("storage-opts")
-    if isinstance(storage, str) and isinstance(settings, list):
-        accepted = storage_options(storage, version)
-        for setting in settings:
-            name = str(setting).partition("=")[0]
-            if name not in accepted:
-                yield Finding(
-                    key="engine.storage-opts",
-                    message=f"the storage driver {storage} has no option {name}",
-                    hint=f"it has {', '.join(accepted)}" if accepted else "it has none",
-                )
-
-
-def _storage(
-    document: dict[str, Json], drifts: Sequence[Drift], host: HostState, storage: Storage | None
-) -> Iterable[Finding]:
-    """Refuse what cannot be moved; without `storage` there is nothing to move on this host."""
-    hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
-    for drift in hiding:
-        if drift.path != _DRIVER and storage is not None:
-            yield Finding(
-                key=dotted(("engine", *drift.path)),
-                message="it would hide every image and container of this host,"
-                " and this release cannot move them",
-                hint="only storage-driver can be changed on a host that is in use",
-            )
-    if any(drift.path == _DRIVER for drift in hiding):
-        yield from _driver(document, host, storage)
-
-
-def _driver(
-    document: dict[str, Json], host: HostState, storage: Storage | None
-) -> Iterable[Finding]:
-    driver, engine = document.get("storage-driver"), host.engine
-    if not isinstance(engine, EngineState):
-        yield Finding(
-            key="engine.storage-driver",
-            message="the engine is stopped, so its images and containers cannot be moved",
-            hint="start it with its present driver first",
-        )
-        return
-    if not isinstance(driver, str) or not driver:
-        yield Finding(
-            key="engine.storage-driver", message="no storage driver is named to migrate to"
-        )
-        return
-    if storage is not None and not storage.migrate_containers:
-        yield Finding(
-            key="engine.storage-driver",
-            message="it would hide every image and container,"
-            " and storage.migrate-containers is false",
-            hint="set storage.migrate-containers = true",
-        )
-    if engine.swarm_active:
-        yield Finding(
-            key="engine.storage-driver",
-            message="this host is a swarm node",
-            hint="drain and leave the swarm first",
-        )
-    launch = launch_of(host)
-    if launch.environment.get(_BEATS_FILE, driver) != driver:
-        yield Finding(
-            key="engine.storage-driver",
-            message=f"{_BEATS_FILE} in the environment of docker.service beats daemon.json",
-            hint="take it out of /etc/default/docker or of the unit",
-        )
-    yield from _prerequisites(driver, engine)
-
-
-def _prerequisites(driver: str, engine: EngineState) -> Iterable[Finding]:
-    if _is_snapshotter(engine):
-        yield Finding(
-            key="engine.storage-driver",
-            message="the containerd image store is in use,"
-            " and this release migrates between storage drivers only",
-        )
-    backing = _backing(engine)
-    needed = _BUILT_IN_BACKING.get(driver)
-    if needed and backing and backing != needed:
-        yield Finding(
-            key="engine.storage-driver",
-            message=f"{driver} needs {engine.root} on {needed}; it is on {backing}",
-            hint=f"move the data-root to a {needed} filesystem first",
-        )
-    if driver in {"overlay2", "overlay"} and _status(engine, "Supports d_type") == "false":
-        yield Finding(
-            key="engine.storage-driver",
-            message=f"{engine.root} is on a filesystem without d_type support",
-        )
-
-
-def _is_snapshotter(engine: EngineState) -> bool:
-    return _status(engine, "driver-type").startswith("io.containerd.snapshotter")
-
-
-def _backing(engine: EngineState) -> str:
-    word = _status(engine, "Backing Filesystem")
-    if not word and engine.driver in _BUILT_IN_BACKING:
-        return engine.driver
-    return {"extfs": "ext4"}.get(word, word)
-
-
-def _status(engine: EngineState, name: str) -> str:
-    rows = engine.info.get("DriverStatus")
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, list) and row and row[0] == name:
-            return str(row[1])
-    return ""

@@ -19,10 +19,10 @@ from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import RestartEngine, WriteFile
-from dockcfgd.observe import observe, with_disposable
+from dockcfgd.observe import observe, with_disposable, with_facts
 from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.planner import Rules, make_plan
-from dockcfgd.planning.refusals import planned_arguments
+from dockcfgd.planning.refusals import planned_arguments, questions_for
 from dockcfgd.planning.target import (
     Applied,
     Target,
@@ -274,6 +274,9 @@ def _planned(
     try:
         target = wanted()
         plan = make_plan(target, host, rules)
+        if effects and plan.drifts:
+            host = with_facts(effects, host, questions_for(target, host))
+            plan = make_plan(target, host, rules)
         if effects and plan.steps and plan.impact >= Impact.RESTART:
             host = with_disposable(effects, host)
             plan = make_plan(target, host, rules)

@@ -1,0 +1,66 @@
+"""What this release can move to another store, and what would be hidden instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.model.desired import dotted
+from dockcfgd.model.errors import Finding
+from dockcfgd.model.host import EngineState, HostState
+from dockcfgd.model.impact import Impact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.plan import Drift
+    from dockcfgd.model.policy import Storage
+
+__all__ = ["migration_findings"]
+
+_DRIVER = ("storage-driver",)
+_KEY = "engine.storage-driver"
+_SNAPSHOTTER = "io.containerd.snapshotter"
+
+
+def migration_findings(
+    document: Mapping[str, Json], drifts: Sequence[Drift], host: HostState, storage: Storage | None
+) -> Iterable[Finding]:
+    """Give why a change that hides images and containers cannot be carried out.
+
+    Without `storage` there is nothing to move on this host.
+    """
+    hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
+    for drift in hiding:
+        if drift.path != _DRIVER and storage is not None:
+            yield Finding(
+                key=dotted(("engine", *drift.path)),
+                message="it would hide every image and container of this host,"
+                " and this release cannot move them",
+                hint="only storage-driver can be changed on a host that is in use",
+            )
+    if any(drift.path == _DRIVER for drift in hiding):
+        yield from _driver(document.get("storage-driver"), host, storage)
+
+
+def _driver(driver: Json, host: HostState, storage: Storage | None) -> Iterable[Finding]:
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        why = "the engine is stopped, so its images and containers cannot be moved"
+        yield Finding(key=_KEY, message=why, hint="start it with its present driver first")
+        return
+    if not isinstance(driver, str) or not driver:
+        yield Finding(key=_KEY, message="no storage driver is named to migrate to")
+        return
+    if storage is not None and not storage.migrate_containers:
+        why = "it would hide every image and container, and storage.migrate-containers is false"
+        yield Finding(key=_KEY, message=why, hint="set storage.migrate-containers = true")
+    if engine.swarm_active:
+        why = "this host is a swarm node"
+        yield Finding(key=_KEY, message=why, hint="drain and leave the swarm first")
+    if engine.status("driver-type").startswith(_SNAPSHOTTER):
+        why = (
+            "the containerd image store is in use,"
+            " and this release migrates between storage drivers only"
+        )
+        yield Finding(key=_KEY, message=why)

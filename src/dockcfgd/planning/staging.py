@@ -1,0 +1,41 @@
+"""The scene that the engine's rules judge, from a target and a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.facts import Facts
+from dockcfgd.model.host import EngineState, HostState
+from dockcfgd.planning import leaves
+from dockcfgd.planning.launch import launch_of, parse_flags
+from dockcfgd.planning.rules.scene import Scene, with_flags
+
+if TYPE_CHECKING:
+    from dockcfgd.planning.target import Target
+
+__all__ = ["scene_of"]
+
+
+def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Scene:
+    """Set the scene: `arguments` are those that dockerd will get."""
+    document = target.document or {}
+    engine = host.engine if isinstance(host.engine, EngineState) else None
+    return Scene(
+        settings=with_flags(document, parse_flags(arguments)),
+        version=EngineVersion.parse_or_none(host.version),
+        build=host.version,
+        engine=engine,
+        facts=host.facts or Facts(),
+        environment=launch_of(host).environment,
+        prior_drivers=_prior_drivers(host),
+        foreign=frozenset(leaves.flatten(document)) - target.managed,
+        daemon_json=host.daemon_json.path,
+    )
+
+
+def _prior_drivers(host: HostState) -> tuple[str, ...]:
+    """Give the drivers with data in the wanted data-root, or, not seen yet, in the present one."""
+    if host.facts is not None and host.facts.prior_drivers is not None:
+        return host.facts.prior_drivers
+    return host.engine.prior_drivers if isinstance(host.engine, EngineState) else ()
