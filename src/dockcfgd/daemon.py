@@ -28,6 +28,7 @@ from dockcfgd.model.status import Status
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.reconcile.reconciler import Reconciler
 from dockcfgd.reconcile.requests import Look, Stop
+from dockcfgd.scrub import Scrubber
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
 
@@ -47,10 +48,11 @@ def main() -> int:
 
     Exits 1 when the bus or the state file cannot be used, so that systemd starts us again.
     """
-    configure()
+    scrubber = Scrubber()
+    configure(scrubber.text)
     log = get_logger()
     try:
-        return _Daemon(Settings.from_environment()).run()
+        return _Daemon(Settings.from_environment(), scrubber).run()
     except (BusFailure, StateFileFailure) as failure:
         log.error("daemon.ends", reason=str(failure))  # noqa: TRY400 -- the reason says it all
         return 1
@@ -62,7 +64,7 @@ class _Daemon:
     The loop is this one, the file watch has its own, and the reconciler's alone changes anything.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scrubber: Scrubber) -> None:
         self._settings, self._log = settings, get_logger()
         self._heard = time.monotonic()
         self._busy = False
@@ -85,6 +87,7 @@ class _Daemon:
             first=first,
             publish=self._publish,
             finished=self._finished,
+            scrubber=scrubber,
         )
         self._service = Service(
             snapshot=self._reconciler.snapshot,

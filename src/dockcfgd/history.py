@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.engine_keys.secrets import redact_text
 from dockcfgd.model.steps import from_json
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
@@ -272,8 +273,8 @@ def read_history(path: str) -> list[dict[str, Any]]:
             "origin": row["origin"],
             "verdict": row["verdict"],
             "impact": row["impact"],
-            "reason": row["reason"],
-            "comment": row["comment"],
+            "reason": redact_text(row["reason"] or "") or None,
+            "comment": redact_text(row["comment"]),
             "actor": row["actor"],
             "applied": row["number"] == in_force,
         }

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from dockcfgd.engine_keys.secrets import redact_text
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
 __all__ = ["configure", "get_logger"]
 
@@ -24,12 +26,16 @@ _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _LONGEST = 100_000  # a datagram above about 200 kB is refused
 
 
-def configure() -> None:
-    """Set up structlog for this process; call it once, first."""
+def configure(scrub: Callable[[str], str] = redact_text) -> None:
+    """Set up structlog for this process; call it once, first.
+
+    Every text passes `scrub`, which takes secrets out of it.
+    """
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
+            _Scrubbed(scrub),
             _to_journal if _journal_is_stderr() else _to_stderr,
         ],
         logger_factory=structlog.ReturnLoggerFactory(),
@@ -39,6 +45,24 @@ def configure() -> None:
 def get_logger() -> Any:  # noqa: ANN401 -- structlog's bound logger is made at run time
     """Give a logger: `log.info("transaction.begins", transaction=…)`."""
     return structlog.get_logger()
+
+
+class _Scrubbed:
+    """The processor behind which no event holds a secret."""
+
+    def __init__(self, scrub: Callable[[str], str]) -> None:
+        self._scrub = scrub
+
+    def __call__(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {
+            name: value if isinstance(value, (bool, int, float, type(None))) else self._text(value)
+            for name, value in event.items()
+        }
+
+    def _text(self, value: object) -> str:
+        return self._scrub(str(value))
 
 
 def _journal_is_stderr() -> bool:

@@ -78,7 +78,9 @@ def _guarded(given: list[str], screen: Screen) -> int:
         screen.note(f"{PROGRAM}: {text}")
         return code
     except DockcfgdError as error:
-        screen.note(f"{PROGRAM}: {error}")
+        from dockcfgd.engine_keys.secrets import redact_text
+
+        screen.note(f"{PROGRAM}: {redact_text(str(error))}")
         return published.EXIT_FAILED
     except KeyboardInterrupt:
         return 130

@@ -23,6 +23,7 @@ from dockcfgd.observe import observe, with_disposable, with_facts
 from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments, questions_for
+from dockcfgd.planning.secrecy import secrets_of_applied, secrets_of_desired
 from dockcfgd.planning.target import (
     Applied,
     Target,
@@ -32,6 +33,7 @@ from dockcfgd.planning.target import (
     generation_target,
     target_of,
 )
+from dockcfgd.reconcile.discretion import discreet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +67,7 @@ class Assessment:
     `plan` is None where the files are refused, nothing is wanted, or the host cannot be seen.
 
     `digest` identifies what was wanted; `unseen` says why the host could not be looked at, `paper`
-    that it was only described.
+    that it was only described. `secrets` are the secret values met; `findings` quote none of them.
     """
 
     digest: str
@@ -79,6 +81,7 @@ class Assessment:
     checks: tuple[Check, ...] = ()
     unseen: str = ""
     paper: bool = False
+    secrets: frozenset[str] = frozenset()
 
 
 def assess(
@@ -102,13 +105,15 @@ def assess(
     host, unseen = _look(effects, settings)
     rules_of = partial(_rules, settings=settings, name=name)
     given = _Seen(loaded, folders, host, unseen, edited=edited)
-    return _judged(given, applied, effects=effects, rules_of=rules_of)
+    seen = _judged(given, applied, effects=effects, rules_of=rules_of)
+    return discreet(seen, secrets_of_desired(loaded.document) | secrets_of_applied(applied))
 
 
 def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
     """Work out the plan for a host that somebody described; nothing is looked at or run."""
     rules_of = partial(_rules, settings=settings, name="")
     seen = _judged(_Seen(loaded, (), host, ""), Applied(), effects=None, rules_of=rules_of)
+    seen = discreet(seen, secrets_of_desired(loaded.document))
     if seen.plan is None:
         return replace(seen, paper=True)
     unknown = Check("containers, networks, kernel and file systems", run=False, reason=_ON_PAPER)
@@ -227,9 +232,10 @@ def assess_rollback(
     if host is None:
         return seen
     rules = _rules(None, settings=settings, name=name)
-    return _planned(
+    seen = _planned(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
+    return discreet(seen, secrets_of_applied(wanted) | secrets_of_applied(applied))
 
 
 def _folders(effects: Effects, settings: Settings) -> tuple[InputView, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dockcfgd.desired.load import Text, load
-from dockcfgd.model.desired import Json, KeyPath, dotted
+from dockcfgd.engine_keys.secrets import redact_pair
+from dockcfgd.model.desired import Json, dotted
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Plan
 from dockcfgd.observe import with_settings
 from dockcfgd.planning.outage import PastTransaction, last_outage
 from dockcfgd.planning.reach import asks_containers, asks_networks, reach_of
+from dockcfgd.planning.secrecy import redacted
 from dockcfgd.planning.target import Applied
 from dockcfgd.planning.wording import step_name
 from dockcfgd.reconcile.assess import Assessment, assess, assess_on_paper
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Preview", "detailed", "drift_document", "preview", "preview_on_paper"]
 
-_SECRET = "(not shown)"  # noqa: S105 -- stands for one
 _NO_FILE = "/nonexistent"
 
 
@@ -52,7 +53,10 @@ class Preview:
         return not self.refused and (self._seen.plan is None or not self._seen.plan.steps)
 
     def document(self) -> dict[str, Any]:
-        """Give the plan document."""
+        """Give the plan document; no secret is in it."""
+        return cast("dict[str, Any]", redacted(self._document(), self._seen.secrets))
+
+    def _document(self) -> dict[str, Any]:
         plan = self._seen.plan or _NOTHING
         if self.refused:
             plan = replace(plan, steps=(), reach=(), irreversible=())
@@ -135,28 +139,15 @@ def _refusal(finding: Finding) -> dict[str, Any]:
 
 
 def drift_document(drift: Drift) -> dict[str, Json]:
-    """Give a drift as documents have it; values that may hold a password are left out."""
+    """Give a drift as documents have it; a secret is shown to differ, not what it is."""
+    desired, actual = redact_pair(drift.path, drift.desired, drift.actual)
     return {
         "where": drift.where,
         "key": dotted(drift.path),
-        "desired": _shown(drift.path, drift.desired),
-        "actual": _shown(drift.path, drift.actual),
+        "desired": desired,
+        "actual": actual,
         "impact": drift.impact.word,
     }
-
-
-def _shown(path: KeyPath, value: Json) -> Json:
-    if path[0] == "proxies" and value is not None:
-        return _SECRET
-    if path == ("drop-in",) and isinstance(value, str):
-        return "\n".join(_masked(line) for line in value.splitlines())
-    return value
-
-
-def _masked(line: str) -> str:
-    """Take user and password out of a URL."""
-    head, at, tail = line.partition("@")
-    return f"{head.partition('://')[0]}://***@{tail}" if at and "://" in head else line
 
 
 def detailed(effects: Effects, seen: Assessment) -> Assessment:

@@ -28,6 +28,8 @@ from dockcfgd.model.status import (
 )
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning.compare import surely_runs
+from dockcfgd.planning.secrecy import secrets_of_applied
+from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import Assessment, assess, assess_rollback
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Decision, Standing, decide
@@ -35,6 +37,7 @@ from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, detailed, drift_document
 from dockcfgd.reconcile.requests import Apply, Look, PlanRequest, Request, Rollback, Stop
 from dockcfgd.reconcile.write_back import WriteBack, write_back
+from dockcfgd.scrub import Scrubber
 from dockcfgd.transaction.executor import Ending, Executor
 from dockcfgd.transaction.journal import Journal
 
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from dockcfgd.effects import Effects
     from dockcfgd.model.host import HostState
     from dockcfgd.model.plan import Plan
+    from dockcfgd.planning.target import Target
     from dockcfgd.settings import Settings
     from dockcfgd.state_file import StateFile
     from dockcfgd.transaction.journal import OpenTransaction
@@ -78,8 +82,10 @@ class Reconciler:
         first: Status,
         publish: Callable[[Status], None],
         finished: Callable[[str, str], None],
+        scrubber: Scrubber | None = None,
     ) -> None:
         self._effects, self._settings = effects, settings
+        self._scrubber = scrubber or Scrubber()
         self._state, self._history, self._journal = state, History(state), Journal(state)
         self._publish, self._finished = publish, finished
         self._inbox: queue.Queue[Request] = queue.Queue(_INBOX)
@@ -180,11 +186,19 @@ class Reconciler:
         transaction = self._journal.unfinished()
         if transaction is None:
             return
+        self._learn(self._history.applied())
+        self._learn(Commit.from_json(transaction.commit_action).target)
         self._log.warning("transaction.recovering", transaction=transaction.id)
         self._open = transaction
         self._begin_last(transaction, transaction.generation, transaction.impact)
         ending = self._executor.recover(transaction)
         self._end(transaction, ending, "")
+
+    def _learn(self, left: Applied | Target) -> None:
+        """Know the secrets of a generation before anything quotes them."""
+        self._scrubber.learn(
+            secrets_of_applied(Applied(document=left.document or {}, drop_in=left.drop_in))
+        )
 
     def _finish_open(self) -> None:
         """End what could not be written down before; it is not done twice for that."""
@@ -219,6 +233,7 @@ class Reconciler:
         )
         applied = self._history.applied()
         seen = assess(self._effects, self._settings, applied, extra=extra, name=name)
+        self._scrubber.learn(seen.secrets)
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
         if decision.action is Action.WRITE_BACK:
@@ -241,7 +256,7 @@ class Reconciler:
         self._history.adopt(
             adopted.digest,
             invocation=adopted.invocation,
-            comment=adopted.comment,
+            comment=self._scrubber.text(adopted.comment),
             now=self._effects.clock.now(),
         )
         adopted.put(self._effects.files)
@@ -277,7 +292,7 @@ class Reconciler:
         return self._history.add(
             digest=seen.digest,
             origin="desired",
-            comment=request.comment if request else "",
+            comment=self._scrubber.text(request.comment) if request else "",
             actor=request.actor if request else "",
             now=self._effects.clock.now(),
         )
@@ -385,9 +400,10 @@ class Reconciler:
 
     def _end(self, transaction: OpenTransaction, ending: Ending, version: str) -> None:
         commit = Commit.from_json(transaction.commit_action)
+        ending = self._discreet(ending)
         self._unwritten = (transaction, ending, version)
         if ending.verdict is Verdict.APPLIED:
-            ending = self._committed(transaction, commit, ending)
+            ending = self._discreet(self._committed(transaction, commit, ending))
             self._unwritten = (transaction, ending, version)
         clock = self._effects.clock
         verdict, reason = ending.verdict, ending.reason
@@ -416,6 +432,10 @@ class Reconciler:
             "transaction.ended", transaction=transaction.id, verdict=str(verdict), reason=reason
         )
         self._after(verdict, reason, blame=ending.blame, commit=commit)
+
+    def _discreet(self, ending: Ending) -> Ending:
+        """Take secrets out of a reason before it is kept, shown and logged."""
+        return replace(ending, reason=ending.reason and self._scrubber.text(ending.reason))
 
     def _committed(self, transaction: OpenTransaction, commit: Commit, ending: Ending) -> Ending:
         """Commit; where the files of `apply` cannot be kept, take the change back.
@@ -508,6 +528,7 @@ class Reconciler:
             digest=f"rollback-to-{number}",
             name=request.transaction,
         )
+        self._scrubber.learn(seen.secrets)
         if seen.findings or seen.plan is None:
             why = seen.findings[0].text() if seen.findings else seen.unseen
             self._refuse_request(request.transaction, f"cannot roll back: {why}")
@@ -515,7 +536,7 @@ class Reconciler:
         generation = self._history.add(
             digest=seen.digest,
             origin="rollback",
-            comment=request.comment or f"back to generation {number}",
+            comment=self._scrubber.text(request.comment) or f"back to generation {number}",
             actor=request.actor,
             now=self._effects.clock.now(),
         )
@@ -553,6 +574,7 @@ class Reconciler:
             Text(name=name, shown=f"{folder}/{name}", text=text) for name, text in request.files
         )
         seen = assess(self._effects, self._settings, self._history.applied(), extra=extra)
+        self._scrubber.learn(seen.secrets)
         preview = Preview(detailed(self._effects, seen), past_transactions(self._state))
         request.reply(json.dumps(preview.document()))
 
@@ -560,6 +582,7 @@ class Reconciler:
 
     def _show(self, **changes: object) -> None:
         status = replace(self._status, **changes)  # type: ignore[arg-type]  # names are Status's own
+        status = self._scrubber.status(status)
         if status != self._status:
             self._status = status
             self._publish(status)
