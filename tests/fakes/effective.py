@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dockcfgd.engine_keys.registries import masked
 from dockcfgd.engine_keys.version import EngineVersion
 
 __all__ = ["SIGHUP_KEEPS", "SIGHUP_RESETS", "info_document", "reload_attributes"]
@@ -98,8 +99,8 @@ def info_document(
         "RegistryConfig": _registries(config),
         "GenericResources": None,
         "DockerRootDir": root,
-        "HttpProxy": config.get("http-proxy") or "",
-        "HttpsProxy": config.get("https-proxy") or "",
+        "HttpProxy": masked(config.get("http-proxy") or ""),
+        "HttpsProxy": masked(config.get("https-proxy") or ""),
         "NoProxy": config.get("no-proxy") or "",
         "Name": "machine",
         "Labels": config.get("labels") or [],
