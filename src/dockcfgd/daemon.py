@@ -21,6 +21,7 @@ from dockcfgd.adapters.status_file import publish_status, started_ticks
 from dockcfgd.api import contract
 from dockcfgd.api.announcer import Announcer
 from dockcfgd.api.service import Service
+from dockcfgd.cli.published import AT_REST
 from dockcfgd.cli.text import render
 from dockcfgd.log import configure, get_logger
 from dockcfgd.model.errors import BusFailure, StateFileFailure
@@ -169,7 +170,7 @@ class _Daemon:
 
     def _publish(self, status: Status) -> None:
         self._beat()
-        self._busy = status.phase not in {"idle", "stopped"}
+        self._busy = status.phase not in {*AT_REST, "stopped"}
         document = status.document()
         try:
             publish_status(self._settings.runtime_dir, document, render(document))

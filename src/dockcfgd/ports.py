@@ -42,7 +42,10 @@ class Clock(Protocol):
         """Seconds since 1970."""
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards."""
+        """Seconds that never go backwards, counted by the machine from its boot."""
+
+    def boot(self) -> str:
+        """Give a name of this boot of the machine."""
 
     def sleep(self, seconds: float) -> None:
         """Wait; the daemon's clock attends to its watchdog meanwhile."""

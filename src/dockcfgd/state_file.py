@@ -39,6 +39,10 @@ _MIGRATIONS = (
     );
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE transactions ADD COLUMN confirm REAL NOT NULL DEFAULT 0;
+    ALTER TABLE transactions ADD COLUMN deadline TEXT;
+    """,
 )
 
 

@@ -67,7 +67,8 @@ class Lives:
 
     `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
     or None where the life ended at a cut. One with `until` goes on until it rests in that
-    condition. `told` are all statuses of all lives, `ended` what `finished` told. After
+    condition. `told` are all statuses of all lives, `ended` what `finished` told, `answers` what
+    words were answered with. After
     `writes_left` commits the state file's disk is full.
     """
 
@@ -77,6 +78,7 @@ class Lives:
         self.backups = str(folder / "backups")
         self.told: list[Status] = []
         self.ended: list[tuple[str, str]] = []
+        self.answers: list[str] = []
         self.writes_left: int | None = None
         self._number = 0
 
@@ -85,7 +87,12 @@ class Lives:
         backup = f'[backup]\ndirectory = "{self.backups}"\n'
         self.host.files.put(path, f"schema = 1\n{text}\n{backup}")
 
-    def live(self, *requests: Request, until: Condition | None = None) -> Status | None:
+    def live(
+        self,
+        *requests: Request,
+        until: Condition | None = None,
+        word: Callable[[Callable[[str], None]], Request] | None = None,
+    ) -> Status | None:
         state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
         reconciler = Reconciler(
             self._effects(),
@@ -95,8 +102,15 @@ class Lives:
             publish=lambda status: self._published(reconciler, status, until),
             finished=lambda *end: self._finished(reconciler, end, requests),
         )
-        for request in requests or (() if until else (Stop(),)):
+
+        def answered(why: str) -> None:
+            self.answers.append(why)
+            reconciler.enqueue(Stop())
+
+        for request in requests or (() if until or word else (Stop(),)):
             reconciler.enqueue(request)
+        if word is not None:
+            reconciler.enqueue(word(answered))
         try:
             reconciler.run()
         except Crash:
@@ -116,12 +130,18 @@ class Lives:
         self.host.clock.advance(seconds)
         return self.look()
 
-    def apply(self, *files: tuple[str, str]) -> Status:
+    def apply(self, *files: tuple[str, str], confirm: float | None = None) -> Status:
         """Live with `apply`."""
         self._number += 1
-        status = self.live(Apply(transaction=f"apply-{self._number}", files=files))
+        name = f"apply-{self._number}"
+        status = self.live(Apply(transaction=name, files=files, confirm=confirm))
         assert status is not None
         return status
+
+    def say(self, word: Callable[[Callable[[str], None]], Request]) -> str:
+        """Live with an operator's word; give what it is answered with."""
+        assert self.live(word=word) is not None
+        return self.answers[-1]
 
     def roll_back(self, generation: int | None = None) -> Status:
         """Live with `rollback`."""

@@ -10,13 +10,17 @@ __all__ = ["FakeClock"]
 
 
 class FakeClock:
-    """ports.Clock. `at` has something done when the time comes; `slept` sums up all sleeps."""
+    """ports.Clock. `at` has something done when the time comes; `slept` sums up all sleeps.
+
+    `jump` is what happens to the time of day when somebody sets it.
+    """
 
     def __init__(self, *, now: float = 1_800_000_000.0) -> None:
         self._now = now
         self._monotonic = 1000.0
         self._numbers = itertools.count()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._boots = 1
         self.slept = 0.0
 
     def now(self) -> float:
@@ -24,6 +28,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self._monotonic
+
+    def boot(self) -> str:
+        return f"boot-{self._boots}"
 
     def sleep(self, seconds: float) -> None:
         self.slept += max(seconds, 0.0)
@@ -41,6 +48,19 @@ class FakeClock:
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something in `seconds` from now."""
         heapq.heappush(self._due, (self._monotonic + seconds, next(self._numbers), action))
+
+    def jump(self, seconds: float) -> None:
+        """Set the time of day."""
+        self._now += seconds
+
+    def reboot(self, *, off: float = 5.0) -> None:
+        """Boot the machine, which was off for a while."""
+        self.advance(off)
+        self._boots += 1
+        self._due = [
+            (moment - self._monotonic, number, action) for moment, number, action in self._due
+        ]
+        self._monotonic = 0.0
 
     def _move(self, moment: float) -> None:
         self._now += moment - self._monotonic

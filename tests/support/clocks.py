@@ -17,6 +17,9 @@ class PlainClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def boot(self) -> str:
+        return "boot-1"
+
     def sleep(self, seconds: float) -> None:
         self.sleeps += 1
         time.sleep(seconds)
@@ -27,6 +30,9 @@ class FastClock(PlainClock):
 
     def monotonic(self) -> float:
         return time.monotonic() * 20
+
+    def boot(self) -> str:
+        return "boot-1"
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds / 20)

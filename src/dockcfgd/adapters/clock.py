@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 __all__ = ["SystemClock"]
 
 _SLICE_SECONDS = 1.0
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class SystemClock:
@@ -24,8 +26,12 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards."""
+        """Seconds that never go backwards, counted by the machine from its boot."""
         return time.monotonic()
+
+    def boot(self) -> str:
+        """Give a name of this boot of the machine."""
+        return Path(_BOOT_ID).read_text("ascii").strip()
 
     def sleep(self, seconds: float) -> None:
         """Wait in slices, attending to other things between them."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _TIMEOUT = 25.0
+_WORD_TIMEOUT = 120.0
+_CANCEL_TIMEOUT = 600.0
 _PLAN_TIMEOUT = 120.0
 """A plan waits for the step in hand, and may run the engine's own check of the configuration."""
 
@@ -35,10 +37,37 @@ class Client:
         """Give the plan document, with `files` as if they lay in conf.d."""
         return _document(self.connection.call("Plan", list(files), timeout=_PLAN_TIMEOUT))
 
-    def apply(self, files: Sequence[tuple[str, str]] = (), *, comment: str = "") -> str:
-        """Ask for a transaction, give its id; the end comes as a signal."""
-        answer = self.connection.call("Apply", list(files), _options(comment), timeout=_TIMEOUT)
-        return str(answer)
+    def apply(
+        self,
+        files: Sequence[tuple[str, str]] = (),
+        *,
+        comment: str = "",
+        confirm: float | None = None,
+    ) -> str:
+        """Ask for a transaction, give its id; the end comes as a signal.
+
+        `confirm` is for how many seconds it then waits for a word; None: as the policy says.
+        """
+        options: dict[str, str | float] = dict(_options(comment))
+        if confirm is not None:
+            options["confirm"] = confirm
+        return str(self.connection.call("Apply", list(files), options, timeout=_TIMEOUT))
+
+    def confirm(self, transaction: str = "") -> None:
+        """Keep the change that waits for confirmation; done when this returns."""
+        self.connection.call("Confirm", transaction, timeout=_WORD_TIMEOUT)
+
+    def cancel(self, transaction: str = "") -> None:
+        """Take back what is under way or waits for confirmation; begun when this returns."""
+        self.connection.call("Cancel", transaction, timeout=_CANCEL_TIMEOUT)
+
+    def pause(self, reason: str = "") -> None:
+        """Stop everything automatic."""
+        self.connection.call("Pause", reason, timeout=_WORD_TIMEOUT)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self.connection.call("Resume", timeout=_WORD_TIMEOUT)
 
     def rollback(self, generation: int = PREVIOUS_GENERATION, *, comment: str = "") -> str:
         """Ask for the way back to a generation (0: the first state), give the transaction's id."""

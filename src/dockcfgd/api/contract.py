@@ -4,7 +4,8 @@ Errors that a call may end with, all below `org.dockcfgd1.Error.`:
 
     InvalidArguments   an argument breaks a limit below
     NotAuthorized      the caller may not do this
-    Busy               too much is waiting already
+    Busy               too much is waiting already, or a change awaits confirmation
+    NotNow             there is nothing that this could be done to; the text says what there is
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ __all__ = [
     "INTERFACE",
     "INVALID_ARGUMENTS",
     "MAX_COMMENT",
+    "MAX_CONFIRM_SECONDS",
     "MAX_FILES",
     "MAX_FILE_BYTES",
     "NOT_AUTHORIZED",
+    "NOT_NOW",
     "OBJECT_PATH",
     "PREVIOUS_GENERATION",
     "UNKNOWN_METHOD",
@@ -40,6 +43,7 @@ ERROR_PREFIX = "org.dockcfgd1.Error."
 INVALID_ARGUMENTS = ERROR_PREFIX + "InvalidArguments"
 NOT_AUTHORIZED = ERROR_PREFIX + "NotAuthorized"
 BUSY = ERROR_PREFIX + "Busy"
+NOT_NOW = ERROR_PREFIX + "NotNow"
 
 UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 
@@ -49,6 +53,7 @@ PREVIOUS_GENERATION = 2**32 - 1
 MAX_FILES = 1000
 MAX_FILE_BYTES = 1024 * 1024
 MAX_COMMENT = 1000
+MAX_CONFIRM_SECONDS = 7 * 24 * 3600
 _MAX_NAME_BYTES = 255
 
 

@@ -12,7 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dockcfgd.api import contract
-from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
+from dockcfgd.reconcile.requests import (
+    Apply,
+    Cancel,
+    Confirm,
+    Pause,
+    PlanRequest,
+    Request,
+    Resume,
+    Rollback,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +30,9 @@ if TYPE_CHECKING:
     from dockcfgd.model.status import Status
 
 __all__ = ["Service", "property_values"]
+
+
+_MUTATING = {"Plan", "Apply", "Rollback", "Confirm", "Cancel", "Pause", "Resume"}
 
 
 class _BadArgumentsError(Exception):
@@ -55,7 +67,7 @@ class Service:
         if invocation.method == "GetStatus":
             invocation.reply(json.dumps(self._snapshot().document()))
             return
-        if invocation.method not in {"Plan", "Apply", "Rollback"}:
+        if invocation.method not in _MUTATING:
             why = f"cannot call {invocation.method}: there is no such method"
             invocation.fail(contract.UNKNOWN_METHOD, why)
             return
@@ -83,21 +95,60 @@ class Service:
         if invocation.method == "Plan":
             self._enqueue(PlanRequest(files=_files(arguments[0]), reply=invocation.reply))
             return
-        comment = _comment(arguments[1])
+        if invocation.method in {"Confirm", "Cancel", "Pause", "Resume"}:
+            self._enqueue(_word(invocation))
+            return
+        waiting = self._snapshot().confirm_deadline
+        if waiting is not None:
+            why = "a change awaits confirmation: dockcfgctl confirm or dockcfgctl cancel first"
+            invocation.fail(contract.BUSY, f"cannot {invocation.method.lower()}: {why}")
+            return
         transaction = self._new_transaction()
         if invocation.method == "Apply":
-            files = _files(arguments[0])
-            self._enqueue(
-                Apply(transaction=transaction, files=files, comment=comment, actor="root")
-            )
+            self._enqueue(_apply(transaction, arguments))
         else:
-            generation = _generation(arguments[0])
-            self._enqueue(
-                Rollback(
-                    transaction=transaction, generation=generation, comment=comment, actor="root"
-                )
-            )
+            self._enqueue(_rollback(transaction, arguments))
         invocation.reply(transaction)
+
+
+def _word(invocation: Invocation) -> Confirm | Cancel | Pause | Resume:
+    def answer(why: str) -> None:
+        if why:
+            what = invocation.method.lower()
+            invocation.fail(contract.NOT_NOW, f"cannot {what}: {why}")
+        else:
+            invocation.reply()
+
+    match invocation.method:
+        case "Confirm":
+            return Confirm(str(invocation.arguments[0]), answer)
+        case "Cancel":
+            return Cancel(str(invocation.arguments[0]), "root", answer)
+        case "Pause":
+            return Pause(_text(invocation.arguments[0], "reason"), "root", answer)
+        case _:
+            return Resume(answer)
+
+
+def _apply(transaction: str, arguments: tuple[object, ...]) -> Apply:
+    options = _options(arguments[1], known={"comment", "confirm"})
+    return Apply(
+        transaction=transaction,
+        files=_files(arguments[0]),
+        comment=_text(options.get("comment", ""), "comment"),
+        actor="root",
+        confirm=_confirm(options.get("confirm")),
+    )
+
+
+def _rollback(transaction: str, arguments: tuple[object, ...]) -> Rollback:
+    options = _options(arguments[1], known={"comment"})
+    return Rollback(
+        transaction=transaction,
+        generation=_generation(arguments[0]),
+        comment=_text(options.get("comment", ""), "comment"),
+        actor="root",
+    )
 
 
 def property_values(status: Status) -> dict[str, Value]:
@@ -107,6 +158,7 @@ def property_values(status: Status) -> dict[str, Value]:
         "Phase": str(status.phase),
         "Condition": str(status.condition),
         "Generation": status.generation,
+        "ConfirmDeadline": int(status.confirm_deadline or 0),
         "AppliedGeneration": status.applied_generation,
     }
 
@@ -126,13 +178,28 @@ def _generation(argument: object) -> int | None:
     return None if argument == contract.PREVIOUS_GENERATION else argument
 
 
-def _comment(argument: object) -> str:
-    options: Mapping[object, object] = argument if isinstance(argument, dict) else {}
+def _options(argument: object, *, known: set[str]) -> Mapping[str, object]:
+    options: Mapping[str, object] = argument if isinstance(argument, dict) else {}
     for name in options:
-        if name != "comment":
-            raise _BadArgumentsError(f"cannot take the option {name}: known is comment")
-    comment = options.get("comment", "")
-    if not isinstance(comment, str) or len(comment) > contract.MAX_COMMENT:
+        if name not in known:
+            words = " and ".join(sorted(known))
+            raise _BadArgumentsError(f"cannot take the option {name}: known is {words}")
+    return options
+
+
+def _text(argument: object, what: str) -> str:
+    if not isinstance(argument, str) or len(argument) > contract.MAX_COMMENT:
         limit = contract.MAX_COMMENT
-        raise _BadArgumentsError(f"cannot take the comment: a text of at most {limit} characters")
-    return comment
+        raise _BadArgumentsError(f"cannot take the {what}: a text of at most {limit} characters")
+    return argument
+
+
+def _confirm(argument: object) -> float | None:
+    if argument is None:
+        return None
+    limit = contract.MAX_CONFIRM_SECONDS
+    if not isinstance(argument, float | int) or not 0 <= argument <= limit:
+        raise _BadArgumentsError(
+            f"cannot take confirm: a number of 0 to {limit} seconds is expected"
+        )
+    return float(argument)

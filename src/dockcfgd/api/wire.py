@@ -33,7 +33,7 @@ class Invocation(Protocol):
         """The caller's unique bus name."""
 
     def reply(self, *values: str) -> None:
-        """Answer; all methods of the interface answer with one string."""
+        """Answer, with one string where the interface declares one."""
 
     def fail(self, name: str, message: str) -> None:
         """Answer with the D-Bus error `name`."""

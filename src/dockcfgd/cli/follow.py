@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dockcfgd.api.wire import Signals
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["EXIT_INTERRUPTED", "Outcome", "follow", "report"]
+__all__ = ["AWAITING", "EXIT_INTERRUPTED", "Outcome", "follow", "report"]
 
 EXIT_INTERRUPTED = 130
 _LOOK = 1.0
@@ -27,7 +27,13 @@ _UNTOLD = {
     "lost": "dockcfgd was restarted before it began; nothing was changed. Give the command again",
     "stopped": "dockcfgd stopped while the change was under way; see journalctl -u dockcfgd",
 }
-_EXIT = {"applied": 0, "pending": published.EXIT_NOT_YET, "stopped": published.EXIT_STOPPED}
+AWAITING = "awaiting-confirmation"
+_EXIT = {
+    "applied": 0,
+    AWAITING: 0,
+    "pending": published.EXIT_NOT_YET,
+    "stopped": published.EXIT_STOPPED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +132,13 @@ class _Following:
             self._tell(step_line(step))
         self._told = max(self._told, len(ended))
         # Idle too: whoever asks for the status next must not find a change under way.
-        return last.get("verdict") is not None and document.get("phase") == "idle"
+        if document.get("phase") == AWAITING:
+            return True
+        return last.get("verdict") is not None and document.get("phase") in published.AT_REST
 
     def outcome(self, verdict: str = "") -> Outcome:
         """Give the end as seen, or under `verdict` where the status does not have it."""
-        word = str(self._last.get("verdict") or verdict)
+        word = str(self._last.get("verdict") or verdict or AWAITING)
         reason = _UNTOLD.get(word) or (
             None if word == "applied" and not self._last else self._reason
         )
@@ -146,8 +154,11 @@ def report(outcome: Outcome, screen: Screen) -> None:
         "rolled-back": f"rolled back, the previous state is in force again{reason}",
         "refused": f"refused, nothing was touched{reason}",
         "pending": f"accepted, but held{reason}",
+        AWAITING: "proven, and awaiting confirmation: dockcfgctl confirm keeps it",
     }
-    colour = {"applied": "green", "pending": "yellow"}.get(outcome.verdict, "red")
+    colour = {"applied": "green", "pending": "yellow", AWAITING: "yellow"}.get(
+        outcome.verdict, "red"
+    )
     first, colon, rest = words.get(outcome.verdict, f"{outcome.verdict}{reason}").partition(":")
     screen.out(screen.coloured(first, colour) + colon + rest)
 
@@ -158,4 +169,6 @@ def _pid(document: dict[str, Any] | None) -> object:
 
 
 def _settled(document: dict[str, Any]) -> bool:
-    return document.get("phase") == "idle" and bool((document.get("desired") or {}).get("folders"))
+    return document.get("phase") in published.AT_REST and bool(
+        (document.get("desired") or {}).get("folders")
+    )

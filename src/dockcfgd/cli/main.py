@@ -202,6 +202,15 @@ def _start_wait(arguments: Namespace, screen: Screen) -> int:
     )
 
 
+def _start_word(name: str, arguments: Namespace, screen: Screen) -> int:
+    from importlib import import_module
+
+    code: int = import_module(f"dockcfgd.cli.verbs.{name}").run(
+        arguments, connect=_connect, screen=screen
+    )
+    return code
+
+
 # A keyword cannot be the name of a module that others import.
 _MODULES = {"import": "import_host"}
 
@@ -211,6 +220,10 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "validate": _start_validate,
     "import": _start_import,
     "apply": _start_apply,
+    "confirm": lambda arguments, screen: _start_word("confirm", arguments, screen),
+    "cancel": lambda arguments, screen: _start_word("cancel", arguments, screen),
+    "pause": lambda arguments, screen: _start_word("pause", arguments, screen),
+    "resume": lambda arguments, screen: _start_word("resume", arguments, screen),
     "history": _start_history,
     "rollback": _start_rollback,
     "wait": _start_wait,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "AT_REST",
     "BUSY",
     "EXIT_FAILED",
     "EXIT_NOT_YET",
@@ -42,6 +43,7 @@ _EXIT = {
     "degraded": EXIT_FAILED,
 }
 BUSY = ("applying", "verifying", "rolling-back")
+AT_REST = ("idle", "paused", "awaiting-confirmation")
 NOT_LOOKED_AT = "files changed, not looked at yet"
 _START_TIME = 19
 """Where proc(5)'s field 22 stands after the command's closing bracket, counted from 0."""
@@ -144,6 +146,8 @@ def exit_code(document: dict[str, Any]) -> int:
         return EXIT_STOPPED
     if document.get("phase") in BUSY or undecided(document):
         return EXIT_NOT_YET
+    if document.get("phase") == "awaiting-confirmation":
+        return 0
     return _EXIT.get(str(document.get("condition")), EXIT_FAILED)
 
 

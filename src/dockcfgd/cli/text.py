@@ -38,6 +38,7 @@ _DEFAULT_REASON = {
     "rejected": "the newest desired state is not in force",
     "degraded": "the host cannot be brought to, or kept at, the state in force",
 }
+_OWN_WORD = ("awaiting-confirmation", "paused")
 _NEXT = {
     "unmanaged": "put a TOML file into /etc/dockcfgd/conf.d; try it with dockcfgctl plan FILE",
     "pending": "dockcfgctl plan shows what is held, dockcfgctl apply does it now",
@@ -63,7 +64,7 @@ def word(document: dict[str, Any]) -> str:
     """Give the one word that the text begins with."""
     if document.get("daemon") is None:
         return "stopped"
-    if document.get("phase") in BUSY or undecided(document):
+    if document.get("phase") in (*BUSY, *_OWN_WORD) or undecided(document):
         return str(document["phase"])
     return str(document.get("condition"))
 
@@ -202,6 +203,11 @@ def headline(document: dict[str, Any]) -> str:
         return f"{first}: generation {desired.get('generation')}" + (
             f", {reason}" if reason else ""
         )
+    if first == "awaiting-confirmation":
+        deadline = (document.get("confirm") or {}).get("deadline")
+        return f"{first}: until {clock_time(deadline)}; {reason}"
+    if first == "paused":
+        return f"paused: {condition}, {reason}" if condition != "None" else f"paused: {reason}"
     if first == "planning":
         return "planning: what is to be done is being worked out"
     if condition == "in-sync":
@@ -307,10 +313,10 @@ def _next(document: dict[str, Any]) -> str:
     first = word(document)
     if first == "stopped":
         return _START if document.get("condition") else ""
+    if document.get("next") and first in (document.get("condition"), *_OWN_WORD):
+        return plain(document["next"])
     if first != document.get("condition"):
         return "dockcfgctl wait"
-    if document.get("next"):
-        return plain(document["next"])
     if str(document.get("reason") or "").startswith(NOT_LOOKED_AT):
         return "dockcfgctl wait"
     return _NEXT.get(first, "")

@@ -168,6 +168,7 @@ def _state(loaded: Loaded, root: Root) -> DesiredState:
             drift_max_impact=root.policy.drift_max_impact,
             restart=root.policy.restart,
             unmanaged_keys=root.policy.unmanaged_keys,
+            confirm_timeout=root.policy.confirm_timeout,
         ),
         verify=Verify(
             timeout=root.verify.timeout,

@@ -130,10 +130,6 @@ def _section(value: object) -> object:
     return value
 
 
-def _zero(value: float) -> float:
-    return value if value == 0 else _not_yet(value)
-
-
 def _nothing(value: list[str]) -> list[str]:
     return _not_yet(value) if value else value
 
@@ -173,7 +169,7 @@ class PolicyTable(_Table):
     drift_max_impact: Largest = Impact.RELOAD
     restart: Annotated[RestartStyle, _choice(RestartStyle)] = RestartStyle.BRIDGED
     unmanaged_keys: Annotated[UnmanagedKeys, _choice(UnmanagedKeys)] = UnmanagedKeys.KEEP
-    confirm_timeout: Annotated[Span, AfterValidator(_zero)] = 0.0
+    confirm_timeout: Span = 0.0
     maintenance_windows: Annotated[list[str], AfterValidator(_nothing)] = []
 
 

@@ -53,6 +53,7 @@ class Policy:
     """What may be done (`[policy]`).
 
     `max_impact` bounds new desired states, `drift_max_impact` what is done against drift.
+    `confirm_timeout` is for how many seconds a proven change waits for an operator's word.
     """
 
     max_impact: Impact = Impact.MIGRATE
@@ -60,6 +61,7 @@ class Policy:
     drift_max_impact: Impact = Impact.RELOAD
     restart: RestartStyle = RestartStyle.BRIDGED
     unmanaged_keys: UnmanagedKeys = UnmanagedKeys.KEEP
+    confirm_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

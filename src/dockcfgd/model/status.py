@@ -33,7 +33,9 @@ class Phase(StrEnum):
     PLANNING = "planning"
     APPLYING = "applying"
     VERIFYING = "verifying"
+    AWAITING_CONFIRMATION = "awaiting-confirmation"
     ROLLING_BACK = "rolling-back"
+    PAUSED = "paused"
     STOPPED = "stopped"
 
 
@@ -155,6 +157,7 @@ class Status:
     drifts: tuple[dict[str, Json], ...] = ()
     engine: EngineSummary | None = None
     backups: int = 0
+    confirm_deadline: float | None = None
     next_step: str = field(default="")
 
     def document(self) -> dict[str, Json]:
@@ -190,7 +193,9 @@ class Status:
             },
             "applied": {"generation": self.applied_generation, "at": self.applied_at},
             "last": self._last(),
-            "confirm": None,
+            "confirm": None
+            if self.confirm_deadline is None
+            else {"deadline": self.confirm_deadline},
             "progress": None if self.progress is None else cast("Json", asdict(self.progress)),
             "drifts": list(self.drifts),
             "engine": engine,

@@ -45,7 +45,14 @@ if TYPE_CHECKING:
     from dockcfgd.model.plan import Plan
     from dockcfgd.settings import Settings
 
-__all__ = ["Assessment", "Check", "assess", "assess_on_paper", "assess_rollback"]
+__all__ = [
+    "Assessment",
+    "Check",
+    "assess",
+    "assess_on_paper",
+    "assess_rollback",
+    "digest_on_disk",
+]
 
 NO_FILES = "none"
 _ON_PAPER = "this host is not looked at"
@@ -215,6 +222,16 @@ def _before_edits(seen: Assessment, applied: Applied, *, edited: bool) -> HostSt
         return before_edits(host, applied, desired.policy.unmanaged_keys)
     except UnreadableFile:
         return None
+
+
+def digest_on_disk(effects: Effects, settings: Settings, version: str) -> str | None:
+    """Give the digest of what the files on disk want; None where they are refused."""
+    loaded = load(effects.files, config_file=settings.config_file, folders=settings.config_dirs)
+    try:
+        desired = parse(loaded, version=EngineVersion.parse_or_none(version))
+    except InvalidDesiredState:
+        return None
+    return NO_FILES if desired is None else desired.digest
 
 
 def assess_rollback(

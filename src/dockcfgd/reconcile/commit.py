@@ -26,16 +26,21 @@ __all__ = ["Commit"]
 class Commit:
     """The last act of a transaction.
 
-    Journalled with it, so that a crash in between is finished forwards. `in_force`: the engine then
-    surely runs all of it, also what it does not show.
+    Journalled with it, so that a crash in between is finished forwards. `digest` is that of the
+    desired state it makes true, `on_disk` that of the files that lay there when it began.
+    `daemon_json` is the managed file's path, `engine` the engine's version.
+    `in_force`: the engine then surely runs all of it, also what it does not show.
     """
 
     target: Target
     files: tuple[tuple[str, str], ...]
     folder: str
     digest: str
+    daemon_json: str
+    engine: str
     held: str = ""
     in_force: bool = False
+    on_disk: str = ""
 
     def to_json(self) -> dict[str, Json]:
         """Give it for the journal."""
@@ -50,6 +55,9 @@ class Commit:
             "digest": self.digest,
             "held": self.held,
             "in_force": self.in_force,
+            "on_disk": self.on_disk,
+            "daemon_json": self.daemon_json,
+            "engine": self.engine,
         }
 
     @classmethod
@@ -71,6 +79,9 @@ class Commit:
             digest=stored["digest"],
             held=stored["held"],
             in_force=stored.get("in_force", False),
+            on_disk=stored["on_disk"],
+            daemon_json=stored["daemon_json"],
+            engine=stored["engine"],
         )
 
     def carry_out(

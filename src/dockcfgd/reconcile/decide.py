@@ -37,9 +37,10 @@ class Standing:
     """How what is wanted stands to the past.
 
     `new`: it is not what is in force; `failure`: why it failed before on this engine; `held`: an
-    operator went back from it; `degraded`: why everything automatic is stopped; `asked`: an
-    operator asks for it now; `adopted`: it is new and made of hand edits, `untried`: and nothing
-    was done for it yet; `unadoptable`: why hand edits on this host do not become TOML.
+    operator went back from it; `degraded`: why everything automatic is stopped; `paused`: nothing
+    is done by itself; `asked`: an operator asks for it now; `adopted`: it is new and made of hand
+    edits, `untried`: and nothing was done for it yet; `unadoptable`: why hand edits on this host do
+    not become TOML.
     """
 
     new: bool
@@ -50,6 +51,7 @@ class Standing:
     adopted: bool = False
     untried: bool = False
     unadoptable: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
         return Decision(
             Action.NOTHING, Condition.PENDING, f"waiting for the engine: {host.engine.reason}"
         )
+    if standing.paused and not standing.asked:
+        return Decision(Action.NOTHING, Condition.PENDING)
     if _edited(seen, standing, policy, host):
         if not standing.unadoptable:
             return Decision(Action.WRITE_BACK, Condition.PENDING)

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Apply", "Look", "PlanRequest", "Request", "Rollback", "Stop"]
+__all__ = [
+    "Apply",
+    "Cancel",
+    "Confirm",
+    "Look",
+    "Pause",
+    "PlanRequest",
+    "Request",
+    "Resume",
+    "Rollback",
+    "Stop",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +39,15 @@ class Apply:
     They are copied there at commit.
 
     Without files: look again and forget a remembered failure. `transaction` is the id under which
-    the end is told.
+    the end is told. `confirm` is for how many seconds the proven change waits for `Confirm`; None:
+    as policy.confirm-timeout says.
     """
 
     transaction: str
     files: tuple[tuple[str, str], ...] = ()
     comment: str = ""
     actor: str = ""
+    confirm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +75,49 @@ class PlanRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """Keep the proven change that waits for it; `transaction` empty: whichever it is.
+
+    `answer` gets "" when it is kept for good, else why not.
+    """
+
+    transaction: str
+    answer: Callable[[str], None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Take back the transaction under way or waiting for confirmation, if it still can be.
+
+    `answer` gets "" when that has begun, else why not.
+    """
+
+    transaction: str
+    actor: str
+    answer: Callable[[str], None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Do nothing by itself any more, over restarts, until Resume; `answer` as in Confirm."""
+
+    reason: str
+    actor: str
+    answer: Callable[[str], None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End a pause; `answer` as in Confirm."""
+
+    answer: Callable[[str], None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End after the step in hand."""
 
 
-Request: TypeAlias = Look | Apply | Rollback | PlanRequest | Stop
+Request: TypeAlias = (
+    Look | Apply | Rollback | PlanRequest | Confirm | Cancel | Pause | Resume | Stop
+)

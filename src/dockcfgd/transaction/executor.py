@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import contextlib
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+from dockcfgd.migration.operations import note_running
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError, StaleFile, StateFileFailure, StepFailed
 from dockcfgd.model.status import Phase, Verdict
@@ -20,23 +24,56 @@ if TYPE_CHECKING:
     from dockcfgd.ports import Progressing
     from dockcfgd.transaction.journal import Journal, OpenTransaction
 
-__all__ = ["Ending", "Executor"]
+__all__ = ["Attention", "Cause", "Ending", "Executor", "Interrupted"]
 
 _TOUCHES_ENGINE = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
 
 
+class Cause(Enum):
+    """What a transaction's end says, and about what."""
+
+    PROVEN = auto()
+    DESIRED = auto()  # about the desired state: it is not tried again by itself
+    SURROUNDINGS = auto()  # about the host at that moment
+    EDITED = auto()  # somebody else wrote a managed file meanwhile
+    SUPERSEDED = auto()  # a newer desired state came
+    CANCELLED = auto()  # an operator's word
+    UNCONFIRMED = auto()  # no operator's word in time
+
+    @property
+    def remembered(self) -> bool:
+        """Whether the same desired state must not be tried again by itself."""
+        return self in {Cause.DESIRED, Cause.CANCELLED, Cause.UNCONFIRMED}
+
+
+class Interrupted(DockcfgdError):
+    """Something came in between that ends a transaction before it is proven."""
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+_NOTED = do.NoteRunning.__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a transaction went.
-
-    `blame`: the failure says something about the desired state, so it must be remembered.
-    `edited`: it was only that somebody else wrote a managed file meanwhile.
-    """
+    """How a transaction went, and what that says."""
 
     verdict: Verdict
     reason: str | None = None
-    blame: bool = False
-    edited: bool = False
+    cause: Cause = Cause.PROVEN
+
+
+class Attention(Protocol):
+    """What may end a transaction before it is proven: both raise Interrupted."""
+
+    def before_step(self, transaction: OpenTransaction, index: int) -> None:
+        """Look up before a step begins."""
+
+    def in_wait(self, transaction: OpenTransaction, index: int) -> None:
+        """Look up while the proof of a step is not there yet."""
 
 
 class Executor:
@@ -52,9 +89,10 @@ class Executor:
         *,
         tell: Callable[[Phase], None],
         progress: Progressing,
+        attention: Attention,
     ) -> None:
         self._effects, self._journal = effects, journal
-        self._tell, self._progress = tell, progress
+        self._tell, self._progress, self._attention = tell, progress, attention
 
     def run(self, transaction: OpenTransaction) -> Ending:
         """Do the steps that are not done yet; on failure the way back.
@@ -66,19 +104,18 @@ class Executor:
         for index, step in enumerate(transaction.steps):
             if index < transaction.completed:
                 continue
+            begun = index
             try:
+                if not transaction.proven_before(index):
+                    begun = index - 1
+                    self._attention.before_step(transaction, index)
+                    begun = index
                 self._do(transaction, FORWARD, index, step, outcomes)
             except DockcfgdError as failure:
                 if isinstance(failure, StateFileFailure) and transaction.proven_before(index):
                     raise
-                touched = any(
-                    isinstance(done, _TOUCHES_ENGINE) for done in transaction.steps[: index + 1]
-                )
-                blame = isinstance(failure, StepFailed) or touched
-                ending = self._go_back(
-                    transaction, index, outcomes, reason=str(failure), blame=blame
-                )
-                return replace(ending, edited=isinstance(failure, StaleFile))
+                cause = _cause(failure, transaction.steps[: index + 1])
+                return self._go_back(transaction, begun, outcomes, reason=str(failure), cause=cause)
         return Ending(Verdict.APPLIED, _gone(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
@@ -89,17 +126,24 @@ class Executor:
         begun, outcomes = transaction.begun, dict(transaction.outcomes)
         if begun >= 0 and self._started_anew(transaction):
             begun = max(begun, _start_of_engine(transaction.steps))
-        return self._go_back(transaction, begun, outcomes, reason=reason, blame=False)
+        cause = Cause.SURROUNDINGS
+        return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
 
     def _started_anew(self, transaction: OpenTransaction) -> bool:
         """Tell whether the engine may have read the files that were half written."""
         unit = self._effects.systemd.unit(DOCKER_SERVICE)
         return not unit.running or unit.invocation_id != transaction.invocation
 
-    def take_back(self, transaction: OpenTransaction, *, reason: str, blame: bool) -> Ending:
-        """Go the way back of a transaction as the journal has it, whatever it was that failed."""
+    def take_back(self, transaction: OpenTransaction, *, reason: str, cause: Cause) -> Ending:
+        """Go the way back of a transaction as the journal has it, whatever it was that failed.
+
+        Of one that was proven, what runs now is what runs again.
+        """
         outcomes = dict(transaction.outcomes)
-        return self._go_back(transaction, transaction.begun, outcomes, reason=reason, blame=blame)
+        if transaction.proven and _NOTED in outcomes:
+            with contextlib.suppress(DockcfgdError):
+                outcomes[_NOTED] = list(note_running(self._effects.access))
+        return self._go_back(transaction, transaction.begun, outcomes, reason=reason, cause=cause)
 
     def _go_back(
         self,
@@ -108,7 +152,7 @@ class Executor:
         outcomes: dict[str, Json],
         *,
         reason: str,
-        blame: bool,
+        cause: Cause,
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
         first = _restarted(transaction)
@@ -127,10 +171,10 @@ class Executor:
                 if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
                     continue  # it only eases the stop; the start reads the same values
                 return Ending(
-                    Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", blame
+                    Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", cause
                 )
         gone = _gone(outcomes)
-        return Ending(Verdict.ROLLED_BACK, f"{reason}; {gone}" if gone else reason, blame)
+        return Ending(Verdict.ROLLED_BACK, f"{reason}; {gone}" if gone else reason, cause)
 
     def _do(
         self,
@@ -143,7 +187,15 @@ class Executor:
         entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))
         try:
-            outcome = perform(step, self._effects, outcomes, self._progress)
+            outcome = perform(
+                step,
+                self._effects,
+                outcomes,
+                self._progress,
+                heed=partial(self._attention.in_wait, transaction, position)
+                if direction == FORWARD
+                else _go_on,
+            )
         except DockcfgdError as failure:
             self._end(entry, BACK, state="failed", outcome=str(failure))
             raise
@@ -170,6 +222,19 @@ class Executor:
         except StateFileFailure:
             if direction == FORWARD:
                 raise
+
+
+def _go_on() -> None:
+    """Heed nothing: a way back is gone to its end."""
+
+
+def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
+    if isinstance(failure, Interrupted):
+        return failure.cause
+    if isinstance(failure, StaleFile):
+        return Cause.EDITED
+    touched = any(isinstance(step, _TOUCHES_ENGINE) for step in begun)
+    return Cause.DESIRED if touched or isinstance(failure, StepFailed) else Cause.SURROUNDINGS
 
 
 def _start_of_engine(steps: tuple[do.Step, ...]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import StepView
 from dockcfgd.model.steps import ProveEngine, from_json, to_json
 from dockcfgd.planning.wording import step_name
+from dockcfgd.transaction.deadline import Deadline
 
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
@@ -30,7 +31,8 @@ class OpenTransaction:
 
     `begun` is the index of the last forward step that has begun (-1: none), `completed` how many of
     them are done, `returning` whether the way back has begun, `undone` its steps that are done.
-    `invocation` is the engine's one before it.
+    `invocation` is the engine's one before it. `confirm` is for how many seconds the proven change
+    waits for an operator's word (0: it does not), `deadline` until when, once it does.
     """
 
     id: str
@@ -46,6 +48,8 @@ class OpenTransaction:
     returning: bool = False
     undone: frozenset[int] = frozenset()
     outcomes: dict[str, Json] = field(default_factory=dict)
+    confirm: float = 0.0
+    deadline: Deadline | None = None
 
     @property
     def proven(self) -> bool:
@@ -73,12 +77,13 @@ class Journal:
         commit_action: dict[str, Json],
         invocation: str,
         now: float,
+        confirm: float = 0.0,
     ) -> OpenTransaction:
         """Store a transaction and its way back before its first effect."""
         with self._state.write() as connection:
             connection.execute(
                 "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action,"
-                " started, invocation) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " started, invocation, confirm) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity,
                     generation,
@@ -88,6 +93,7 @@ class Journal:
                     json.dumps(commit_action),
                     now,
                     invocation,
+                    confirm,
                 ),
             )
         return OpenTransaction(
@@ -99,7 +105,16 @@ class Journal:
             commit_action=commit_action,
             started=now,
             invocation=invocation,
+            confirm=confirm,
         )
+
+    def await_confirmation(self, transaction: str, deadline: Deadline) -> None:
+        """Note that a proven transaction waits for an operator's word, and until when."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE transactions SET deadline = ? WHERE id = ?",
+                (json.dumps(asdict(deadline)), transaction),
+            )
 
     def begin(
         self, transaction: str, direction: str, position: int, step: Step, *, now: float
@@ -160,6 +175,8 @@ class Journal:
             returning=bool(back),
             undone=frozenset(entry["position"] for entry in back if entry["state"] == "done"),
             outcomes=outcomes,
+            confirm=row["confirm"],
+            deadline=Deadline(**json.loads(row["deadline"])) if row["deadline"] else None,
         )
 
     def views(self, transaction: str, *, now: float) -> tuple[StepView, ...]:

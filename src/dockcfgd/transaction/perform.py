@@ -17,7 +17,7 @@ from dockcfgd.planning import judge
 from dockcfgd.transaction.prove import prove
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
@@ -31,9 +31,16 @@ _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
 def perform(  # noqa: C901, PLR0912 -- one case a step
-    step: do.Step, effects: Effects, outcomes: Mapping[str, Json], progress: Progressing
+    step: do.Step,
+    effects: Effects,
+    outcomes: Mapping[str, Json],
+    progress: Progressing,
+    *,
+    heed: Callable[[], None],
 ) -> Json:
     """Do a step and give its outcome. `outcomes` are those of earlier steps, by class name.
+
+    `heed` is called in long waits and may raise to end them.
 
     Raises StepFailed where the desired state is to blame, another DockcfgdError where the
     surroundings are.
@@ -81,7 +88,7 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
             ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
             return dict(ids)
         case do.ProveEngine():
-            return prove(step, effects, outcomes)
+            return prove(step, effects, outcomes, heed=heed)
         case _:
             assert_never(step)
     return None

@@ -9,7 +9,7 @@ from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
@@ -21,8 +21,16 @@ __all__ = ["prove"]
 _LOOK_EVERY = 0.25
 
 
-def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> list[Json]:
+def prove(
+    step: ProveEngine,
+    effects: Effects,
+    outcomes: Mapping[str, Json],
+    *,
+    heed: Callable[[], None],
+) -> list[Json]:
     """Return when all of `step` holds and held for its settle time.
+
+    `heed` is called while something does not hold yet, and may raise to end the wait.
 
     Gives the names of `--rm` containers that ran and are gone. StepFailed with the first reason
     that something does not hold.
@@ -34,6 +42,7 @@ def prove(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> 
         gone = judge.unsteady(first, now)
         if gone or effects.clock.monotonic() >= deadline:
             raise StepFailed(_explained(gone or reasons[0], now, effects))
+        heed()
         effects.clock.sleep(_LOOK_EVERY)
     if step.settle:
         effects.clock.sleep(step.settle)

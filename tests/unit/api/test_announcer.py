@@ -44,7 +44,14 @@ def announcer(heard: Heard) -> Announcer:
 def test_the_first_status_is_told_whole(heard: Heard) -> None:
     (name, document), (_, values) = heard.sent
     assert (name, json.loads(document)) == ("StatusChanged", STATUS.document())
-    assert set(values) == {"Version", "Phase", "Condition", "Generation", "AppliedGeneration"}
+    assert set(values) == {
+        "Version",
+        "Phase",
+        "Condition",
+        "Generation",
+        "AppliedGeneration",
+        "ConfirmDeadline",
+    }
 
 
 def test_the_same_again_is_not_told(announcer: Announcer, heard: Heard) -> None:

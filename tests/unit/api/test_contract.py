@@ -36,6 +36,10 @@ def test_the_interface_file_has_the_names_that_others_rely_on() -> None:
         "Plan": ("a(ss)", "s"),
         "Apply": ("a(ss)a{sv}", "s"),
         "Rollback": ("ua{sv}", "s"),
+        "Confirm": ("s", ""),
+        "Cancel": ("s", ""),
+        "Pause": ("s", ""),
+        "Resume": ("", ""),
     }
     signals = {signal.get("name"): signature(signal) for signal in interface().findall("signal")}
     assert signals == {"StatusChanged": "s", "Progress": "sstts", "TransactionFinished": "ss"}
@@ -44,7 +48,8 @@ def test_the_interface_file_has_the_names_that_others_rely_on() -> None:
 def test_all_declared_properties_have_a_value() -> None:
     types = {item.get("name"): item.get("type") for item in interface().findall("property")}
     values = property_values(Status(version="0.1.0", pid=1, since=0.0))
-    assert types == {name: "s" if isinstance(value, str) else "u" for name, value in values.items()}
+    plain = {name: "s" if isinstance(value, str) else "u" for name, value in values.items()}
+    assert types == {**plain, "ConfirmDeadline": "t"}
 
 
 def test_everything_declared_is_documented() -> None:

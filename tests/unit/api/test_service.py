@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import json
 import queue
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockcfgd.api.service import Service
 from dockcfgd.model.status import Condition, Phase, Status
-from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
+from dockcfgd.reconcile.requests import (
+    Apply,
+    Cancel,
+    Confirm,
+    Pause,
+    PlanRequest,
+    Request,
+    Resume,
+    Rollback,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +93,7 @@ def test_properties_are_those_of_the_snapshot(service: Service) -> None:
         "Phase": "idle",
         "Condition": "in-sync",
         "Generation": 3,
+        "ConfirmDeadline": 0,
         "AppliedGeneration": 0,
     }
 
@@ -133,7 +143,18 @@ def test_a_plan_is_answered_by_the_reconciler(
 @pytest.mark.parametrize(
     ("uid", "why"), [(1000, "user 1000 is not root"), (None, "the bus does not say who asks")]
 )
-@pytest.mark.parametrize("call", [("Plan", ([],)), ("Apply", ([], {})), ("Rollback", (1, {}))])
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("Plan", ([],)),
+        ("Apply", ([], {})),
+        ("Rollback", (1, {})),
+        ("Confirm", ("",)),
+        ("Cancel", ("",)),
+        ("Pause", ("",)),
+        ("Resume", ()),
+    ],
+)
 def test_nobody_else_changes_anything(
     service: Service,
     users: Users,
@@ -154,7 +175,9 @@ def test_nobody_else_changes_anything(
     ("arguments", "why"),
     [
         (([("../a.toml", "")], {}), "cannot take a file named '../a.toml'"),
-        (([], {"confirm": 2}), "cannot take the option confirm"),
+        (([], {"confrim": 2}), "cannot take the option confrim: known is comment and confirm"),
+        (([], {"confirm": -1}), "cannot take confirm: a number of 0 to 604800 seconds"),
+        (([], {"confirm": "2m"}), "cannot take confirm"),
         (([], {"comment": 2}), "cannot take the comment"),
         (([], {"comment": "x" * 1001}), "cannot take the comment"),
     ],
@@ -185,7 +208,52 @@ def test_a_full_inbox_is_busy(service: Service, users: Users, inbox: queue.Queue
 
 
 def test_unknown_methods_fail(service: Service) -> None:
-    call = Call("Confirm", ("t1",))
+    call = Call("Destroy", ("t1",))
     service.handle(call)
     ((_, name, _),) = call.answers
     assert name == "org.freedesktop.DBus.Error.UnknownMethod"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "kind"),
+    [
+        ("Confirm", ("t1",), Confirm),
+        ("Cancel", ("",), Cancel),
+        ("Pause", ("by hand",), Pause),
+        ("Resume", (), Resume),
+    ],
+)
+def test_a_word_is_answered_by_the_reconciler(
+    service: Service,
+    users: Users,
+    inbox: queue.Queue[Request],
+    method: str,
+    arguments: tuple[str, ...],
+    kind: type[Confirm | Cancel | Pause | Resume],
+) -> None:
+    done, refused = Call(method, arguments), Call(method, arguments)
+    for call, why in ((done, ""), (refused, "there is none")):
+        service.handle(call)
+        users.answer(0)
+        assert call.answers == []
+        word = inbox.get_nowait()
+        assert isinstance(word, kind)
+        word.answer(why)
+    assert done.answers == [("reply",)]
+    name = "org.dockcfgd1.Error.NotNow"
+    assert refused.answers == [("fail", name, f"cannot {method.lower()}: there is none")]
+
+
+@pytest.mark.parametrize("call", [("Apply", ([], {})), ("Rollback", (1, {}))])
+def test_while_a_change_awaits_its_word_there_is_no_other(
+    users: Users, inbox: queue.Queue[Request], call: tuple[str, tuple[Any, ...]]
+) -> None:
+    waiting = replace(STATUS, phase=Phase.AWAITING_CONFIRMATION, confirm_deadline=9.5)
+    service = Service(snapshot=lambda: waiting, enqueue=inbox.put_nowait, sender_uid=users.ask)
+    asked = Call(*call)
+    service.handle(asked)
+    users.answer(0)
+    ((_, name, message),) = asked.answers
+    assert (name, inbox.empty()) == ("org.dockcfgd1.Error.Busy", True)
+    assert message.endswith("dockcfgctl confirm or dockcfgctl cancel first")
+    assert service.properties()["ConfirmDeadline"] == 9

@@ -137,11 +137,3 @@ def test_a_generation_to_come_is_waited_for() -> None:
     daemon = Daemon(living(IN_SYNC), script=[nothing_comes, comes, ends])
     assert run(Console(), daemon, "--generation", "4") == 1
     assert daemon.script == []
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("90", 90), ("90s", 90), ("5m", 300), ("1m30s", 90), ("1h 5m", 3900), ("0.5s", 0.5)],
-)  # fmt: skip
-def test_spans_of_time(text: str, value: float) -> None:
-    assert wait.seconds(text) == pytest.approx(value)

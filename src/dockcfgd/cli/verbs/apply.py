@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dockcfgd.cli import plan_text
 from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.published import EXIT_FAILED
+from dockcfgd.cli.span import seconds
 from dockcfgd.cli.text import finding
 from dockcfgd.cli.transact import transact
 
@@ -34,6 +35,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="apply with it, and put it into /etc/dockcfgd/conf.d when the change is proven",
     )
     parser.add_argument("--comment", default="", metavar="TEXT", help="kept in the history")
+    parser.add_argument(
+        "--confirm",
+        metavar="TIME",
+        type=seconds,
+        help="go back by itself unless dockcfgctl confirm comes within this time, such as 2m",
+    )
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the end")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print a document")
@@ -66,7 +73,7 @@ def run(
     client = connect()
     return transact(
         client,
-        ask=partial(client.apply, files, comment=arguments.comment),
+        ask=partial(client.apply, files, comment=arguments.comment, confirm=arguments.confirm),
         read_status=read_status,
         arguments=arguments,
         screen=screen,

@@ -26,6 +26,8 @@ _COLOURS = {
     "planning": "yellow",
     "applying": "yellow",
     "verifying": "yellow",
+    "awaiting-confirmation": "yellow",
+    "paused": "yellow",
     "rolling-back": "yellow",
     "rejected": "red",
     "degraded": "red",

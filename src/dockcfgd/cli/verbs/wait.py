@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from argparse import ArgumentTypeError
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
+from dockcfgd.cli.span import seconds
 from dockcfgd.cli.text import headline
 from dockcfgd.cli.verbs.rollback import generation
 from dockcfgd.model.errors import BusFailure
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.api.wire import Signals
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["EXIT_TIMEOUT", "SUMMARY", "add_arguments", "run", "seconds"]
+__all__ = ["EXIT_TIMEOUT", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "wait for a verdict on the files now on disk, or on a generation"
 
@@ -31,8 +30,6 @@ _LOOK = 1.0
 _LOOK_WITHOUT_BUS = 0.25
 _PATIENCE = 30.0
 """How long a daemon that ran may be away: systemd restarts it after a second."""
-
-_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,16 +42,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the status document at the end")
     parser.add_argument("--quiet", "-q", action="store_true", help="only set the exit code")
-
-
-def seconds(text: str) -> float:
-    """Read a span of time: 90, 90s, 1m30s, 2h."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-    if not parts or "".join(re.split(r"\s+", text)) != "".join(n + unit for n, unit in parts):
-        raise ArgumentTypeError(f"{text!r} is no span of time: such as 90s or 5m is expected")
-    if any(unit not in _UNITS for _, unit in parts):
-        raise ArgumentTypeError(f"{text!r} has an unknown unit: known are ms, s, m, h and d")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def run(
@@ -133,7 +120,11 @@ def _look(
         return document, published.EXIT_STOPPED
     if number is not None:
         return document, _verdict_on(number, document, read_history)
-    if document["phase"] != "idle" or (document["condition"] == "pending" and _open(document)):
+    if document["phase"] == "awaiting-confirmation":
+        return document, 0
+    if document["phase"] not in published.AT_REST or (
+        document["condition"] == "pending" and _open(document)
+    ):
         return document, None
     return document, published.exit_code(document)
 

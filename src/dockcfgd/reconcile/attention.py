@@ -1,0 +1,75 @@
+"""What may end a transaction before it is proven: an operator's word, or newer files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+from dockcfgd.reconcile.commit import Commit
+from dockcfgd.transaction.executor import Cause, Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockcfgd.reconcile.requests import Cancel
+    from dockcfgd.transaction.journal import OpenTransaction
+
+__all__ = ["Heedful"]
+
+_ENGINE_TOUCHED = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
+
+
+class Heedful:
+    """Notes from any thread, heeded by the reconciler's (transaction.executor.Attention).
+
+    `on_disk` gives the digest of the desired state that lies on disk, None for a refused one.
+    """
+
+    def __init__(self, on_disk: Callable[[], str | None]) -> None:
+        self._on_disk = on_disk
+        self._cancel: Cancel | None = None
+        self._news = False
+
+    def note_cancel(self, wish: Cancel) -> None:
+        """Note that an operator wants what is under way cancelled."""
+        self._cancel = wish
+
+    def note_news(self) -> None:
+        """Note that files may have changed."""
+        self._news = True
+
+    def withdraw(self, wish: Cancel) -> bool:
+        """Forget a wish; False where it was heeded already."""
+        if self._cancel is not wish:
+            return False
+        self._cancel = None
+        return True
+
+    def before_step(self, transaction: OpenTransaction, index: int) -> None:
+        """Heed what was noted, before a step."""
+        self._heed_cancel(transaction, index)
+        if not any(isinstance(step, _ENGINE_TOUCHED) for step in transaction.steps[:index]):
+            self._heed_news(transaction)
+
+    def in_wait(self, transaction: OpenTransaction, index: int) -> None:
+        """Heed what was noted, while a proof is awaited: the newest desired state wins."""
+        self._heed_cancel(transaction, index)
+        self._heed_news(transaction)
+
+    def _heed_cancel(self, transaction: OpenTransaction, index: int) -> None:
+        wish = self._cancel
+        if wish is None or wish.transaction not in {"", transaction.id}:
+            return
+        if any(isinstance(step, do.BackUpContainers) for step in transaction.steps[:index]):
+            return  # with all containers down, going on is the shortest way to have them back
+        self._cancel = None
+        wish.answer("")
+        raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
+
+    def _heed_news(self, transaction: OpenTransaction) -> None:
+        if not self._news:
+            return
+        self._news = False
+        commit, digest = Commit.from_json(transaction.commit_action), self._on_disk()
+        if digest is not None and not commit.held and digest != commit.on_disk:
+            raise Interrupted(Cause.SUPERSEDED, "a newer desired state came meanwhile")

@@ -1,0 +1,271 @@
+"""Carrying out plans one at a time, and writing down how each ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dockcfgd.log import get_logger
+from dockcfgd.migration import disposable
+from dockcfgd.model.errors import DockcfgdError, StateFileFailure, SystemdFailure
+from dockcfgd.model.status import Phase, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.planning.secrecy import secrets_of_applied
+from dockcfgd.planning.target import Applied
+from dockcfgd.reconcile.commit import Commit
+from dockcfgd.transaction.deadline import Deadline
+from dockcfgd.transaction.executor import Cause, Ending, Executor
+from dockcfgd.transaction.journal import Journal
+
+if TYPE_CHECKING:
+    from dockcfgd.effects import Effects
+    from dockcfgd.history import History
+    from dockcfgd.model.host import HostState
+    from dockcfgd.model.plan import Plan
+    from dockcfgd.planning.target import Target
+    from dockcfgd.reconcile.bulletin import Bulletin
+    from dockcfgd.reconcile.patience import Patience
+    from dockcfgd.scrub import Scrubber
+    from dockcfgd.settings import Settings
+    from dockcfgd.state_file import StateFile
+    from dockcfgd.transaction.executor import Attention
+    from dockcfgd.transaction.journal import OpenTransaction
+
+__all__ = ["DEGRADED", "Ended", "Transactions"]
+
+DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a transaction ended, and what it would have made final or did."""
+
+    verdict: Verdict
+    reason: str | None
+    cause: Cause
+    commit: Commit
+
+
+class Transactions:
+    """The transaction under way, if there is one. For the reconciler's thread.
+
+    A transaction ends when its end is written down: where the state file fails then, it stays under
+    way, and `finish` writes it down later without doing anything twice.
+    """
+
+    def __init__(
+        self,
+        effects: Effects,
+        state: StateFile,
+        settings: Settings,
+        *,
+        history: History,
+        bulletin: Bulletin,
+        patience: Patience,
+        attention: Attention,
+        scrubber: Scrubber,
+    ) -> None:
+        self._scrubber = scrubber
+        self._effects, self._settings, self._state = effects, settings, state
+        self._history, self._bulletin, self._patience = history, bulletin, patience
+        self._journal = Journal(state)
+        self._executor = Executor(
+            effects,
+            self._journal,
+            tell=self._tell_step,
+            progress=bulletin.progress,
+            attention=attention,
+        )
+        self._under_way: OpenTransaction | None = None
+        self._unwritten: tuple[OpenTransaction, Ending] | None = None
+        self._log = get_logger()
+
+    @property
+    def awaiting(self) -> OpenTransaction | None:
+        """The proven transaction that waits for an operator's word."""
+        return self._under_way if self._under_way and self._under_way.deadline else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For how long the word may still come; None where none is awaited."""
+        waiting = self.awaiting
+        return waiting.deadline.left(self._effects.clock) if waiting and waiting.deadline else None
+
+    def carry_out(
+        self,
+        name: str,
+        plan: Plan,
+        host: HostState,
+        *,
+        generation: int,
+        commit: Commit,
+        confirm: float,
+    ) -> Ended | None:
+        """Do it; None where it is proven and waits for an operator's word."""
+        self._log.info(
+            "transaction.begins", transaction=name, generation=generation, impact=plan.impact.word
+        )
+        transaction = self._journal.open(
+            name,
+            plan,
+            generation=generation,
+            commit_action=commit.to_json(),
+            invocation=host.unit.invocation_id,
+            now=self._effects.clock.now(),
+            confirm=confirm,
+        )
+        self._under_way = transaction
+        self._bulletin.begin(transaction, plan)
+        return self._proceed(transaction, self._executor.run(transaction))
+
+    def finish(self) -> Ended | None:
+        """End what was cut off, or could not be written down to its end. None: nothing ended."""
+        if self._unwritten is not None:
+            return self._end(*self._unwritten)
+        if self.awaiting is not None:
+            return None
+        transaction = self._journal.unfinished()
+        return None if transaction is None else self._recover(transaction)
+
+    def confirm(self) -> Ended | None:
+        """Make the waiting transaction final."""
+        transaction = self.awaiting
+        if transaction is None:
+            return None
+        return self._end(transaction, Ending(Verdict.APPLIED))
+
+    def take_back(self, cause: Cause, reason: str) -> Ended | None:
+        """Undo what the journal holds, proven or not."""
+        transaction = self._journal.unfinished()
+        if transaction is None:
+            return None
+        self._under_way = transaction
+        ending = self._executor.take_back(transaction, reason=reason, cause=cause)
+        return self._end(transaction, ending)
+
+    def break_off(self, reason: str) -> Ended | None:
+        """Undo a transaction that a mistake of dockcfgd broke; it would break again."""
+        if self._under_way is None:
+            return None
+        self._under_way = None
+        return self.take_back(Cause.DESIRED, reason)
+
+    def invocation(self, commit: Commit) -> str:
+        """Give the engine's run if it surely has all of the commit in force, else nothing."""
+        if not commit.in_force:
+            return ""
+        try:
+            unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        except SystemdFailure:
+            return ""
+        return unit.invocation_id if unit.running else ""
+
+    def _recover(self, transaction: OpenTransaction) -> Ended | None:
+        self._learn(self._history.applied())
+        self._learn(Commit.from_json(transaction.commit_action).target)
+        self._log.warning("transaction.recovering", transaction=transaction.id)
+        self._under_way = transaction
+        self._bulletin.begin(transaction, None)
+        self._tell_step(Phase.APPLYING)
+        if transaction.deadline is not None and not transaction.returning:
+            self._show_awaiting(transaction, transaction.deadline)
+            return None
+        return self._proceed(transaction, self._executor.recover(transaction))
+
+    def _learn(self, left: Applied | Target) -> None:
+        """Know the secrets of a generation before anything quotes them."""
+        self._scrubber.learn(
+            secrets_of_applied(Applied(document=left.document or {}, drop_in=left.drop_in))
+        )
+
+    def _proceed(self, transaction: OpenTransaction, ending: Ending) -> Ended | None:
+        if ending.verdict is not Verdict.APPLIED or not transaction.confirm:
+            return self._end(transaction, ending)
+        deadline = Deadline.after(transaction.confirm, self._effects.clock)
+        self._journal.await_confirmation(transaction.id, deadline)
+        self._under_way = replace(transaction, deadline=deadline)
+        self._log.info("transaction.awaits", transaction=transaction.id, until=deadline.at)
+        self._show_awaiting(transaction, deadline)
+        return None
+
+    def _show_awaiting(self, transaction: OpenTransaction, deadline: Deadline) -> None:
+        reason = f"{transaction.id} is proven and goes back unless `dockcfgctl confirm` comes"
+        self._bulletin.await_word(reason, deadline.at)
+
+    def _end(self, transaction: OpenTransaction, ending: Ending) -> Ended:
+        commit = Commit.from_json(transaction.commit_action)
+        ending = self._discreet(ending)
+        self._unwritten = (transaction, ending)
+        if ending.verdict is Verdict.APPLIED:
+            ending = self._discreet(self._committed(transaction, commit, ending))
+            self._unwritten = (transaction, ending)
+        self._write_down(transaction, ending, commit)
+        self._under_way, self._unwritten = None, None
+        now = self._effects.clock.now()
+        steps = self._journal.views(transaction.id, now=now)
+        verdict, reason = ending.verdict, ending.reason
+        told = reason or self._history.adopted_by(transaction.generation) or None
+        self._bulletin.end(transaction, verdict, told, finished=now, steps=steps)
+        self._log.info(
+            "transaction.ended", transaction=transaction.id, verdict=str(verdict), reason=reason
+        )
+        return Ended(verdict, reason, ending.cause, commit)
+
+    def _write_down(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
+        verdict, reason = ending.verdict, ending.reason
+        if verdict is not Verdict.APPLIED:
+            self._history.judge(
+                transaction.generation,
+                verdict=str(verdict),
+                reason=reason,
+                impact=transaction.impact,
+            )
+        if verdict is Verdict.ROLLED_BACK and ending.cause in {Cause.SURROUNDINGS, Cause.EDITED}:
+            self._patience.lose(commit.digest, edited=ending.cause is Cause.EDITED)
+        else:
+            self._patience.regain()
+        if ending.cause.remembered and reason:
+            self._history.remember_failure(commit.digest, commit.engine, reason)
+        if verdict is Verdict.DEGRADED:
+            self._state.remember(DEGRADED, reason or "degraded")
+        else:
+            disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
+        now = self._effects.clock.now()
+        self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
+
+    def _discreet(self, ending: Ending) -> Ending:
+        """Take secrets out of a reason before it is kept, shown and logged."""
+        return replace(ending, reason=ending.reason and self._scrubber.text(ending.reason))
+
+    def _committed(self, transaction: OpenTransaction, commit: Commit, ending: Ending) -> Ending:
+        """Commit; where the files of `apply` cannot be kept, take the change back.
+
+        What is proven stays where only the state file fails; it is written down at the next look.
+        """
+        try:
+            self._carry_out_commit(transaction, commit)
+        except StateFileFailure:
+            raise
+        except DockcfgdError as failure:
+            known = self._journal.unfinished() or transaction
+            return self._executor.take_back(known, reason=str(failure), cause=Cause.SURROUNDINGS)
+        return ending
+
+    def _carry_out_commit(self, transaction: OpenTransaction, commit: Commit) -> None:
+        state = self._effects.files.read(commit.daemon_json)
+        commit.carry_out(
+            self._effects.files,
+            self._history,
+            generation=transaction.generation,
+            content=state.content if state.present else None,
+            now=self._effects.clock.now(),
+            invocation=self.invocation(commit),
+        )
+        self._history.judge(
+            transaction.generation, verdict="applied", reason=None, impact=transaction.impact
+        )
+
+    def _tell_step(self, phase: Phase) -> None:
+        if self._under_way is not None:
+            now = self._effects.clock.now()
+            self._bulletin.step(phase, self._journal.views(self._under_way.id, now=now))

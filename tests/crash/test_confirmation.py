@@ -1,0 +1,219 @@
+"""Changes that wait for an operator's word, over restarts, reboots and clock jumps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockcfgd.model.status import Condition, Phase, Status, Verdict
+from dockcfgd.reconcile.requests import Cancel, Confirm, Pause, Resume
+from tests.crash.lives import CONF, Lives
+from tests.fakes.host import FakeHost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dockcfgd.reconcile.requests import Request
+
+_OLD = "[engine]\ndebug = false"
+_NEW = '[engine]\ndebug = true\nlog-driver = "local"'
+_WITH_TIMEOUT = f'{_NEW}\n[policy]\nconfirm-timeout = "2m"'
+_EXTRA = ("50-extra.toml", _NEW)
+
+_confirm: Callable[[Callable[[str], None]], Request] = partial(Confirm, "")
+_cancel: Callable[[Callable[[str], None]], Request] = partial(Cancel, "", "root")
+
+
+@pytest.fixture
+def lives(tmp_path: Path) -> Lives:
+    lives = Lives(tmp_path, FakeHost())
+    lives.want(_OLD)
+    assert lives.look().condition is Condition.IN_SYNC
+    return lives
+
+
+def _on(lives: Lives) -> bool:
+    on = lives.files.document.get("debug") is True
+    assert on == (lives.files.document.get("log-driver") == "local")
+    assert lives.host.engine.info()["Debug"] is on
+    return on
+
+
+def _awaits(status: Status) -> bool:
+    return status.phase is Phase.AWAITING_CONFIRMATION and status.confirm_deadline is not None
+
+
+class TestDropped:
+    """A file that was dropped, under policy.confirm-timeout."""
+
+    @pytest.fixture
+    def waiting(self, lives: Lives) -> Lives:
+        lives.want(_WITH_TIMEOUT)
+        status = lives.look()
+        assert _awaits(status)
+        assert (status.condition, status.applied_generation) == (Condition.PENDING, 1)
+        assert _on(lives)
+        return lives
+
+    def test_confirmed_it_stays(self, waiting: Lives) -> None:
+        assert waiting.say(_confirm) == ""
+        status = waiting.later(1000)
+        assert (status.condition, status.applied_generation) == (Condition.IN_SYNC, 2)
+        assert status.confirm_deadline is None
+        assert _on(waiting)
+
+    def test_not_confirmed_it_goes_back_and_is_not_tried_again(self, waiting: Lives) -> None:
+        assert _awaits(waiting.later(119))
+        status = waiting.later(2)
+        assert (status.condition, status.reason) == (Condition.REJECTED, "not confirmed in time")
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert not _on(waiting)
+        assert waiting.later(1000).condition is Condition.REJECTED
+
+    def test_a_word_that_comes_too_late_is_refused(self, waiting: Lives) -> None:
+        waiting.host.clock.advance(121)
+        assert waiting.say(_confirm) == "nothing waits for confirmation"
+        assert not _on(waiting)
+
+    def test_cancelled_it_goes_back_at_once(self, waiting: Lives) -> None:
+        assert waiting.say(_cancel) == ""
+        status = waiting.look()
+        assert (status.condition, status.reason) == (Condition.REJECTED, "cancelled by root")
+        assert not _on(waiting)
+
+    def test_another_transaction_is_not_confirmed(self, waiting: Lives) -> None:
+        assert "nothing waits for confirmation under other" in waiting.say(
+            partial(Confirm, "other")
+        )
+        assert _awaits(waiting.look())
+
+    def test_the_deadline_survives_a_reboot(self, waiting: Lives) -> None:
+        waiting.host.clock.reboot(off=60)
+        assert _awaits(waiting.look())
+        waiting.host.clock.reboot(off=61)
+        assert waiting.look().condition is Condition.REJECTED
+        assert not _on(waiting)
+
+    def test_a_clock_that_jumps_changes_nothing(self, waiting: Lives) -> None:
+        waiting.host.clock.jump(100_000)
+        assert _awaits(waiting.look())
+        waiting.host.clock.jump(-200_000)
+        assert _awaits(waiting.later(118))
+        assert waiting.later(3).condition is Condition.REJECTED
+
+    def test_a_clock_that_was_put_back_before_a_boot_gives_no_more_time(
+        self, waiting: Lives
+    ) -> None:
+        waiting.host.clock.jump(-200_000)
+        waiting.host.clock.reboot()
+        status = waiting.look()
+        assert _awaits(status)
+
+    def test_newer_files_supersede_it(self, waiting: Lives) -> None:
+        waiting.want('[engine]\nlabels = ["a=b"]')
+        status = waiting.live(until=Condition.IN_SYNC)
+        assert status is not None
+        assert (status.applied_generation, status.confirm_deadline) == (3, None)
+        assert waiting.files.document == {"labels": ["a=b"]}
+
+    def test_files_put_back_end_it(self, waiting: Lives) -> None:
+        waiting.want(_OLD)
+        status = waiting.live(until=Condition.IN_SYNC)
+        assert status is not None
+        assert status.applied_generation == 1
+        assert not _on(waiting)
+
+    def test_refused_files_leave_it_waiting_and_show(self, waiting: Lives) -> None:
+        waiting.want("[engine]\ndebgu = true")
+        status = waiting.look()
+        assert _awaits(status)
+        assert "debgu" in str(status.errors[0].key)
+        assert _on(waiting)
+
+    def test_a_pause_does_not_hold_the_way_back(self, waiting: Lives) -> None:
+        assert waiting.say(partial(Pause, "I sleep", "root")) == ""
+        assert _awaits(waiting.look())
+        assert waiting.later(121).phase is Phase.PAUSED
+        assert not _on(waiting)
+
+    def test_what_was_started_meanwhile_runs_after_the_way_back(self, waiting: Lives) -> None:
+        waiting.host.run("late")
+        assert waiting.later(121).condition is Condition.REJECTED
+        assert waiting.host.names(running=True) == ["late"]
+
+
+class TestApplied:
+    """`apply FILE --confirm`."""
+
+    @pytest.fixture
+    def waiting(self, lives: Lives) -> Lives:
+        assert _awaits(lives.apply(_EXTRA, confirm=60))
+        assert lives.ended[-1] == ("apply-1", "awaiting-confirmation")
+        assert _on(lives)
+        return lives
+
+    def test_the_file_comes_with_the_word(self, waiting: Lives) -> None:
+        path = "/etc/dockcfgd/conf.d/50-extra.toml"
+        assert path not in waiting.host.files.snapshot()
+        assert waiting.say(_confirm) == ""
+        assert path in waiting.host.files.snapshot()
+        assert waiting.look().condition is Condition.IN_SYNC
+        assert ("apply-1", "applied") in waiting.ended
+
+    def test_without_the_word_no_file_is_left_and_the_files_on_disk_are_in_force(
+        self, waiting: Lives
+    ) -> None:
+        waiting.later(61)
+        assert list(waiting.host.files.snapshot()).count(CONF) == 1
+        assert not any("50-extra" in path for path in waiting.host.files.snapshot())
+        assert ("apply-1", "rolled-back") in waiting.ended
+        assert waiting.look().condition is Condition.IN_SYNC
+        assert not _on(waiting)
+
+    def test_a_second_one_is_refused(self, waiting: Lives) -> None:
+        assert _awaits(waiting.apply(("60.toml", "[engine]\nmtu = 1400")))
+        assert waiting.ended[-1] == ("apply-2", "refused")
+        assert _awaits(waiting.roll_back())
+        assert waiting.ended[-1] == ("rollback-3", "refused")
+
+    def test_it_can_be_given_again_after_it_went_back(self, waiting: Lives) -> None:
+        waiting.later(61)
+        assert _awaits(waiting.apply(_EXTRA, confirm=60))
+        assert waiting.say(_confirm) == ""
+        assert _on(waiting)
+
+
+class TestPause:
+    def test_nothing_is_done_until_resume_not_even_after_a_restart(self, lives: Lives) -> None:
+        assert lives.say(partial(Pause, "by hand now", "root")) == ""
+        lives.want(_NEW)
+        for status in (lives.look(), lives.later(1000)):
+            assert (status.phase, status.condition) == (Phase.PAUSED, Condition.PENDING)
+            assert status.reason == "paused by root: by hand now"
+        assert not _on(lives)
+        assert lives.say(Resume) == ""
+        assert lives.look().condition is Condition.IN_SYNC
+        assert _on(lives)
+
+    def test_an_operator_may_still_apply(self, lives: Lives) -> None:
+        lives.say(partial(Pause, "", "root"))
+        lives.want(_NEW)
+        status = lives.apply()
+        assert (status.phase, status.condition) == (Phase.PAUSED, Condition.IN_SYNC)
+        assert _on(lives)
+
+    def test_resume_without_a_pause_is_refused(self, lives: Lives) -> None:
+        assert lives.say(Resume) == "dockcfgd is not paused"
+
+
+def test_a_confirm_timeout_of_nothing_waits_for_nobody(lives: Lives) -> None:
+    status = lives.apply(("50.toml", _WITH_TIMEOUT), confirm=0)
+    assert status.condition is Condition.IN_SYNC
+
+
+def test_nothing_to_cancel(lives: Lives) -> None:
+    assert lives.say(_cancel) == "nothing is under way that could be cancelled"
