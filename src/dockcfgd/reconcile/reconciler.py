@@ -343,10 +343,10 @@ class Reconciler:
     def _generation(self, seen: Assessment, decision: Decision, request: Apply | None) -> int:
         newest = self._history.newest()
         held = decision.action is Action.NOTHING and self._history.held == seen.digest
-        nothing_yet = decision.condition is Condition.UNMANAGED and newest.number == 0
+        in_force, _ = self._history.applied_generation()
+        nothing_yet = decision.condition is Condition.UNMANAGED and in_force == 0
         if held or nothing_yet or newest.digest == seen.digest:
             return newest.number
-        in_force, _ = self._history.applied_generation()
         if in_force and self._history.digest_of(in_force) == seen.digest:
             return in_force
         if seen.host is not None:
