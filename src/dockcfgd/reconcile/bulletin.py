@@ -46,8 +46,9 @@ _NEXT = {
 class Bulletin:
     """Holds the newest status. Changed by the reconciler's thread alone, read by any.
 
-    `publish` gets each new status, `keep` the document of each one that dockcfgd rests in.
-    `scrubber` takes secrets out of all of them. `paused` says why nothing is done by itself, empty where it is.
+    `publish` gets each new status, `keep` the document of each one that dockcfgd rests in;
+    `scrubber` takes secrets out before. `paused` says why nothing is done by itself, empty where
+    it is.
     """
 
     def __init__(

@@ -279,6 +279,7 @@ class Reconciler:
                 self._finished(request.transaction, str(Verdict.REFUSED))
                 return
             seen = assess(self._effects, self._settings, self._history.applied())
+            self._scrubber.learn(seen.secrets)
             self._bulletin.show_inputs(seen)
             if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
                 return

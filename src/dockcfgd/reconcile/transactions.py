@@ -53,7 +53,7 @@ class Transactions:
     way, and `finish` writes it down later without doing anything twice.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what carrying out needs
         self,
         effects: Effects,
         state: StateFile,
