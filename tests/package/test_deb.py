@@ -64,6 +64,11 @@ def test_files_lie_where_the_system_looks(deb: Deb) -> None:
     assert not (deb.files / "lib").exists()
 
 
+def test_the_schema_is_the_one_of_the_tree(deb: Deb, tree: Path) -> None:
+    packed = deb.files / "usr/share/dockcfgd/dockcfgd.schema.json"
+    assert packed.read_bytes() == (tree / "packaging/dockcfgd.schema.json").read_bytes()
+
+
 def test_brings_no_configuration_but_the_folders_for_it(deb: Deb) -> None:
     found = [str(path.relative_to(deb.files)) for path in (deb.files / "etc").rglob("*")]
     assert sorted(found) == ["etc/dockcfgd", "etc/dockcfgd/conf.d"]

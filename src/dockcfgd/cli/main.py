@@ -214,6 +214,13 @@ def _start_word(name: str, arguments: Namespace, screen: Screen) -> int:
 # A keyword cannot be the name of a module that others import.
 _MODULES = {"import": "import_host"}
 
+
+def _start_schema(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import schema
+
+    return schema.run(arguments, screen=screen)
+
+
 _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "status": _start_status,
     "plan": _start_plan,
@@ -227,6 +234,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "history": _start_history,
     "rollback": _start_rollback,
     "wait": _start_wait,
+    "schema": _start_schema,
 }
 
 

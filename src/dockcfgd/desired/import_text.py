@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
+from dockcfgd.desired.scan import DEEPEST
+from dockcfgd.desired.toml import beyond_64_bits
 from dockcfgd.planning.leaves import Absent
 
 if TYPE_CHECKING:
@@ -35,20 +37,30 @@ class Entry:
     remark: str = ""
 
 
-def unwritable(value: Json) -> str:
-    """Say why TOML cannot hold the value; empty if it can."""
+def unwritable(value: Json, *, levels: int = DEEPEST) -> str:
+    """Say why a desired state cannot hold the value; empty if it can."""
+    if levels == 0:
+        return "nested too deeply"
     if value is None:
         return "null stands for a key that is not set, and TOML has no such value"
     if isinstance(value, float) and not math.isfinite(value):
         return "the number is too great"
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
-        return "it holds half a character"
+    if isinstance(value, int) and beyond_64_bits(value):
+        return "the number is too great"
+    if isinstance(value, str):
+        return _unwritable_text(value)
     inner: Sequence[Json] = ()
     if isinstance(value, dict):
         inner = [*value, *value.values()]
     elif isinstance(value, list):
         inner = value
-    return next(filter(None, map(unwritable, inner)), "")
+    return next(filter(None, (unwritable(each, levels=levels - 1) for each in inner)), "")
+
+
+def _unwritable_text(text: str) -> str:
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "it holds half a character"
+    return "it holds a NUL character" if "\0" in text else ""
 
 
 def toml_key(name: str) -> str:

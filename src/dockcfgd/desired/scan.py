@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MOST_TOKENS", "Token", "TooMuch", "scan"]
+__all__ = ["DEEPEST", "MOST_TOKENS", "Token", "TooMuch", "scan"]
 
 MOST_TOKENS = 50_000
-_DEEPEST = 32
+DEEPEST = 32
 
 # Atomic groups: a token is found in one go, or not at all. Possessive repeats would read better,
 # but Python's lose their place where a branch fails.
@@ -67,8 +67,8 @@ def scan(text: str, *, most: int = MOST_TOKENS) -> list[Token]:
             parts = parts + 1 if word == "." else 0
         if count > most:
             raise TooMuch("too many keys and values", line)
-        if depth > _DEEPEST or parts > _DEEPEST:
-            raise TooMuch(f"nested too deeply: {_DEEPEST} levels are the limit", line)
+        if depth > DEEPEST or parts > DEEPEST:
+            raise TooMuch(f"nested too deeply: {DEEPEST} levels are the limit", line)
         line += word.count("\n")
         at = match.end()
     return tokens

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from dockcfgd.desired.spans import parse_span
+from dockcfgd.desired.spans import SPAN_PATTERN, parse_span
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
 
@@ -103,8 +103,15 @@ def _choice(
     return BeforeValidator(read)
 
 
-Span = Annotated[float, BeforeValidator(_span), Field(ge=0)]
-Largest = Annotated[Impact, BeforeValidator(_impact)]
+Span = Annotated[
+    float,
+    BeforeValidator(_span),
+    Field(ge=0),
+    WithJsonSchema({"type": "string", "pattern": SPAN_PATTERN, "examples": ["90s", "1h 30m"]}),
+]
+Largest = Annotated[
+    Impact, BeforeValidator(_impact), WithJsonSchema({"enum": [each.word for each in Impact]})
+]
 Directive = Annotated[str, AfterValidator(_single_line)]
 _FREE_WITH_ARGUMENTS = "ExecStart"
 
@@ -142,67 +149,139 @@ def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its val
     return value or _not_yet(value)
 
 
-class ServiceTable(_Table):
-    """`[service]`."""
+def _told(text: str, default: str | None = None) -> Any:  # noqa: ANN401 -- pydantic's fields have no type
+    """Give the field's description for editors, and its default where TOML writes another value."""
+    if default is None:
+        return Field(description=text)
+    return Field(description=text, json_schema_extra={"default": default})
 
-    environment: dict[
-        Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_no_null)]
+
+class ServiceTable(_Table):
+    """The drop-in of docker.service."""
+
+    environment: Annotated[
+        dict[Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_no_null)]],
+        _told("Environment of dockerd."),
     ] = {}
-    arguments: list[Annotated[str, AfterValidator(_flag)]] = []
-    unit: dict[
-        Literal["Unit", "Service", "Install"],
-        Annotated[
-            dict[
-                Annotated[str, AfterValidator(_directive_name)],
-                bool | int | Directive | list[bool | int | Directive],
+    arguments: Annotated[
+        list[Annotated[str, AfterValidator(_flag), Field(json_schema_extra={"pattern": "^-"})]],
+        _told("Further flags of dockerd, each with its value after `=`."),
+    ] = []
+    unit: Annotated[
+        dict[
+            Literal["Unit", "Service", "Install"],
+            Annotated[
+                dict[
+                    Annotated[str, AfterValidator(_directive_name)],
+                    bool | int | Directive | list[bool | int | Directive],
+                ],
+                BeforeValidator(_section),
             ],
-            BeforeValidator(_section),
         ],
+        _told("Any setting of the unit, by section; a list gives several lines."),
     ] = {}
 
 
 class PolicyTable(_Table):
-    """`[policy]`."""
+    """How far dockcfgd may go by itself."""
 
-    max_impact: Largest = Impact.MIGRATE
-    on_drift: Annotated[OnDrift, _choice(OnDrift)] = OnDrift.REVERT
-    drift_max_impact: Largest = Impact.RELOAD
-    restart: Annotated[RestartStyle, _choice(RestartStyle)] = RestartStyle.BRIDGED
-    unmanaged_keys: Annotated[UnmanagedKeys, _choice(UnmanagedKeys)] = UnmanagedKeys.KEEP
-    confirm_timeout: Span = 0.0
-    maintenance_windows: Annotated[list[str], AfterValidator(_nothing)] = []
+    max_impact: Annotated[
+        Largest,
+        _told("The largest action taken without an operator's word; more waits.", "migrate"),
+    ] = Impact.MIGRATE
+    on_drift: Annotated[
+        OnDrift,
+        _choice(OnDrift),
+        _told("What to do when the host no longer is as it was left.", "revert"),
+    ] = OnDrift.REVERT
+    drift_max_impact: Annotated[
+        Largest, _told("The largest action taken unattended against drift; more waits.", "reload")
+    ] = Impact.RELOAD
+    restart: Annotated[
+        RestartStyle,
+        _choice(RestartStyle),
+        _told("bridged: containers run on through a restart where the engine can.", "bridged"),
+    ] = RestartStyle.BRIDGED
+    unmanaged_keys: Annotated[
+        UnmanagedKeys,
+        _choice(UnmanagedKeys),
+        _told("What happens to keys of daemon.json that are not named here.", "keep"),
+    ] = UnmanagedKeys.KEEP
+    confirm_timeout: Annotated[
+        Span, _told("More than 0: goes back unless dockcfgctl confirm comes in time.", "0s")
+    ] = 0.0
+    maintenance_windows: Annotated[
+        list[str],
+        AfterValidator(_nothing),
+        Field(json_schema_extra={"maxItems": 0}),
+        _told("Times for restart and migrate; not in this release."),
+    ] = []
 
 
 class VerifyTable(_Table):
-    """`[verify]`."""
+    """What counts as proof that a change worked."""
 
-    timeout: Annotated[Span, Field(gt=0)] = 90.0
-    settle: Span = 5.0
-    containers: Annotated[ContainersRule, _choice(ContainersRule)] = ContainersRule.RUNNING_BEFORE
-    commands: Annotated[list[str], AfterValidator(_nothing)] = []
+    timeout: Annotated[
+        Span, Field(gt=0), _told("Counted from the end of the old engine process.", "90s")
+    ] = 90.0
+    settle: Annotated[Span, _told("How long the engine must stay up before it counts.", "5s")] = 5.0
+    containers: Annotated[
+        ContainersRule,
+        _choice(ContainersRule),
+        _told("running-before: what ran must run again.", "running-before"),
+    ] = ContainersRule.RUNNING_BEFORE
+    commands: Annotated[
+        list[str],
+        AfterValidator(_nothing),
+        Field(json_schema_extra={"maxItems": 0}),
+        _told("Commands that must exit 0; not in this release."),
+    ] = []
 
 
 class BackupTable(_Table):
-    """`[backup]`."""
+    """Made before images and containers are touched."""
 
-    directory: Annotated[str, AfterValidator(_absolute)] = "/var/lib/dockcfgd/backups"
-    keep: Annotated[int, Field(ge=1)] = 3
-    volumes: Annotated[bool, AfterValidator(_only_false)] = False
+    directory: Annotated[
+        str,
+        AfterValidator(_absolute),
+        Field(json_schema_extra={"pattern": "^/"}),
+        _told("Where backups lie, an absolute path."),
+    ] = "/var/lib/dockcfgd/backups"
+    keep: Annotated[int, Field(ge=1), _told("How many complete backups are kept.")] = 3
+    volumes: Annotated[
+        bool,
+        AfterValidator(_only_false),
+        _told("Archives the content of volumes too; true is not in this release."),
+    ] = False
 
 
 class StorageTable(_Table):
-    """`[storage]`."""
+    """Changes of the storage driver."""
 
-    migrate_containers: bool = True
-    keep_previous: Annotated[bool, AfterValidator(_only_true)] = True
+    migrate_containers: Annotated[
+        bool, _told("Creates the containers again on the new driver.")
+    ] = True
+    keep_previous: Annotated[
+        bool,
+        AfterValidator(_only_true),
+        _told("Keeps the data of the old driver; false is not in this release."),
+    ] = True
 
 
 class Root(_Table):
     """The whole document. `[engine]` is judged by `engine_keys`, `[engine-extra]` by nobody."""
 
-    schema_: Annotated[Literal[1], BeforeValidator(_number_one), Field(alias="schema")] = 1
+    schema_: Annotated[
+        Literal[1],
+        BeforeValidator(_number_one),
+        Field(alias="schema"),
+        _told("The form of this file."),
+    ] = 1
     engine: dict[str, Any] = {}
-    engine_extra: dict[str, Any] = {}
+    engine_extra: Annotated[
+        dict[str, Any],
+        _told("Keys of daemon.json that this release does not know, passed on unchecked."),
+    ] = {}
     service: ServiceTable = ServiceTable()
     policy: PolicyTable = PolicyTable()
     verify: VerifyTable = VerifyTable()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["parse_span"]
+__all__ = ["SPAN_PATTERN", "parse_span"]
+
+# For readers of JSON Schema; `parse_span` has the say.
+SPAN_PATTERN = r"^(\s*[0-9]{1,12}(\.[0-9]{1,12})?\s*(ms|sec|s|min|m|h|d)\s*)+$"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*([a-z]{1,3})\s*", re.ASCII)

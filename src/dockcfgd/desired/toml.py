@@ -15,7 +15,7 @@ from dockcfgd.model.errors import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Toml", "dotted_key", "read_toml"]
+__all__ = ["Toml", "beyond_64_bits", "dotted_key", "read_toml"]
 
 _PLACE = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
 _BITS_OF_A_NUMBER = 63
@@ -75,6 +75,11 @@ def dotted_key(text: str) -> KeyPath | None:
     return tuple(path) if document == "end" else None
 
 
+def beyond_64_bits(number: int) -> bool:
+    """Tell whether TOML and the engine have no such number."""
+    return (number if number >= 0 else ~number).bit_length() > _BITS_OF_A_NUMBER
+
+
 _NUMBERS = "whole numbers have 64 bits"
 
 
@@ -92,9 +97,5 @@ def _too_large(value: object, path: KeyPath) -> Iterator[KeyPath]:
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _too_large(inner, (*path, str(number)))
-    elif isinstance(value, int) and _beyond(value):
+    elif isinstance(value, int) and beyond_64_bits(value):
         yield path
-
-
-def _beyond(number: int) -> bool:
-    return (number if number >= 0 else ~number).bit_length() > _BITS_OF_A_NUMBER

@@ -7,28 +7,22 @@ A line that begins with `#` and no blank is a setting; with the `#` taken away i
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys import engines
+from dockcfgd.engine_keys.facts import fact_lines, toml_value
 from dockcfgd.engine_keys.key import FileRule, Key, NoDefault
-from dockcfgd.engine_keys.table import lookup, table
-from dockcfgd.model.impact import Impact
+from dockcfgd.engine_keys.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockcfgd.engine_keys.version import EngineVersion
-    from dockcfgd.model.desired import Json
 
 __all__ = ["example_text", "main", "setting"]
 
 _WIDTH = 100
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 _HEAD = """\
 # dockcfgd: the desired state of this host.
@@ -136,7 +130,7 @@ def setting(key: Key) -> str:
     value = key.default if isinstance(example, NoDefault) else example
     if isinstance(value, NoDefault):
         raise TypeError(f"cannot show {key.name}: it has neither default nor example")
-    return f"{key.name} = {_toml(value)}"
+    return f"{key.name} = {toml_value(value)}"
 
 
 def main() -> None:
@@ -151,99 +145,13 @@ def _engine_lines() -> Iterator[str]:
         yield f"\n# {title}{'-' * (_WIDTH - 2 - len(title))}"
         for key in members:
             yield ""
-            yield from _comment(key.summary)
-            yield from _comment(_facts(key))
-            if key.trap:
-                yield from _comment(f"Beware: {key.trap}")
+            for line in fact_lines(key):
+                yield from _comment(line)
             yield f"#{setting(key)}"
 
 
 def _comment(text: str) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2, break_on_hyphens=False)]
-
-
-def _facts(key: Key) -> str:
-    words = (_effect(key), _reach(key), _default(key), _choices(key), _releases(key))
-    return " ".join(f"{word}." for word in words if word)
-
-
-def _effect(key: Key) -> str:
-    if key.impact is Impact.MIGRATE:
-        return "Change: migration"
-    if key.impact is Impact.RESTART:
-        return "Change: restart" if key.bridgeable else "Change: plain restart"
-    window = key.reload_window
-    if window.before is not None and window.before != key.removed:
-        return f"Change: reload before engine {window.before.short}"
-    return "Change: reload"
-
-
-def _reach(key: Key) -> str:
-    match key.applies:
-        case "":
-            return ""
-        case "container start":
-            return "Counts at a container's next start"
-        case "next pull":
-            return "Counts at the next pull"
-        case reached:
-            return f"Counts for {reached}"
-
-
-def _default(key: Key) -> str:
-    if key.default_text:
-        return f"Default: {key.default_text}"
-    if isinstance(key.default, NoDefault) or key.default in ("", [], {}):
-        return "Default: not set"
-    if key.older_defaults:
-        before, value = key.older_defaults[0]
-        return f"Default: {_toml(value)} before engine {before.short}, then {_toml(key.default)}"
-    return "" if isinstance(key.example, NoDefault) else f"Default: {_toml(key.default)}"
-
-
-def _choices(key: Key) -> str:
-    match key.name:
-        case "storage-driver":
-            choices = engines.storage_drivers(None)
-        case "log-driver":
-            choices = engines.log_drivers(None)
-        case _:
-            choices = key.choices
-    return f"One of {', '.join(choices)}" if choices else ""
-
-
-def _releases(key: Key) -> str:
-    words = [f"Engine {_since(key)}"] if _since(key) else []
-    if key.removed is not None:
-        words.append(
-            f"before {key.removed.short}" if words else f"Engine before {key.removed.short}"
-        )
-    if key.deprecated is not None:
-        words.append("deprecated" if words else "Deprecated")
-    if key.replacement and lookup(key.replacement) is not None:
-        words.append(f"use {key.replacement}")
-    return ", ".join(words)
-
-
-def _since(key: Key) -> str:
-    tables = table().tables
-    around = [tables[name].since for name in tables if key.name.startswith(f"{name}.")]
-    since: EngineVersion | None = key.since or next((each for each in around if each), None)
-    return "" if since is None else f"{since.short} and newer"
-
-
-def _toml(value: Json) -> str:
-    """Write a value as TOML on one line; TOML's plain strings are JSON's."""
-    if isinstance(value, dict):
-        pairs = (f"{_toml_key(name)} = {_toml(item)}" for name, item in value.items())
-        return f"{{ {', '.join(pairs)} }}" if value else "{}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _toml_key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else json.dumps(name)
 
 
 if __name__ == "__main__":

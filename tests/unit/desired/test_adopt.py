@@ -19,6 +19,7 @@ from tests.fakes.files import FakeFiles
 from tests.golden.described_host import host_of
 from tests.unit.desired.reading import CONF, ETC, loaded_from
 
+_NUMBERS = st.integers(-(2**63), 2**63 - 1)
 _DOCUMENTS: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
     {},
     optional={
@@ -32,7 +33,7 @@ _DOCUMENTS: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
         "runtimes": st.fixed_dictionaries(
             {}, optional={"crun": st.sampled_from([{"path": "/crun"}, {"path": "/b"}])}
         ),
-        "key-of-tomorrow": st.integers() | st.lists(st.integers(), max_size=2),
+        "key-of-tomorrow": _NUMBERS | st.lists(_NUMBERS, max_size=2),
     },
 )
 

@@ -37,7 +37,8 @@ _ANY: st.SearchStrategy[Json] = st.recursive(
     max_leaves=8,
 )
 _WORDS = st.sampled_from(["a=1", "10.0.0.1", "10.1.0.0/16", "json-file", "5m", "/x", "web"])
-_TOMORROW: st.SearchStrategy[Json] = st.integers() | st.lists(_WORDS).map(list)
+_NUMBERS = st.integers(-(2**63), 2**63 - 1)
+_TOMORROW: st.SearchStrategy[Json] = _NUMBERS | st.lists(_WORDS).map(list)
 
 
 def _values(key: Key) -> st.SearchStrategy[Json]:
