@@ -66,7 +66,15 @@ def _completed(effects: Effects, host: HostState, settings: Settings) -> HostSta
         binary_version=version,
         stopping=host.stopping,
         dockerd=launch.binary,
+        command=_command(effects, host.unit),
     )
+
+
+def _command(effects: Effects, unit: UnitState) -> tuple[str, ...]:
+    if not unit.running:
+        return ()
+    text = _text(effects, f"/proc/{unit.main_pid}/cmdline").text
+    return tuple(text.removesuffix("\0").split("\0")) if text else ()
 
 
 def _text(effects: Effects, path: str) -> UnitFile:

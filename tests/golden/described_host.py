@@ -3,9 +3,9 @@
 Keys: `version`, `daemon.json` (an object, a text, or null for none), `drop-in`, `exec-start`,
 `unit` (fields of UnitState), `other-drop-ins` and `environment-files` (path to text), `info` (over
 the defaults below), `containers`, `images`, `volumes`, `networks`, `network-names`,
-`prior-drivers`, `engine` ("down"), `facts` (`folders`, `programs`, `devices`, `files`,
-`filesystems`, `routes`, `plugins`), and `applied` with `document`, `managed` (lists of key parts),
-`drop-in`, `invocation`.
+`prior-drivers`, `engine` ("down"), `command` (the running one), `facts` (`folders`, `programs`,
+`devices`, `files`, `filesystems`, `routes`, `plugins`), and `applied` with `document`, `managed`
+(lists of key parts), `drop-in`, `invocation`.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def host_of(described: Mapping[str, Any]) -> HostState:
         ),
         binary_version=described.get("version", "26.1.5"),
         dockerd="/usr/sbin/dockerd",
+        command=tuple(described.get("command", ())),
         facts=facts_from(described["facts"]) if "facts" in described else None,
     )
 

@@ -9,7 +9,7 @@ from dockcfgd.engine_keys.check import check
 from dockcfgd.engine_keys.key import Shape
 from dockcfgd.engine_keys.table import table
 from dockcfgd.planning import leaves
-from dockcfgd.planning.launch import Flag, parse_flags
+from dockcfgd.planning.flags import Flag, by_flags, parse_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,8 +41,22 @@ def flag_entries(
                 others.append(Entry((), leaves.ABSENT, said, live=False))
     keys: list[Entry] = []
     for name, flags in given.items():
-        keys += _entries(table().keys[name], flags, version)
+        key = table().keys.get(name)
+        keys += _named(name, flags) if key is None else _entries(key, flags, version)
     return tuple(keys), tuple(others)
+
+
+def _named(name: str, flags: Sequence[tuple[Flag, str]]) -> list[Entry]:
+    """Give the entries of a flag that sets several keys by their names, as `--feature`."""
+    said = f"from {_origin(flags)} (left there)"
+    value = by_flags(flag for flag, _ in flags).get(name)
+    if not isinstance(value, dict) or not value:
+        return [Entry((name,), leaves.ABSENT, said, live=False)]
+    first, *others = value.items()
+    return [
+        Entry((name, first[0]), first[1], said, live=False),
+        *(Entry((name, inner), item, "", live=False) for inner, item in others),
+    ]
 
 
 def _entries(

@@ -25,6 +25,8 @@ from dockcfgd.model.errors import Finding, ImportRefused
 from dockcfgd.model.host import HostState
 from dockcfgd.model.policy import Backup, Policy, Storage, Verify
 from dockcfgd.planning import leaves
+from dockcfgd.planning.freeing import conflicting, place_of, shown
+from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import Applied, target_of
 
@@ -195,12 +197,23 @@ class _Taking:
         desired = _desired(self._document("engine", "engine-extra"))
         plan = make_plan(target_of(desired, self._host, Applied()), self._host, Rules())
         for drift in plan.drifts:
+            if drift.where == "drop-in":
+                yield from self._by_flag_too()
             if drift.where == "engine":
                 why = f"the running engine does not have it yet; that takes a {drift.impact.word}"
                 yield from ((path, why) for path in self._live_at(drift.path))
         for refusal in plan.refusals:
             path = tuple((refusal.key or "").replace('"', "").split("."))[1:]
             yield from ((one, refusal.message) for one in self._live_at(path))
+
+    def _by_flag_too(self) -> Iterator[tuple[KeyPath, str]]:
+        """Find the keys that a flag sets too: to take them over would change the command."""
+        launch = launch_of(self._host)
+        for flag, path in conflicting(launch.flags, self._document("engine", "engine-extra")):
+            why = (
+                f"{shown(flag)} ({place_of(launch, flag)}) sets it too, and the engine refuses both"
+            )
+            yield from ((one, why) for one in self._live_at(path))
 
     def _live_at(self, path: KeyPath) -> Iterable[KeyPath]:
         return [

@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING
 from dockcfgd.desired.import_flags import flag_entries
 from dockcfgd.desired.import_text import Entry
 from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.planning.environment_text import assignments_in_file
+from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.leaves import ABSENT
-from dockcfgd.planning.unit_text import (
-    binary_and_flags,
-    environment_of,
-    exec_start,
-    expand,
-    settings_of,
-    split,
-)
+from dockcfgd.planning.unit_text import exec_start, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,54 +59,28 @@ def _words_by_place(host: HostState) -> Iterator[tuple[str, list[str]]]:
 
     Those that the package's own unit passes are left out.
     """
-    base = exec_start(host.unit_files)
-    if base is None:
+    launch = launch_of(host)
+    if launch.base is None:
         return
-    environment = environment_of(host.unit.environment, host.environment_files)
-    own = f"{base.file}:{base.line}"
-    place, words = own, list[str]()
-    _, arguments = binary_and_flags(split(base.text))
-    for word in arguments:
-        alone = _ALONE.fullmatch(word)
-        where = _assigned(host, alone[1] or alone[2]) if alone else own
+    place, words = "", list[str]()
+    for argument in launch.given:
+        where = f"{argument.file}:{argument.line}"
         if where != place:
             yield place, [] if place.startswith(_VENDOR) else words
             place, words = where, []
-        words += expand([word], environment)
+        words.append(argument.text)
     yield place, [] if place.startswith(_VENDOR) else words
-
-
-def _assigned(host: HostState, name: str) -> str:
-    """Give the file and line that give a variable its value: environment files count last."""
-    for environment_file in reversed(host.environment_files):
-        line = _variable_line(environment_file, name)
-        if line:
-            return f"{environment_file.path}:{line}"
-    for unit_file in reversed(host.unit_files):
-        for section, setting, value, line in settings_of(unit_file.text):
-            if (section, setting) == ("Service", "Environment") and f"{name}=" in value:
-                return f"{unit_file.path}:{line}"
-    return f"the variable {name}"
-
-
-def _variable_line(environment_file: UnitFile, name: str) -> int:
-    found = 0
-    for number, line in enumerate(environment_file.text.splitlines(), start=1):
-        if line.partition("=")[0].strip() == name and "=" in line:
-            found = number
-    return found
 
 
 def _environment(host: HostState, used: set[str]) -> Iterator[Entry]:
     """Give the variables of the environment files but those that the command line takes."""
     for environment_file in host.environment_files:
-        for name, value in environment_of((), (environment_file,)).items():
+        for name, assigned in assignments_in_file(environment_file).items():
             if name in used:
                 continue
-            line = _variable_line(environment_file, name)
-            where = f"{environment_file.path}:{line}" if line else environment_file.path
+            where = f"{assigned.file}:{assigned.line}"
             said = f"from {where} (left there, where it beats what stands here)"
-            yield Entry(("environment", name), value, said, live=False)
+            yield Entry(("environment", name), assigned.value, said, live=False)
 
 
 def _drop_ins(host: HostState) -> Iterator[Entry]:
@@ -124,8 +93,8 @@ def _drop_ins(host: HostState) -> Iterator[Entry]:
 
 def _drop_in(unit_file: UnitFile) -> Iterator[Entry]:
     gathered: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for section, name, value, line in settings_of(unit_file.text):
-        gathered.setdefault((section, name), []).append((value, line))
+    for one in settings_of(unit_file.text):
+        gathered.setdefault((one.section, one.name), []).append((one.value, one.line))
     for (section, name), values in gathered.items():
         lines = ", ".join(str(line) for _, line in values)
         where = f"from {unit_file.path}:{lines} (left there)"

@@ -145,8 +145,9 @@ class EngineDown:
 class HostState:
     """What one look gave.
 
-    `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order.
-    `facts` are there once a plan has asked for them.
+    `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order;
+    `command` is the running engine's program and arguments, empty where it cannot be seen. `facts`
+    are there once a plan has asked for them.
     """
 
     daemon_json: FileState
@@ -158,6 +159,7 @@ class HostState:
     binary_version: str = ""
     stopping: bool = False
     dockerd: str = ""
+    command: tuple[str, ...] = ()
     facts: Facts | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 

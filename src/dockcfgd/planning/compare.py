@@ -14,13 +14,16 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Drift
 from dockcfgd.planning import leaves
 from dockcfgd.planning.direction import change_impact
-from dockcfgd.planning.launch import launch_of
+from dockcfgd.planning.freeing import conflicting, effective
+from dockcfgd.planning.freeing import shown as shown_flag
+from dockcfgd.planning.launch import launch_in_force, launch_with, running_flags
 from dockcfgd.planning.target import Target, daemon_json, picks_same_driver
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from dockcfgd.model.desired import Json
+    from dockcfgd.planning.flags import Flag
 
 __all__ = ["differences", "engine_shows", "surely_runs"]
 
@@ -41,11 +44,15 @@ def differences(target: Target, host: HostState) -> tuple[Drift, ...]:
 def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
     current = daemon_json(host)
     wanted = target.document or {}
-    flags = {flag.key for flag in launch_of(host).flags}
+    planned = launch_with(host, target.drop_in).flags
+    flags = {flag.key for flag in planned}
     was, shall = leaves.flatten(current), leaves.flatten(wanted)
+    by_flag = effective({}, planned)
+    running = {path: flag for flag, path in conflicting(_running(host), wanted)}
     for path in sorted(target.touched | set(was) | set(shall)):
         before, after = was.get(path, leaves.ABSENT), shall.get(path, leaves.ABSENT)
-        shown = engine_shows(path, _plain(after), host)
+        alone = after if path in shall else leaves.get(by_flag, path)
+        shown = engine_shows(path, _plain(alone), host)
         if path == _DRIVER and path not in shall:
             shown = picks_same_driver(host)
         weight = change_impact(path, after=after, wanted=wanted, host=host)
@@ -57,6 +64,13 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
             actual = proof.observed(path, _info(host))
             live = actual.value if isinstance(actual, proof.Observed) else None
             yield Drift("engine", path, _plain(after), live, weight)
+        elif path in target.touched and path in running:
+            # It takes no reload while it runs with a flag for a key of the file.
+            yield Drift("engine", path, _plain(after), shown_flag(running[path]), Impact.RESTART)
+
+
+def _running(host: HostState) -> tuple[Flag, ...]:
+    return running_flags(host) if host.command and host.unit.running else ()
 
 
 def surely_runs(target: Target, host: HostState, *, steps: Iterable[do.Step]) -> bool:
@@ -103,14 +117,22 @@ def _drop_in_differences(target: Target, host: HostState) -> Iterable[Drift]:
     is_there = host.drop_in.content.decode(errors="replace") if host.drop_in.present else None
     wanted = None if target.drop_in is None else target.drop_in.decode()
     if is_there != wanted:
-        weight = _weight(is_there, wanted)
+        weight = _weight(is_there, wanted, same_command=_same_command(target, host))
         yield Drift("drop-in", ("drop-in",), wanted, is_there, weight)
     elif wanted is not None and host.drop_in.path not in host.unit.drop_in_paths:
         yield Drift("drop-in", ("drop-in",), wanted, "not loaded by systemd", _weight(None, wanted))
 
 
-def _weight(before: str | None, after: str | None) -> Impact:
+def _same_command(target: Target, host: HostState) -> bool:
+    """Tell whether another text of the command comes to the same words."""
+    before, after = launch_in_force(host), launch_with(host, target.drop_in)
+    return (before.binary, before.arguments) == (after.binary, after.arguments)
+
+
+def _weight(before: str | None, after: str | None, *, same_command: bool = False) -> Impact:
     changed = set(_settings(before)) ^ set(_settings(after))
+    if same_command:
+        changed = {one for one in changed if not one[1].startswith("ExecStart=")}
     lighter = all(
         section != "Service" or setting.startswith(_READ_BY_MANAGER) for section, setting in changed
     )

@@ -17,10 +17,11 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.launch import launch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.host import HostState
+    from dockcfgd.planning.flags import Flag
 
 __all__ = ["change_impact", "flags_lost_by_reload", "group_is_moot", "own_default"]
 
@@ -48,8 +49,8 @@ def change_impact(
 def group_is_moot(wanted: Mapping[str, Json], host: HostState) -> bool:
     """Tell whether systemd makes every unix socket, so that `group` changes nothing."""
     named = wanted.get("hosts")
-    hosts = [str(one) for one in named] if isinstance(named, list) else []
-    hosts += [flag.value for flag in launch_of(host).flags if flag.key == "hosts"]
+    by_flag = [flag.value for flag in launch_of(host).flags if flag.key == "hosts"]
+    hosts = [str(one) for one in named] if isinstance(named, list) else by_flag
     return any(one.startswith("fd:") for one in hosts) and not any(
         one.startswith("unix:") for one in hosts
     )
@@ -63,18 +64,16 @@ def own_default(path: KeyPath, host: HostState) -> Json | NoDefault:
     return default_value(path, version=version, cgroup_version=1 if word == "1" else 2)
 
 
-def flags_lost_by_reload(wanted: Mapping[str, Json], host: HostState) -> tuple[str, ...]:
-    """Name the flags whose value the engine forgets with any reload until it starts again.
+def flags_lost_by_reload(flags: Iterable[Flag], host: HostState) -> tuple[str, ...]:
+    """Name the flags whose value an engine forgets with any reload until it starts again.
 
     It resets those keys to what the file says, and the file cannot name a key that a flag sets.
     """
     version = EngineVersion.parse_or_none(host.version)
     lost: list[str] = []
-    for flag in launch_of(host).flags:
+    for flag in flags:
         key = lookup(flag.key) if flag.key else None
-        if key is None or unset_rule(key.path, version) is not Unset.RELOAD_DEFAULT:
-            continue
-        if isinstance(leaves.get(dict(wanted), key.path), leaves.Absent):
+        if key is not None and unset_rule(key.path, version) is Unset.RELOAD_DEFAULT:
             lost.append(flag.text)
     return tuple(lost)
 

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.table import bridgeable, reload_watch
+from dockcfgd.engine_keys.table import reload_watch
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
 from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
@@ -15,19 +15,21 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Disturbed, Drift, Plan
 from dockcfgd.model.policy import Backup, Policy, RestartStyle, Storage, Verify
 from dockcfgd.planning import leaves
+from dockcfgd.planning.bridge import changes_life, obstacle, set_by_flag, unbearable_key
 from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
 from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.irreversible import irreversible
-from dockcfgd.planning.launch import parse_flags
+from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.reach import reach_of
-from dockcfgd.planning.refusals import planned_arguments, refusals_of, rule_notes
+from dockcfgd.planning.refusals import refusals_of, rule_notes
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.target import Target, daemon_json, render
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from dockcfgd.model.desired import Json, KeyPath
 
@@ -56,13 +58,19 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
     if impact is Impact.MIGRATE and _empty(host):
         impact = Impact.RESTART
-    if impact is Impact.RELOAD and _reloads(drifts) and flags_lost_by_reload({}, host):
+    if (
+        impact is Impact.RELOAD
+        and _reloads(drifts)
+        and flags_lost_by_reload(running_flags(host), host)
+    ):
         impact = Impact.RESTART
     refusals = refusals_of(target, drifts, impact, host, rules.storage)
     draft = _Draft(target=target, host=host, rules=rules, drifts=drifts)
     if refusals or not drifts:
         return Plan(impact=impact, drifts=drifts, refusals=refusals, notes=target.notes)
     draft.lay_out(impact)
+    if any(drift.where == "drop-in" for drift in drifts):
+        draft.notes += moves(host, target.drop_in)
     steps = tuple(draft.steps)
     disturbed = draft.disturbed(impact)
     return Plan(
@@ -105,15 +113,14 @@ class _Draft:
         self._version = EngineVersion.parse_or_none(host.version)
         self._serving = isinstance(host.engine, EngineState) and host.unit.running
         self._before = daemon_json(host)
-        flags = parse_flags(planned_arguments(target, host))
-        self._live_restore_by_flag = any(flag.key == "live-restore" for flag in flags)
+        # Then no reload can switch it.
+        self._live_restore_by_flag = any(flag.key == "live-restore" for flag in running_flags(host))
 
     def lay_out(self, impact: Impact) -> None:
         """Put the steps in order for this impact."""
         self._explain()
         if not self._serving or impact is Impact.NONE:
-            self._write_final()
-            self._write_drop_in()
+            self._write_files(self._write_final)
             if not self._serving:
                 self.notes.append("the engine is stopped: the files hold at its next start")
             return
@@ -211,13 +218,12 @@ class _Draft:
             # Under live-restore they would run on, out of the engine's sight or with old settings.
             self._reload_with({**self._before, "live-restore": False})
         final = copy.deepcopy(self.target.document or {})
-        by_flag = self._live_restore_by_flag
+        by_flag = set_by_flag(self.target, self.host) is not None
         switch_off = self.bridged and not by_flag and final.get("live-restore") is not True
         if switch_off:
-            self._write_json({**final, "live-restore": True})
+            self._write_files(lambda: self._write_json({**final, "live-restore": True}))
         else:
-            self._write_final()
-        self._write_drop_in()
+            self._write_files(self._write_final)
         self.steps.append(do.RestartEngine(start_timeout(self.rules.verify), self._run_on()))
         if running:
             self.steps.append(do.ResumeContainers(kept))
@@ -246,8 +252,7 @@ class _Draft:
             do.StopEngine(stop_timeout()),
             do.SetAside(engine.root, driver, folder),
         ]
-        self._write_final()
-        self._write_drop_in()
+        self._write_files(self._write_final)
         self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
         self._prove(settle=self.rules.verify.settle, containers=True)
         self.notes.append("plain restart: there is no image, container, volume or network to move")
@@ -266,8 +271,7 @@ class _Draft:
             do.StopEngine(stop_timeout()),
             do.SetAside(engine.root, driver, f"{engine.root}/dockcfgd/{backup}"),
         ]
-        self._write_final()
-        self._write_drop_in()
+        self._write_files(self._write_final)
         self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
         self.steps.append(do.RestoreStorage(backup, directory))
         self._prove(settle=self.rules.verify.settle, containers=True)
@@ -299,24 +303,8 @@ class _Draft:
             bool(self._running())
             and self._live_restore_now()
             and not self._live_restore_by_flag
-            and self._unbridgeable_key() != ""
+            and unbearable_key(self.target, self.host, self.drifts) != ""
         )
-
-    def _unbridgeable_key(self) -> str:
-        for drift in self.drifts:
-            heavy = drift.where != "drop-in" and drift.impact >= Impact.RESTART
-            if heavy and not bridgeable(drift.path):
-                return ".".join(drift.path)
-        return ""
-
-    def _launches_otherwise(self) -> bool:
-        words = ("ExecStart=", "KillMode", "Delegate")
-        texts = [
-            f"{drift.desired or ''}{drift.actual or ''}"
-            for drift in self.drifts
-            if drift.where == "drop-in"
-        ]
-        return any(word in text for text in texts for word in words)
 
     def _run_on(self) -> bool:
         """Whether containers run on through the restart.
@@ -325,27 +313,30 @@ class _Draft:
         """
         if self.bridged or not self._running():
             return self.bridged
+        by_flag = set_by_flag(self.target, self.host)
         wanted = (self.target.document or {}).get("live-restore") is True
-        stays = self._live_restore_now() and (wanted or self._live_restore_by_flag)
-        return stays and not self._unbridgeable_key() and not self._launches_otherwise()
+        stays = self._live_restore_now() and (wanted or by_flag is True)
+        return stays and not changes_life(self.target, self.host, self.drifts)
 
     def _not_bridgeable(self, engine: EngineState) -> str:
         if self.rules.policy.restart is RestartStyle.PLAIN:
             return "policy.restart says so"
         if engine.swarm_active:
             return "a swarm node cannot use live-restore"
-        key = self._unbridgeable_key()
-        if key:
-            return f"{key} cannot change under running containers"
-        if self._launches_otherwise():
-            return "the drop-in changes how the engine is launched"
-        wanted = (self.target.document or {}).get("live-restore") is True
-        if not engine.live_restore and self._live_restore_by_flag:
-            return "live-restore is switched off by a flag of docker.service"
-        lost = flags_lost_by_reload({}, self.host)
-        if lost and not (engine.live_restore and (wanted or self._live_restore_by_flag)):
-            return f"a reload would make the engine forget {', '.join(lost)}"
-        return ""
+        return obstacle(self.target, self.host, self.drifts)
+
+    def _write_files(self, write_json: Callable[[], None]) -> None:
+        """Write both in the order in which an engine that starts in between would rather refuse.
+
+        It refuses a key set both ways, but takes a key set neither way for the default.
+        """
+        coming = launch_with(self.host, self.target.drop_in).flags
+        if conflicting(coming, self._before):
+            self._write_drop_in()
+            write_json()
+        else:
+            write_json()
+            self._write_drop_in()
 
     def _write_final(self) -> None:
         target, state = self.target, self.host.daemon_json
@@ -385,7 +376,8 @@ class _Draft:
         self, *, settle: float, containers: bool, but: Collection[KeyPath] = frozenset()
     ) -> None:
         touched = {drift.path for drift in self.drifts if drift.where != "drop-in"} - set(but)
-        document = self.target.document or {}
+        flags = launch_with(self.host, self.target.drop_in).flags
+        document = effective(self.target.document or {}, flags)
         proof = proof_of(
             document, touched, verify=self.rules.verify, settle=settle, containers=containers
         )

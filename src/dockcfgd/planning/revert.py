@@ -16,6 +16,9 @@ from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
 from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.flags import conflict_paths
+from dockcfgd.planning.freeing import effective
+from dockcfgd.planning.launch import launch_in_force, running_flags
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.target import daemon_json, render
 
@@ -37,7 +40,7 @@ def way_back(
     heavy = _first(steps, do.RestartEngine, do.StopEngine)
     reload = _first(steps, do.ReloadEngine)
     proof = proof_of(
-        daemon_json(host),
+        effective(daemon_json(host), launch_in_force(host).flags),
         {drift.path for drift in drifts if drift.where == "daemon.json"},
         verify=verify,
         settle=verify.settle,
@@ -200,11 +203,14 @@ def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
     """Give the old daemon.json with defaults for what a reload would else keep."""
     old = daemon_json(host)
     document: dict[str, Json] = copy.deepcopy(readable(old, host))
+    by_flag = {path for flag in running_flags(host) for path in conflict_paths(flag)}
     for step in steps:
         if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path:
             written = leaves.flatten(daemon_json_of(step.content))
             for path, value in defaults_to_write(written, old, host).items():
-                leaves.put(document, path, value)
+                # What a flag of the running engine sets it has never read from the file.
+                if by_flag.isdisjoint({path, path[:1]}):
+                    leaves.put(document, path, value)
     return render(document) if document != old else host.daemon_json.content or render(old)
 
 

@@ -8,7 +8,8 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.facts import Facts
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.planning import leaves
-from dockcfgd.planning.launch import launch_of, parse_flags
+from dockcfgd.planning.flags import parse_flags
+from dockcfgd.planning.launch import launch_with
 from dockcfgd.planning.rules.scene import Scene, with_flags
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["scene_of"]
 def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Scene:
     """Set the scene: `arguments` are those that dockerd will get."""
     document = target.document or {}
+    environment = launch_with(host, target.drop_in).environment
     engine = host.engine if isinstance(host.engine, EngineState) else None
     return Scene(
         settings=with_flags(document, parse_flags(arguments)),
@@ -27,7 +29,8 @@ def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Sce
         build=host.version,
         engine=engine,
         facts=host.facts or Facts(),
-        environment=launch_of(host).environment,
+        environment={name: one.value for name, one in environment.items()},
+        assigned_at={name: f"{one.file}:{one.line}" for name, one in environment.items()},
         prior_drivers=_prior_drivers(host),
         foreign=frozenset(leaves.flatten(document)) - target.managed,
         daemon_json=host.daemon_json.path,

@@ -15,6 +15,7 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import render_drop_in
+from dockcfgd.planning.freeing import carried_over, freed_flags
 from dockcfgd.planning.launch import launch_of
 
 __all__ = [
@@ -99,8 +100,9 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
 
     Three ways, so that foreign keys stay and our old ones go.
     """
-    current = daemon_json(host)
+    current, launch = daemon_json(host), launch_of(host)
     wanted = leaves.flatten(desired.engine)
+    wanted |= carried_over(wanted, launch)
     keep_foreign = desired.policy.unmanaged_keys is UnmanagedKeys.KEEP
     document = copy.deepcopy(current) if keep_foreign else {}
     gone = set(applied.managed) - set(wanted)
@@ -115,11 +117,12 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
             leaves.put(document, path, value)
     for path, value in wanted.items():
         leaves.put(document, path, value)
-    drop_in = render_drop_in(desired.service, launch_of(host))
+    managed = frozenset(wanted) | kept
+    drop_in = render_drop_in(desired.service, launch, freed_flags(launch, managed))
     return Target(
         document=document if document or host.daemon_json.present else None,
         drop_in=drop_in,
-        managed=frozenset(wanted) | kept,
+        managed=managed,
         touched=frozenset(wanted) | (frozenset(gone) - kept),
         owns_drop_in=drop_in is not None or applied.owns_drop_in,
         notes=notes,
@@ -168,10 +171,16 @@ def _running(applied: Applied, host: HostState) -> Mapping[KeyPath, Json]:
 def picks_same_driver(host: HostState) -> bool:
     """Tell whether the engine would surely choose its present driver with no storage-driver set.
 
-    It takes a driver whose folder holds something, vfs excepted.
+    It takes the one of DOCKER_DRIVER, else of its flag, else one whose folder holds something, vfs
+    excepted.
     """
     engine = host.engine
-    return isinstance(engine, EngineState) and engine.prior_drivers == (engine.driver,)
+    if not isinstance(engine, EngineState):
+        return False
+    launch = launch_of(host)
+    assigned = launch.environment.get("DOCKER_DRIVER")
+    named = assigned.value if assigned else launch.value_of("storage-driver")
+    return named == engine.driver if named else engine.prior_drivers == (engine.driver,)
 
 
 def _kept_driver(

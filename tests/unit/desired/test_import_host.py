@@ -82,7 +82,8 @@ def _plans_to_nothing(host: HostState, version: str) -> DesiredState:
 @given(_from_table())
 def test_all_that_is_valid_is_taken_over(drawn: tuple[str, dict[str, Json]]) -> None:
     version, document = drawn
-    host = host_of({"daemon.json": document, "version": version, "engine": "down"})
+    described = {"daemon.json": document, "version": version, "engine": "down"}
+    host = host_of({**described, "exec-start": "/usr/sbin/dockerd"})
     assert _plans_to_nothing(host, version).engine == document
     assert {
         note.message for note in import_host(host).notes if "not taken" in note.message
@@ -97,6 +98,13 @@ def test_what_a_running_engine_lacks_is_left(drawn: tuple[str, dict[str, Json]])
     desired = _plans_to_nothing(host, version)
     left = {note.key for note in import_host(host).notes if "not taken" in note.message}
     assert len(left) + len(leaves.flatten(desired.engine)) == len(leaves.flatten(document))
+
+
+def test_what_a_flag_sets_too_is_left() -> None:
+    host = host_of({"daemon.json": {"hosts": ["fd://"], "debug": True}, "engine": "down"})
+    assert _plans_to_nothing(host, "26.1.5").engine == {"debug": True}
+    (note,) = import_host(host).notes
+    assert "-H fd:// (/usr/lib/systemd/system/docker.service:3) sets it too" in note.message
 
 
 @settings(deadline=None)

@@ -29,9 +29,9 @@ def _assessed(host: FakeHost, text: str | None) -> Assessment:
 @pytest.mark.parametrize(
     ("text", "key", "line"),
     [
-        ('\n[engine]\nhosts = ["fd://"]', "engine.hosts", 3),
+        ('\n[engine]\nhosts = ["unix:///x"]', "engine.hosts", 3),
         ('[engine]\n\nlog-opts = { "no-such" = "1" }', "engine.log-opts.no-such", 3),
-        ('[engine-extra]\ndebug = true\n\nhosts = ["fd://"]', "engine.hosts", 4),
+        ('[engine-extra]\ndebug = true\n\nhosts = ["unix:///x"]', "engine.hosts", 4),
         ('[service]\n\narguments = ["--data-root=/x"]', "service.arguments", 3),
         ('[service.environment]\nDOCKER_DRIVER = "vfs"', "service.environment", 1),
     ],

@@ -65,7 +65,7 @@ class TestFindings:
         assert decision.reason == "/a.toml:3: x: no such key"
 
     def test_the_state_in_force_is_not_refused_afterwards(self) -> None:
-        seen = _seen('[engine]\nhosts = ["fd://"]')
+        seen = _seen('[engine]\nhosts = ["unix:///x"]')
         assert seen.findings
         assert _said(seen, _NEW) == (Action.REFUSE, Condition.REJECTED)
         assert _said(seen, _OLD) == (Action.NOTHING, Condition.DEGRADED)

@@ -10,13 +10,14 @@ from dockcfgd.engine_keys.key import Shape
 from dockcfgd.engine_keys.table import table
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.facts import Facts
+from dockcfgd.planning.flags import by_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.host import EngineState
-    from dockcfgd.planning.launch import Flag
+    from dockcfgd.planning.flags import Flag
 
 __all__ = ["Scene", "with_flags"]
 
@@ -28,7 +29,8 @@ class Scene:
     """The wanted daemon.json with the flags of docker.service, the engine, and the host's facts.
 
     `version` None: the newest engine's rules hold. `build` is the whole version text. `engine`
-    None: it is stopped. `foreign` are the leaves that somebody else wrote.
+    None: it is stopped. `foreign` are the leaves that somebody else wrote, `assigned_at` is where a
+    variable of the environment has its value from.
     """
 
     settings: Mapping[str, Json]
@@ -37,6 +39,7 @@ class Scene:
     engine: EngineState | None = None
     facts: Facts = field(default_factory=Facts)
     environment: Mapping[str, str] = field(default_factory=dict)
+    assigned_at: Mapping[str, str] = field(default_factory=dict)
     prior_drivers: tuple[str, ...] = ()
     foreign: frozenset[KeyPath] = frozenset()
     daemon_json: str = "/etc/docker/daemon.json"
@@ -92,6 +95,8 @@ def with_flags(document: Mapping[str, Json], flags: Sequence[Flag]) -> dict[str,
     """Give daemon.json's keys and those that flags set; a flag and a key never meet in a start."""
     merged: dict[str, Json] = dict(document)
     for flag in flags:
+        if flag.key == "features" and "features" not in document:
+            merged |= {"features": by_flags(flags).get("features")}
         key = table().keys.get(flag.key)
         if key is None or flag.key in document:
             continue

@@ -87,8 +87,9 @@ def environment(scene: Scene) -> Iterator[Breach]:
     """Refuse a driver that the environment overrules without a word."""
     forced, named = scene.environment.get("DOCKER_DRIVER", ""), scene.text(_KEY)
     if forced and named and forced != named:
-        why = f"DOCKER_DRIVER={forced} in the environment of docker.service beats daemon.json"
-        yield misleads(_KEY, why, "take it out of /etc/default/docker or of the unit")
+        place = scene.assigned_at.get("DOCKER_DRIVER", "").removesuffix(":0") or "docker.service"
+        why = f"DOCKER_DRIVER={forced} in the engine's environment ({place}) beats daemon.json"
+        yield misleads(_KEY, why, f"take it out of {place}")
 
 
 def prerequisites(scene: Scene) -> Iterator[Breach]:
