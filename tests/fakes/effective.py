@@ -31,7 +31,7 @@ SIGHUP_RESETS = (
     "max-download-attempts",
     "features",
     "network-diagnostic-port",
-    "authorization-plugins",
+    # authorization-plugins too, but /info goes on showing those of the start.
 )
 
 _UNITS = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}

@@ -238,7 +238,6 @@ VIEWS: Mapping[str, View] = {
     "generic-resources": View(_resources, _resources_agree),
     "init-binary": View(_as_it_is, _init_binary_agrees),
     "insecure-registries": View(_insecure, _insecure_agree),
-    "list": View(_list, _same),
     "mirrors": View(_list, _mirrors_agree),
     "no-new-privileges": _option("no-new-privileges"),
     "no-proxy": View(_as_it_is, _no_proxy_agrees),

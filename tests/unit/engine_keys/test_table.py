@@ -247,6 +247,7 @@ def test_every_reloadable_key_but_these_is_proven_by_the_event_or_info() -> None
         if key.impact is Impact.RELOAD and not key.observable
     }
     assert unseen == {
+        "authorization-plugins",
         "network-diagnostic-port",
         "nri-opts.plugin-config-path",
         "nri-opts.plugin-path",

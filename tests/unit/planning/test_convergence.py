@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
 from dockcfgd.model.desired import DesiredState, Json, KeyPath, Service
 from dockcfgd.model.host import HostState
@@ -20,6 +21,7 @@ from dockcfgd.planning.target import Applied, Target, daemon_json, target_of
 from tests.fakes.files import FakeFiles
 from tests.golden.described_host import DAEMON_JSON, DROP_IN, host_of
 from tests.golden.file_steps import carry_out, files_of
+from tests.support.engine_tables import accepted
 
 _DOCUMENTS: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
     {},
@@ -40,6 +42,7 @@ _DOCUMENTS: st.SearchStrategy[dict[str, Json]] = st.fixed_dictionaries(
         "bip": st.just("10.1.0.1/24"),
     },
 )
+_ENGINES = _DOCUMENTS | accepted(EngineVersion(26, 1, 5))
 _CONTAINERS = st.lists(
     st.sampled_from([{"name": "web"}, {"name": "job", "auto_remove": True}]), unique_by=str
 )
@@ -73,7 +76,7 @@ def _cases(draw: st.DrawFn) -> _Case:
         unmanaged_keys=draw(st.sampled_from(UnmanagedKeys)),
     )
     desired = DesiredState(
-        engine=draw(_DOCUMENTS),
+        engine=draw(_ENGINES),
         service=draw(_SERVICES),
         policy=policy,
         verify=Verify(),
@@ -81,7 +84,7 @@ def _cases(draw: st.DrawFn) -> _Case:
         storage=Storage(),
         digest="d",
     )
-    now = draw(st.none() | _DOCUMENTS)
+    now = draw(st.none() | _ENGINES)
     drop_in = draw(st.sampled_from([None, "[Service]\nEnvironment=A=b\n"]))
     described: dict[str, Any] = {
         "version": draw(st.sampled_from(["20.10.24", "26.1.5", "29.1.0"])),
