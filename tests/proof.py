@@ -28,7 +28,10 @@ _FILES = (
     "tests/machine/test_story.py",
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_crash.py",
+    "tests/machine/test_engine_rules.py",
 )
+# Many small tests that share a machine.
+_WHOLE = ("tests/contract/test_engine_service.py", "tests/machine/test_engine_rules.py")
 _COUNT = re.compile(r"^\.?(\S+: \d+ of \d+ places.*)$", re.MULTILINE)
 _ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 
@@ -87,8 +90,8 @@ def _tests() -> list[str]:
     """Give what to run one at a time: each crash story, and each release of the rest."""
     listed = _pytest("--collect-only", "-q", *_FILES).stdout.splitlines()
     nodes = [line for line in listed if "::" in line]
-    whole = dict.fromkeys(node for node in nodes if not node.startswith("tests/contract/"))
-    return [*whole, "tests/contract/test_engine_service.py"]
+    alone = dict.fromkeys(node for node in nodes if not node.startswith(_WHOLE))
+    return [*alone, *_WHOLE]
 
 
 def _run(test: str) -> Result:

@@ -52,7 +52,7 @@ def _kinds(described: dict[str, Any]) -> Iterator[str]:
     for kind in types if isinstance(types, list) else ():
         # Older engines wrote it as one text, such as docker.authz/1.0.
         text = kind if isinstance(kind, str) else str(kind.get("Capability", ""))
-        yield text.rpartition(".")[2].partition("/")[0] if "/" in text else text
+        yield text.partition("/")[0].rpartition(".")[2]
 
 
 def _names(files: Files, folder: str) -> tuple[str, ...]:

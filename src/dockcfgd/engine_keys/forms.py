@@ -113,9 +113,14 @@ def _registry(text: str) -> str:
         return "it must be host, host:port or a network, without http://"
     if "/" in text:
         return _network(text) and "it must be host, host:port or a network such as 10.0.0.0/8"
-    if _HOST.fullmatch(text) or not _ip(text.strip("[]")):
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]") and not _ip(host.strip("[]")):
+        return "" if _is_port(port) else "its port must be a number up to 65535"
+    if not _ip(text.strip("[]")):
         return ""
-    return "it must be host, host:port or a network such as 10.0.0.0/8"
+    if not _HOST.fullmatch(text):
+        return "it must be host, host:port or a network such as 10.0.0.0/8"
+    return "" if not host or _is_port(port) else "its port must be a number up to 65535"
 
 
 def _mirror(text: str, version: EngineVersion | None) -> str:

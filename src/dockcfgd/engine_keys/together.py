@@ -18,6 +18,7 @@ __all__ = ["together_findings"]
 
 _STRICT_PROXY_PATH = EngineVersion(25, 0)
 _ONE_GATEWAY_KEY = EngineVersion(28, 0)
+_RESERVED_LABELS = ("com.docker.", "io.docker.", "org.dockerproject.")
 _CONTAINERD_DEFAULT = EngineVersion(29, 0)
 
 
@@ -96,6 +97,9 @@ def _labels(engine: Mapping[str, object]) -> Iterator[KeyFinding]:
         if not isinstance(label, str):
             continue
         name, _, value = label.partition("=")
+        if name.lower().startswith(_RESERVED_LABELS):
+            why = f"the label {name} is in a namespace of the engine's own"
+            yield _refuse(("labels",), why=why, hint="take a name of your own domain")
         if seen.setdefault(name, value) != value:
             yield _refuse(("labels",), why=f"the label {name} has two values", hint="keep one")
 

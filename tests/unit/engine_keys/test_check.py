@@ -34,7 +34,7 @@ log-opts = { max-size = "10m", max-file = "3" }
 labels = ["a=1", "b="]
 hosts = ["fd://", "tcp://127.0.0.1:2376"]
 registry-mirrors = ["https://mirror.example.com/v2", "http://10.0.0.1:5000"]
-insecure-registries = ["reg.example.com:5000", "10.0.0.0/8", "localhost", "[fd00::1]", "fd00::/8"]
+insecure-registries = ["reg.example.com:5000", "10.0.0.0/8", "[fd00::1]:5000", "fd00::/8"]
 default-shm-size = "1.5 GiB"
 shutdown-timeout = -1
 default-stop-timeout = 0
@@ -176,6 +176,9 @@ def test_refuses_wrong_types(text: str, message: str, hint: str) -> None:
         ('insecure-registries = ["https://reg"]', Code.SYNTAX, "without http://"),
         ('insecure-registries = ["10.0.0.0/99"]', Code.SYNTAX, "or a network such as 10.0.0.0/8"),
         ('insecure-registries = ["a b"]', Code.SYNTAX, "it must be host, host:port or a network"),
+        ('insecure-registries = ["reg:99999"]', Code.SYNTAX, "its port must be a number up to"),
+        ('insecure-registries = ["[::1]:x"]', Code.SYNTAX, "its port must be a number up to"),
+        ('labels = ["com.docker.x=1"]', Code.TOGETHER, "a namespace of the engine's own"),
         ('min-api-version = "v1.44"', Code.SYNTAX, "it must be an API version"),
         ('min-api-version = "1.12"', Code.SYNTAX, "the oldest API version"),
         ('min-api-version = "1.99"', Code.SYNTAX, "newest API version of this engine is 1.55"),

@@ -238,7 +238,7 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
         {"default-address-pools": [_POOL]}, {},
     ),
     "pool of too many networks": (
-        {"default-address-pools": [_POOL, {"base": "fd00::/8", "size": 80}]},
+        {"default-address-pools": [_POOL, {"base": "fd00::/8", "size": 64}]},
         "default-address-pools",
         {"default-address-pools": [_POOL, {"base": "fd00::/48", "size": 64}]}, {},
     ),
@@ -342,7 +342,8 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
         {"facts": Facts(files={"/etc/subuid": "b:1:2", "/etc/subgid": "a:1:2\nb:1:2"})},
     ),
     "certificate that is missing": (
-        {"tls": True, "tlscert": "/no"}, "tlscert", {"tls": False, "tlscert": "/no"},
+        {"tls": True, "tlscert": "/no", "tlskey": "/k"}, "tlscert",
+        {"tls": False, "tlscert": "/no"},
         {"facts": Facts(files={"/no": None})},
     ),
     "authorization by nobody": (
@@ -387,6 +388,29 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     ),
     "port that there is not": (
         {"hosts": ["tcp://127.0.0.1:99999"]}, "hosts", {"hosts": ["tcp://127.0.0.1:2376"]}, {},
+    ),
+    "bridge that nobody made": (
+        {"bridge": "br0"}, "bridge", {"bridge": "br1"},
+        {"facts": Facts(folders={"/sys/class/net/br0/bridge": Folder()})},
+    ),
+    "age of the builder's cache": (
+        {"builder": {"gc": {"enabled": True, "policy": [{"filter": ["unused-for=x"]}]}}},
+        "builder.gc.policy",
+        {"builder": {"gc": {"enabled": True, "policy": [{"filter": ["unused-for=48h"]}]}}}, {},
+    ),
+    "containerd that is not there": (
+        {"containerd": "/no.sock"}, "containerd", {"containerd": "/yes.sock"},
+        {"facts": Facts(folders={
+            "/no.sock": Folder(), "/yes.sock": Folder(blocked_by="/yes.sock"),
+        })},
+    ),
+    "TLS without a key": (
+        {"tls": True, "tlscert": "/c"}, "tlskey",
+        {"tls": True, "tlscert": "/c", "tlskey": "/k"}, {},
+    ),
+    "certificate that is none": (
+        {"tls": True, "tlscert": "/no", "tlskey": "/k"}, "tlscert", {"tls": False},
+        {"facts": Facts(files={"/no": "x"})},
     ),
     "one namespace": (
         {"containerd-namespace": "plugins.moby"}, "containerd-namespace",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.planning.rules import (
     address_pools,
+    builder,
     image_store,
     logging,
     network,
@@ -31,6 +32,7 @@ RULES: tuple[Callable[[Scene], Iterable[Breach]], ...] = (
     *network.RULES,
     *address_pools.RULES,
     *runtimes.RULES,
+    *builder.RULES,
     *security.RULES,
     *swarm.RULES,
     *places.RULES,

@@ -20,8 +20,8 @@ __all__ = ["RULES"]
 
 _KEY = "default-address-pools"
 _OWN = ("docker", "br-", "veth")
-# The engine counts a pool's networks in a machine's word.
-_MOST_BITS = 62
+# Older engines make all networks of a pool when they start.
+_MOST_BITS = 22
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -44,8 +44,8 @@ def sizes(scene: Scene) -> Iterator[Breach]:
         if not base.prefixlen <= size <= base.max_prefixlen:
             why = f"size {size} of pool {number} does not fit {base}"
             yield refuse(_KEY, why, f"use {base.prefixlen} to {base.max_prefixlen}")
-        elif size - base.prefixlen > _MOST_BITS:
-            why = f"pool {number} is cut into more networks than the engine can count"
+        elif size - base.prefixlen > _MOST_BITS and not scene.from_release("27.0"):
+            why = f"pool {number} is cut into more networks than this engine has memory for"
             yield refuse(_KEY, why, f"use a base of /{size - _MOST_BITS} or smaller")
 
 

@@ -36,6 +36,9 @@ _REQUIRED = {
     "splunk": ("splunk-token", "splunk-url"),
 }
 _FROM_THE_CLOUD = {"awslogs": "awslogs-region", "gcplogs": "gcp-project"}
+# Their logs can be read, so nothing is kept twice.
+_READABLE = {"json-file", "local", "journald"}
+_NO_LIMIT = ("local", "max-size", "0")
 _REGION_VARIABLE = "AWS_REGION"
 _SEPARATES_ENTRIES = (
     "awslogs-datetime-format",
@@ -103,9 +106,13 @@ def values(scene: Scene) -> Iterator[Breach]:
     """Refuse values that the driver cannot read, which some show with a container only."""
     if not is_built_in(scene) or log_driver(scene) == "none":
         return
-    known = log_options(log_driver(scene), scene.version)
+    name = log_driver(scene)
+    known = log_options(name, scene.version)
     for option, value in _options(scene).items():
-        wanted = fault_of_value(option, value) if option in known else ""
+        unused = option.startswith("cache-") and option != "cache-disabled" and name in _READABLE
+        if option not in known or unused or (name, option, value) == _NO_LIMIT:
+            continue
+        wanted = fault_of_value(option, value)
         if wanted:
             weigh = refuse if read_at_start(option) else misleads
             yield _breach(scene, option, f"the value must be {wanted}", "", weigh=weigh)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dockcfgd.planning.rules.breach import Breach
     from dockcfgd.planning.rules.scene import Scene
 
-__all__ = ["RULES", "bridge_network"]
+__all__ = ["RULES", "bridge_network", "bridge_to_find"]
 
 _DOCKER0 = "docker0"
 _FIRST_CHOICE = "172.17.0.0/16"
@@ -27,6 +27,20 @@ def bridge_and_bip(scene: Scene) -> Iterator[Breach]:
     if scene.text("bridge") and scene.text("bip"):
         why = "the engine refuses bip together with bridge"
         yield refuse("bip", why, "keep one", also=("bridge",))
+
+
+def bridge_to_find(scene: Scene) -> str:
+    """Give the kernel's folder of the bridge that the engine does not make; empty for its own."""
+    name = scene.text("bridge")
+    return "" if name in {"", "none", _DOCKER0} else f"/sys/class/net/{name}/bridge"
+
+
+def bridge_is_there(scene: Scene) -> Iterator[Breach]:
+    """Refuse a bridge that nobody made."""
+    seen = scene.facts.folders.get(bridge_to_find(scene))
+    if seen is not None and not seen.there:
+        why = f"there is no bridge {scene.text('bridge')}, and the engine makes none but docker0"
+        yield refuse("bridge", why, "make it first, or leave bridge out")
 
 
 def icc(scene: Scene) -> Iterator[Breach]:
@@ -186,6 +200,7 @@ def ip6tables(scene: Scene) -> Iterator[Breach]:
 
 RULES = (
     bridge_and_bip,
+    bridge_is_there,
     icc,
     bip,
     fixed_cidr,

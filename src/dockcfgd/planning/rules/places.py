@@ -20,6 +20,7 @@ _ROOTS = ("data-root", "exec-root")
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _OF_THE_KERNEL = {"proc", "sysfs", "cgroup", "cgroup2", "devpts", "debugfs", "securityfs"}
 _CONTAINERD_NAMESPACE, _PLUGINS_NAMESPACE = "moby", "plugins.moby"
+_STOCK_CONTAINERD = "/run/containerd/containerd.sock"
 _LITTLE = 1024**3
 _HIGHEST_PORT = 65535
 # What the kernel takes as the path of a socket, and one that the engine makes below exec-root.
@@ -31,7 +32,8 @@ def folders(scene: Scene) -> frozenset[str]:
     """Give the folders that the rules want to know of."""
     roots = {scene.text(key) for key in _ROOTS}
     sockets = {posixpath.dirname(path) for path in _socket_paths(scene)}
-    return frozenset(path for path in (*roots, *sockets) if path.startswith("/"))
+    found = (*roots, *sockets, _containerd(scene))
+    return frozenset(path for path in found if path.startswith("/"))
 
 
 def _socket_paths(scene: Scene) -> Iterator[str]:
@@ -45,10 +47,10 @@ def absolute(scene: Scene) -> Iterator[Breach]:
     for key in _ROOTS:
         path = scene.text(key)
         if path and not path.startswith("/"):
-            yield refuse(key, "it must be an absolute path", "begin it with /")
+            yield misleads(key, "it must be an absolute path", "begin it with /")
     for path in scene.texts("cdi-spec-dirs"):
         if path and not path.startswith("/"):
-            yield refuse("cdi-spec-dirs", f"{path} must be an absolute path", "begin it with /")
+            yield misleads("cdi-spec-dirs", f"{path} must be an absolute path", "begin it with /")
 
 
 def possible(scene: Scene) -> Iterator[Breach]:
@@ -100,6 +102,20 @@ def apart(scene: Scene) -> Iterator[Breach]:
         yield refuse("exec-root", "it is data-root too", "use /run/docker", also=("data-root",))
 
 
+def containerd(scene: Scene) -> Iterator[Breach]:
+    """Refuse a containerd that is not there: the engine gives up after a minute only."""
+    path = _containerd(scene)
+    seen = scene.facts.folders.get(path)
+    if seen is not None and not seen.there and seen.blocked_by != path:
+        yield refuse("containerd", f"there is no socket {path}", "start containerd first")
+
+
+def _containerd(scene: Scene) -> str:
+    path = scene.text("containerd").removeprefix("unix://")
+    # The unit that makes this one is started with the engine.
+    return "" if path == _STOCK_CONTAINERD else path
+
+
 def containerd_namespaces(scene: Scene) -> Iterator[Breach]:
     """Refuse one namespace of containerd for containers and plugins."""
     one = scene.text("containerd-namespace") or _CONTAINERD_NAMESPACE
@@ -143,6 +159,7 @@ RULES = (
     spelling,
     listening,
     apart,
+    containerd,
     containerd_namespaces,
     metrics,
     every_interface,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.facts import Questions
-from dockcfgd.planning.rules import logging, places, runtimes, security, storage
+from dockcfgd.planning.rules import logging, network, places, runtimes, security, storage
 
 if TYPE_CHECKING:
     from dockcfgd.planning.rules.scene import Scene
@@ -28,6 +28,7 @@ def questions_of(scene: Scene) -> Questions:
         devices.add("/dev/zfs")
     sized = bool(scene.texts("storage-opts")) and bool(storage.planned_driver(scene))
     folders = {*places.folders(scene), logging.socket_of_syslog(scene)}
+    folders.add(network.bridge_to_find(scene))
     if proof or sized:
         folders.add(storage.driver_folder(scene))
     return Questions(

@@ -26,6 +26,7 @@ _ACTIONS = {
         "NOTIFY",
     )
 }
+_PEM = "-----BEGIN "
 _TLS_KEYS = ("tlscacert", "tlscert", "tlskey")
 _AUTHZ = "authz"
 
@@ -95,7 +96,7 @@ def selinux(scene: Scene) -> Iterator[Breach]:
 def _remapped(scene: Scene) -> tuple[str, str]:
     named = scene.text("userns-remap")
     user, _, group = named.partition(":")
-    if not named or user in {"default", _MADE_BY_ENGINE}:
+    if not named or user in {"default", _MADE_BY_ENGINE, "root", "0"}:
         return "", ""
     return user, group or user
 
@@ -134,9 +135,16 @@ def tls_files(scene: Scene) -> Iterator[Breach]:
         return
     for key in _TLS_KEYS:
         path = scene.text(key)
-        if path and scene.facts.files.get(path, "") is None:
+        text = scene.facts.files.get(path, _PEM)
+        if not path and key != "tlscacert":
+            why = f"with TLS the engine does not start without {key}"
+            yield refuse(key, why, "name its file", also=("tls", "tlsverify"))
+        elif path and text is None:
             why = f"the file {path} cannot be read"
             yield refuse(key, why, "make it first", also=("tls", "tlsverify"))
+        elif path and _PEM not in (text or ""):
+            why = f"the file {path} holds nothing in PEM"
+            yield refuse(key, why, "name another file", also=("tls", "tlsverify"))
 
 
 def open_to_the_network(scene: Scene) -> Iterator[Breach]:
@@ -169,7 +177,8 @@ def authorization(scene: Scene) -> Iterator[Breach]:
 
 def _group(scene: Scene) -> str:
     name = scene.text("group")
-    makes_sockets = any(host.startswith("unix://") for host in scene.texts("hosts"))
+    hosts = scene.texts("hosts")
+    makes_sockets = not hosts or any(host.startswith("unix://") for host in hosts)
     # A missing group of this name is only told of.
     return name if makes_sockets and name != "docker" else ""
 
