@@ -9,6 +9,7 @@ from dockcfgd.migration.access import Access
 
 if TYPE_CHECKING:
     from dockcfgd.ports import (
+        Calendar,
         Clock,
         Containers,
         Engine,
@@ -36,6 +37,7 @@ class Effects:
     validator: Validator
     clock: Clock
     surroundings: Surroundings
+    calendar: Calendar
 
     @property
     def access(self) -> Access:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.systemd import JobResult, JobVerb
 
 __all__ = [
+    "Calendar",
     "Clock",
     "Containers",
     "Engine",
@@ -247,6 +248,16 @@ class Progressing(Protocol):
 
     def __call__(self, *, item: str, done: int, total: int, unit: str) -> None:
         """Report `done` of `total` `unit`s, `item` being in work."""
+
+
+class Calendar(Protocol):
+    """Calendar expressions as systemd.time(7) has them."""
+
+    def next_after(self, expression: str, moment: float) -> float | None:
+        """Give when the expression next elapses after `moment`, in whole seconds since 1970.
+
+        None for never again. Raises CalendarFailure where it is not understood or cannot be read.
+        """
 
 
 class Validator(Protocol):

@@ -185,6 +185,7 @@ class Lives:
     def _effects(self) -> Effects:
         host = self.host
         return Effects(
+            calendar=host.calendar,
             files=host.files,
             systemd=host.systemd,
             engine=host.engine,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET
+from tests.fakes.calendar import FakeCalendar
 from tests.fakes.clock import FakeClock
 from tests.fakes.containers import Container
 from tests.fakes.cuts import Cuts
@@ -63,6 +64,7 @@ class FakeHost:
         self.images = FakeImages(self.dockerd, self.cuts)
         self.networks = FakeNetworks(self.dockerd, self.cuts)
         self.validator = FakeValidator(self.dockerd)
+        self.calendar = FakeCalendar()
         self.surroundings = FakeSurroundings(self.files)
         self.systemd.boot()
         # The boot is long ago.

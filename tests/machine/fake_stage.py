@@ -45,6 +45,7 @@ class FakeStage:
         self._make_containers()
         host = self._host
         self._effects = Effects(
+            calendar=host.calendar,
             files=host.files,
             systemd=host.systemd,
             engine=host.engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dockcfgd.adapters.calendar import SystemdCalendar
 from dockcfgd.adapters.dockerd import DockerdValidator
 from dockcfgd.adapters.engine import (
     DockerContainers,
@@ -41,6 +42,7 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         settings.docker_socket, serving=serving, attend=lambda: clock.sleep(0)
     )
     return Effects(
+        calendar=SystemdCalendar(),
         files=HostFiles(),
         systemd=systemd,
         engine=DockerEngine(connections),

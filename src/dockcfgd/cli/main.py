@@ -293,13 +293,14 @@ def _effects(settings: Settings) -> Effects:
 
 
 def _effects_without_bus(settings: Settings, why: str) -> Effects:
-    from dockcfgd.adapters import clock, dockerd, engine, engine_http, files, surroundings
+    from dockcfgd.adapters import calendar, clock, dockerd, engine, engine_http, files, surroundings
     from dockcfgd.cli.no_bus import NoBus
     from dockcfgd.effects import Effects
 
     # Without systemd's word on it, asking the engine might start one that is stopped.
     connections = engine_http.EngineConnections(settings.docker_socket, serving=lambda: False)
     return Effects(
+        calendar=calendar.SystemdCalendar(),
         files=files.HostFiles(),
         systemd=NoBus(why),
         engine=engine.DockerEngine(connections),

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 
 from dockcfgd.desired.findings import MOST_FINDINGS, known_names, misplaced, nearest, placed, worded
 from dockcfgd.desired.schema import Root
+from dockcfgd.desired.spans import split_window
 from dockcfgd.engine_keys.check import check
 from dockcfgd.engine_keys.finding import KeyFinding, shown_path
 from dockcfgd.engine_keys.nearest import suggest
 from dockcfgd.engine_keys.table import is_table, lookup
 from dockcfgd.model.desired import DesiredState, KeyPath, Service, dotted
 from dockcfgd.model.errors import Finding, InvalidDesiredState
-from dockcfgd.model.policy import Backup, Policy, Storage, Verify
+from dockcfgd.model.policy import Backup, Policy, Storage, Verify, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +170,9 @@ def _state(loaded: Loaded, root: Root) -> DesiredState:
             restart=root.policy.restart,
             unmanaged_keys=root.policy.unmanaged_keys,
             confirm_timeout=root.policy.confirm_timeout,
+            maintenance_windows=tuple(
+                Window(text, *split_window(text)) for text in root.policy.maintenance_windows
+            ),
         ),
         verify=Verify(
             timeout=root.verify.timeout,

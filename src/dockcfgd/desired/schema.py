@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from dockcfgd.desired.spans import SPAN_PATTERN, parse_span
+from dockcfgd.desired.spans import SPAN_PATTERN, parse_span, split_window
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
 
@@ -137,6 +137,14 @@ def _section(value: object) -> object:
     return value
 
 
+_WINDOW_PATTERN = r"^.*\S.*/" + SPAN_PATTERN.removeprefix("^")
+
+
+def _window(value: str) -> str:
+    split_window(value)
+    return value
+
+
 def _nothing(value: list[str]) -> list[str]:
     return _not_yet(value) if value else value
 
@@ -154,6 +162,13 @@ def _told(text: str, default: str | None = None) -> Any:  # noqa: ANN401 -- pyda
     if default is None:
         return Field(description=text)
     return Field(description=text, json_schema_extra={"default": default})
+
+
+_WindowText = Annotated[
+    str,
+    AfterValidator(_window),
+    WithJsonSchema({"type": "string", "pattern": _WINDOW_PATTERN}),
+]
 
 
 class ServiceTable(_Table):
@@ -211,10 +226,14 @@ class PolicyTable(_Table):
         Span, _told("More than 0: goes back unless dockcfgctl confirm comes in time.", "0s")
     ] = 0.0
     maintenance_windows: Annotated[
-        list[str],
-        AfterValidator(_nothing),
-        Field(json_schema_extra={"maxItems": 0}),
-        _told("Times for restart and migrate; not in this release."),
+        list[
+            Annotated[
+                str,
+                AfterValidator(_window),
+                WithJsonSchema({"type": "string", "pattern": _WINDOW_PATTERN}),
+            ]
+        ],
+        _told('Restart and migration wait for one, as in ["Sat,Sun 02:00/2h"].'),
     ] = []
 
 

@@ -84,9 +84,10 @@ _OTHERS = """\
 #restart = "bridged"
 # What happens to keys of daemon.json that are not named here: keep or remove.
 #unmanaged-keys = "keep"
-# Goes back unless "dockcfgctl confirm" comes in time; more than 0 is not in this release.
+# More than 0: a proven change goes back unless "dockcfgctl confirm" comes in time.
 #confirm-timeout = "0s"
-# Times for restart and migrate, as ["Sat,Sun 02:00/2h"] (not in this release).
+# Restart and migration wait for one: systemd calendar expressions with a length, as in
+# ["Sat,Sun 02:00/2h"]. "dockcfgctl apply" does not wait.
 #maintenance-windows = []
 
 

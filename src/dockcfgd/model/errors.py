@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BusFailure",
+    "CalendarFailure",
     "DockcfgdError",
     "EngineFailure",
     "FileFailure",
@@ -111,6 +112,13 @@ class SystemdFailure(DockcfgdError):
     def __init__(self, *, what: str, name: str, why: str) -> None:
         super().__init__(f"cannot {what}: {why}")
         self.name = name
+
+
+class CalendarFailure(DockcfgdError):
+    """systemd does not understand a calendar expression, or cannot be asked."""
+
+    def __init__(self, expression: str, why: str) -> None:
+        super().__init__(f"cannot read the calendar expression {expression!r}: {why}")
 
 
 class BusFailure(DockcfgdError):

@@ -16,6 +16,7 @@ __all__ = [
     "Storage",
     "UnmanagedKeys",
     "Verify",
+    "Window",
 ]
 
 
@@ -49,10 +50,23 @@ class ContainersRule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A maintenance window: it opens when `expression` elapses, for `seconds`.
+
+    `text` is how it was written.
+    """
+
+    text: str
+    expression: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What may be done (`[policy]`).
 
     `max_impact` bounds new desired states, `drift_max_impact` what is done against drift.
+    Outside of `maintenance_windows`, if there are any, a restart or migration waits.
     `confirm_timeout` is for how many seconds a proven change waits for an operator's word.
     """
 
@@ -62,6 +76,7 @@ class Policy:
     restart: RestartStyle = RestartStyle.BRIDGED
     unmanaged_keys: UnmanagedKeys = UnmanagedKeys.KEEP
     confirm_timeout: float = 0.0
+    maintenance_windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

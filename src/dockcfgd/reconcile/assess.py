@@ -34,6 +34,7 @@ from dockcfgd.planning.target import (
     target_of,
 )
 from dockcfgd.reconcile.discretion import discreet
+from dockcfgd.reconcile.windows import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,11 @@ def assess(
     rules_of = partial(_rules, settings=settings, name=name)
     given = _Seen(loaded, folders, host, unseen, edited=edited)
     seen = _judged(given, applied, effects=effects, rules_of=rules_of)
+    if seen.desired is not None:
+        windows = seen.desired.policy.maintenance_windows
+        wrong = unreadable(windows, effects.calendar, effects.clock.now())
+        placed = (_placed(seen, finding) for finding in wrong)
+        seen = replace(seen, findings=(*seen.findings, *placed))
     return discreet(seen, secrets_of_desired(loaded.document) | secrets_of_applied(applied))
 
 

@@ -11,11 +11,13 @@ from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import OnDrift, Policy
 from dockcfgd.model.status import Condition
 from dockcfgd.planning.hand_edits import hand_edits
+from dockcfgd.reconcile.windows import ALWAYS
 
 if TYPE_CHECKING:
     from dockcfgd.model.host import HostState
     from dockcfgd.model.plan import Plan
     from dockcfgd.reconcile.assess import Assessment
+    from dockcfgd.reconcile.windows import Opening
 
 __all__ = ["ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
 
@@ -40,7 +42,8 @@ class Standing:
     operator went back from it; `degraded`: why everything automatic is stopped; `paused`: nothing
     is done by itself; `asked`: an operator asks for it now; `adopted`: it is new and made of hand
     edits, `untried`: and nothing was done for it yet; `unadoptable`: why hand edits on this host do
-    not become TOML.
+    not become TOML; `fight`: why drift is not put back any more; `opening`: whether a restart may
+    be done now.
     """
 
     new: bool
@@ -52,6 +55,8 @@ class Standing:
     untried: bool = False
     unadoptable: str = ""
     paused: bool = False
+    fight: str = ""
+    opening: Opening = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,14 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
         return Decision(Action.ACT, Condition.PENDING)
     if standing.new:
         return _within(policy, standing, plan.impact if plan else Impact.NONE)
-    return _against_drift(plan, policy)
+    return _against_drift(plan, policy, standing)
+
+
+def _open(standing: Standing, impact: Impact) -> Decision:
+    """Act, where a restart or migration may be done now."""
+    if impact < Impact.RESTART or standing.opening.open:
+        return Decision(Action.ACT, Condition.PENDING)
+    return Decision(Action.NOTHING, Condition.PENDING, standing.opening.reason)
 
 
 def _within(policy: Policy, standing: Standing, impact: Impact) -> Decision:
@@ -131,12 +143,12 @@ def _within(policy: Policy, standing: Standing, impact: Impact) -> Decision:
     if standing.adopted and policy.drift_max_impact < limit:
         name, limit = "drift-max-impact", policy.drift_max_impact
     if impact <= limit:
-        return Decision(Action.ACT, Condition.PENDING)
+        return _open(standing, impact)
     why = f"it takes a {impact.word}, and policy.{name} is {limit.word}"
     return Decision(Action.NOTHING, Condition.PENDING, why)
 
 
-def _against_drift(plan: Plan | None, policy: Policy) -> Decision:
+def _against_drift(plan: Plan | None, policy: Policy, standing: Standing) -> Decision:
     impact = plan.impact if plan else Impact.NONE
     keys = ", ".join(sorted({".".join(drift.path) for drift in plan.drifts})) if plan else ""
     if policy.on_drift is OnDrift.REPORT:
@@ -145,7 +157,9 @@ def _against_drift(plan: Plan | None, policy: Policy) -> Decision:
         allowed = policy.drift_max_impact.word
         why = f"{keys}: undoing it takes a {impact.word}, and policy.drift-max-impact is {allowed}"
         return Decision(Action.NOTHING, Condition.PENDING, why)
-    return Decision(Action.ACT, Condition.PENDING)
+    if standing.fight:
+        return Decision(Action.NOTHING, Condition.DEGRADED, standing.fight)
+    return _open(standing, impact)
 
 
 def _edited(seen: Assessment, standing: Standing, policy: Policy, host: HostState) -> bool:

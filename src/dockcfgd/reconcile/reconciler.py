@@ -12,7 +12,7 @@ from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.migration import archive
-from dockcfgd.model.errors import DockcfgdError, StateFileFailure
+from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import Condition, LastTransaction, Phase, Status, Verdict
 from dockcfgd.planning.compare import surely_runs
@@ -21,6 +21,7 @@ from dockcfgd.reconcile.attention import Heedful
 from dockcfgd.reconcile.bulletin import Bulletin
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
+from dockcfgd.reconcile.fights import Fights
 from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, detailed
 from dockcfgd.reconcile.requests import (
@@ -36,6 +37,7 @@ from dockcfgd.reconcile.requests import (
     Stop,
 )
 from dockcfgd.reconcile.transactions import DEGRADED, Ended, Transactions
+from dockcfgd.reconcile.windows import ALWAYS, Opening, opening
 from dockcfgd.reconcile.write_back import WriteBack, write_back
 from dockcfgd.scrub import Scrubber
 from dockcfgd.transaction.executor import Cause
@@ -95,6 +97,8 @@ class Reconciler:
             attention=self._heedful,
             scrubber=self._scrubber,
         )
+        self._fights = Fights(state, effects.clock)
+        self._opens: float | None = None
         self._log = get_logger()
 
     def enqueue(self, request: Request) -> None:
@@ -132,15 +136,15 @@ class Reconciler:
 
     def _next(self) -> Request:
         """Wait for a request; one to look again comes when something is due."""
-        due = [
-            left
-            for left in (self._patience.left, self._transactions.seconds_left)
-            if left is not None
-        ]
+        opens = self._opens
+        until_open = None if opens is None else max(opens - self._effects.clock.now(), 0.0)
+        times = (self._patience.left, self._transactions.seconds_left, until_open)
+        due = [left for left in times if left is not None]
         try:
             return self._inbox.get(timeout=min(due, default=None))
         except queue.Empty:
             self._patience.end_wait()
+            self._opens = None
             return Look("something is due")
 
     def _serve(self, pending: list[Request]) -> bool:
@@ -330,8 +334,13 @@ class Reconciler:
         in_force, _ = self._history.applied_generation()
         version = seen.host.version if seen.host else ""
         newest = self._history.newest()
+        new = self._history.digest_of(in_force) != seen.digest
+        if new or asked:
+            self._fights.forget()
         return Standing(
-            new=self._history.digest_of(in_force) != seen.digest,
+            new=new,
+            fight="" if new or seen.plan is None else self._fights.lost(seen.plan.drifts),
+            opening=self._opening(seen, asked=asked),
             adopted=bool(seen.digest) and self._history.applied().adopted == seen.digest,
             untried=newest.digest == seen.digest and not newest.verdict,
             asked=asked,
@@ -340,6 +349,20 @@ class Reconciler:
             degraded=self._state.fact(DEGRADED),
             paused=bool(self._bulletin.paused),
         )
+
+    def _opening(self, seen: Assessment, *, asked: bool) -> Opening:
+        """Tell whether a restart may be done now, and remember when to look again."""
+        self._opens = None
+        heavy = seen.plan is not None and seen.plan.impact >= Impact.RESTART
+        if asked or not heavy or seen.desired is None:
+            return ALWAYS
+        windows = seen.desired.policy.maintenance_windows
+        try:
+            stands = opening(windows, self._effects.calendar, self._effects.clock.now())
+        except CalendarFailure as failure:
+            return Opening(open=False, reason=str(failure))
+        self._opens = stands.next
+        return stands
 
     def _generation(self, seen: Assessment, decision: Decision, request: Apply | None) -> int:
         newest = self._history.newest()
@@ -434,6 +457,9 @@ class Reconciler:
         if request is None and self._patience.holds(seen.digest):
             self._bulletin.settle(Condition.DEGRADED, self._bulletin.status.reason)
             return str(Condition.DEGRADED)
+        in_force, _ = self._history.applied_generation()
+        if request is None and generation == in_force and seen.plan is not None:
+            self._fights.note(seen.plan.drifts)
         confirm = request.confirm if request else None
         if confirm is None:
             confirm = seen.desired.policy.confirm_timeout if seen.desired else 0.0

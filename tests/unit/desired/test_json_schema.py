@@ -95,7 +95,7 @@ def test_takes_what_dockcfgd_takes(text: str) -> None:
         "[service.unit.Socket]\nA = 1",
         "[service.unit.Service]\nA = 1.5",
         "[policy]\nrestart = 'quick'",
-        "[policy]\nmaintenance-windows = ['Sat 02:00/2h']",
+        "[policy]\nmaintenance-windows = ['Sat 02:00']",
         "[verify]\nsettle = 5",
         "[verify]\nsettle = '5 parsecs'",
         "[backup]\nkeep = 0",

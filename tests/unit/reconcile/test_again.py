@@ -52,6 +52,7 @@ def _host(version: str, before: dict[str, Any], names: list[str]) -> FakeHost:
 
 def _effects(host: FakeHost) -> Effects:
     return Effects(
+        calendar=host.calendar,
         files=host.files,
         systemd=host.systemd,
         engine=host.engine,

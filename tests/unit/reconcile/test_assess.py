@@ -13,6 +13,7 @@ def _assessed(host: FakeHost, text: str | None) -> Assessment:
     if text is not None:
         host.files.put("/etc/dockcfgd/conf.toml", text)
     effects = Effects(
+        calendar=host.calendar,
         files=host.files,
         systemd=host.systemd,
         engine=host.engine,

@@ -14,6 +14,7 @@ _DEFAULTS = 'DOCKER_OPTS="--mtu=1400"\nNO_PROXY=example.com\n'
 
 def _effects(host: FakeHost) -> Effects:
     return Effects(
+        calendar=host.calendar,
         files=host.files,
         systemd=host.systemd,
         engine=host.engine,

@@ -15,6 +15,7 @@ from tests.fakes.host import FakeHost
 
 def _document(host: FakeHost, text: str, *past: PastTransaction) -> dict[str, Any]:
     effects = Effects(
+        calendar=host.calendar,
         files=host.files,
         systemd=host.systemd,
         engine=host.engine,
