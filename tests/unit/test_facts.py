@@ -17,6 +17,7 @@ from tests.fakes.host import FakeHost
 def _assessed(host: FakeHost, text: str) -> Assessment:
     host.files.put("/etc/dockcfgd/conf.toml", text)
     effects = Effects(
+        calendar=host.calendar,
         files=host.files,
         systemd=host.systemd,
         engine=host.engine,
