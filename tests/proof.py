@@ -24,11 +24,14 @@ _STATE = _TOP / "build" / "proof.json"
 _PAGE = _TOP / "docs" / "proof.md"
 _FILES = (
     "tests/crash/test_cuts.py",
+    "tests/crash/test_recover.py",
+    "tests/unit/transaction/test_recovery.py",
     "tests/contract/test_engine_service.py",
     "tests/machine/test_story.py",
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_crash.py",
     "tests/machine/test_engine_rules.py",
+    "tests/machine/test_recover.py",
 )
 # Many small tests that share a machine.
 _WHOLE = ("tests/contract/test_engine_service.py", "tests/machine/test_engine_rules.py")

@@ -32,6 +32,7 @@ from dockcfgd.reconcile.requests import Look, Stop
 from dockcfgd.scrub import Scrubber
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
+from dockcfgd.transaction.undo import Undo
 
 if TYPE_CHECKING:
     from dockcfgd.reconcile.requests import Request
@@ -85,6 +86,7 @@ class _Daemon:
             effects,
             self._state,
             settings,
+            undo=Undo(settings.state_dir),
             first=first,
             publish=self._publish,
             finished=self._finished,

@@ -8,6 +8,7 @@ are seconds.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -61,14 +62,22 @@ class Files(Protocol):
         FileFailure above `limit` bytes.
         """
 
-    def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
+    def replace(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        expected: Sequence[Tag],
+        fresh: Tag,
+        attributes: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Tag:
         """Put `content` at `path` atomically and durably.
 
         Owner, mode and xattrs of a file that is there stay.
 
         A link is followed and its target replaced. Only if the file there has one of the `expected`
-        tags, else StaleFile. A new file gets owner and mode of `fresh`; missing folders are made
-        (0755). Returns the new tag.
+        tags, else StaleFile. A new file gets owner and mode of `fresh` and the extended
+        `attributes`; missing folders are made (0755). Returns the new tag.
         """
 
     def remove(self, path: str, *, expected: Sequence[Tag]) -> None:
@@ -76,6 +85,9 @@ class Files(Protocol):
 
         Nothing there is fine.
         """
+
+    def attributes(self, path: str) -> dict[str, bytes]:
+        """Give the extended attributes of the file that `path` leads to; none where it is not."""
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Give the sorted names in a folder, empty where there is none."""

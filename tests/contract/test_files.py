@@ -96,6 +96,21 @@ class TestReplace:
         assert tree.attribute(path, "user.note") == b"keep"
         assert tree.attribute(path, "security.note") == b"keep too"
 
+    def test_a_new_file_gets_the_attributes(self, tree: Tree, path: str) -> None:
+        given = {"user.note": b"keep", "security.note": b"too"}
+        tree.files.replace(path, b"{}", expected=[ABSENT], fresh=FRESH, attributes=given)
+        assert tree.files.attributes(path) == given
+
+    def test_a_file_that_is_there_keeps_its_own(self, tree: Tree, path: str) -> None:
+        tree.put(path, b"old")
+        tree.attribute(path, "security.note", b"its own")
+        seen, given = tree.files.read(path), {"security.note": b"given"}
+        tree.files.replace(path, b"new", expected=[seen.tag], fresh=FRESH, attributes=given)
+        assert tree.files.attributes(path) == {"security.note": b"its own"}
+
+    def test_nothing_has_no_attributes(self, tree: Tree, path: str) -> None:
+        assert tree.files.attributes(path) == {}
+
     def test_any_expected_tag_will_do(self, tree: Tree, path: str) -> None:
         tree.put(path, b"old")
         seen = tree.files.read(path).tag

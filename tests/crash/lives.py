@@ -16,6 +16,8 @@ from dockcfgd.reconcile.requests import Apply, Request, Rollback, Stop
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
 from dockcfgd.transaction.journal import Journal
+from dockcfgd.transaction.recovery import recover
+from dockcfgd.transaction.undo import Undo
 from tests.fakes.cuts import Crash
 from tests.fakes.host import FakeHost
 
@@ -62,14 +64,32 @@ class Files:
         return document
 
 
+class _CutUndo(Undo):
+    """A way back on disk whose every write is a place to crash at."""
+
+    def __init__(self, state_dir: str, cuts: Cuts) -> None:
+        super().__init__(state_dir)
+        self._cuts = cuts
+
+    def _put(self, path: Path, content: bytes) -> None:
+        self._cuts.at(f"before: undo writes {path.name}")
+        super()._put(path, content)
+        self._cuts.at(f"after: undo writes {path.name}")
+
+    def _take(self, path: Path) -> None:
+        self._cuts.at(f"before: undo removes {path.name}")
+        super()._take(path)
+        self._cuts.at(f"after: undo removes {path.name}")
+
+
 class Lives:
     """dockcfgd on a host, one life after the other.
 
     `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
     or None where the life ended at a cut. One with `until` goes on until it rests in that
     condition. `told` are all statuses of all lives, `ended` what `finished` told, `answers` what
-    words were answered with. After
-    `writes_left` commits the state file's disk is full.
+    words were answered with. After `writes_left` commits the state file's disk is full.
+    dockcfgd-recover comes before every start of the engine; `recovered` is what it said.
     """
 
     def __init__(self, folder: Path, host: FakeHost) -> None:
@@ -80,7 +100,9 @@ class Lives:
         self.ended: list[tuple[str, str]] = []
         self.answers: list[str] = []
         self.writes_left: int | None = None
+        self.recovered: list[str] = []
         self._number = 0
+        host.systemd.before_start = self._recover
 
     def want(self, text: str, *, path: str = CONF) -> None:
         """Drop a desired state."""
@@ -94,10 +116,12 @@ class Lives:
         word: Callable[[Callable[[str], None]], Request] | None = None,
     ) -> Status | None:
         state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
+        undo = _CutUndo(self.settings.state_dir, self.host.cuts)
         reconciler = Reconciler(
             self._effects(),
             state,
             self.settings,
+            undo=undo,
             first=Status(version="test", pid=1, since=0.0),
             publish=lambda status: self._published(reconciler, status, until),
             finished=lambda *end: self._finished(reconciler, end, requests),
@@ -117,6 +141,7 @@ class Lives:
             return None
         finally:
             state.close()
+            undo.close()
         return reconciler.snapshot()
 
     def look(self) -> Status:
@@ -164,6 +189,18 @@ class Lives:
             return Journal(state).unfinished() is not None
         finally:
             state.close()
+
+    def _recover(self) -> None:
+        """Do what dockcfgd-recover.service does, under its condition."""
+        folder = Path(self.settings.undo_dir)
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return
+        undo = _CutUndo(self.settings.state_dir, self.host.cuts)
+        files, systemd, now = self.host.files, self.host.systemd, self.host.clock.now()
+        try:
+            recover(undo, files, systemd, now=now, say=self.recovered.append)
+        finally:
+            undo.close()
 
     def _published(self, reconciler: Reconciler, status: Status, until: Condition | None) -> None:
         self.told.append(status)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from dockcfgd.model.errors import FileFailure, StaleFile
 from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
@@ -83,7 +84,15 @@ class FakeFiles:
     def read(self, path: str, *, limit: int = _LIMIT) -> FileState:
         return self._look(path, limit=limit)
 
-    def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
+    def replace(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        expected: Sequence[Tag],
+        fresh: Tag,
+        attributes: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Tag:
         target = self._target(path, what="write")
         seen = self._look(target, limit=_LIMIT)
         self._refuse_irregular(seen, path, what="write")
@@ -99,7 +108,7 @@ class FakeFiles:
         now = self._live.get(target)
         if not _same(now, seen.tag, expected):
             raise StaleFile(path)
-        owned = now if isinstance(now, File) else File(b"", fresh.uid, fresh.gid, fresh.mode)
+        owned = now if isinstance(now, File) else _fresh(fresh, attributes)
         made = replace(owned, content=content, inode=self._inode(), mtime_ns=self._inodes)
         self._live[target] = made
         self.cuts.at(f"written, not synced: {path}")
@@ -125,6 +134,10 @@ class FakeFiles:
         self.cuts.at(f"removed, not synced: {path}")
         self._sync(target)
         self.cuts.at(f"after removing {path}")
+
+    def attributes(self, path: str) -> dict[str, bytes]:
+        node = self._live.get(self._target(path, what="read"))
+        return dict(node.attributes) if isinstance(node, File) else {}
 
     def names(self, folder: str) -> tuple[str, ...]:
         where = self._target(folder, what="list")
@@ -295,6 +308,11 @@ class FakeFiles:
             left = [piece for piece in node.target.split("/") if piece] + left
             done = "/" if node.target.startswith("/") else done
         return done
+
+
+def _fresh(owned: Tag, attributes: Mapping[str, bytes]) -> File:
+    kept = tuple(attributes.items())
+    return File(b"", owned.uid, owned.gid, owned.mode, attributes=kept)
 
 
 def _same(node: Node | None, seen: Tag, expected: Sequence[Tag]) -> bool:

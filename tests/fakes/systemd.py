@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dockcfgd.model.errors import SystemdFailure
@@ -44,7 +45,8 @@ class FakeSystemd:
     As PID 1 does: all starts count against the limit, good ones too; a service that fails is
     started again by itself; stopping the socket stops the service; unit files have an effect only
     after they were read. `jobs` lists the jobs that were asked for. With `start_hangs` the engine
-    never says that it is ready. `unreachable` makes every call fail.
+    never says that it is ready. `unreachable` makes every call fail. `before_start` is what a unit
+    does that is wanted by, and comes before, docker.service.
     """
 
     def __init__(self, files: FakeFiles, dockerd: Dockerd, clock: FakeClock, cuts: Cuts) -> None:
@@ -61,6 +63,7 @@ class FakeSystemd:
         self.jobs: list[tuple[JobVerb, str]] = []
         self.start_hangs = False
         self.unreachable = False
+        self.before_start: Callable[[], None] = lambda: None
         self.shutting_down = False
         self._read_units()
 
@@ -199,6 +202,7 @@ class FakeSystemd:
             return JobResult.DEPENDENCY
         self._socket = "active"
         if self.start_hangs:
+            self.before_start()
             self._begin()
             self._service.active, self._service.sub = "activating", "start"
             self._clock.sleep(timeout)
@@ -216,6 +220,7 @@ class FakeSystemd:
         service.forget_restarts = True
 
     def _start(self) -> bool:
+        self.before_start()
         unit = self._units[DOCKER_SERVICE]
         if not self._begin():
             return False

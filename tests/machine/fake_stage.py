@@ -24,6 +24,7 @@ from dockcfgd.reconcile.reconciler import Reconciler
 from dockcfgd.reconcile.requests import Look, PlanRequest, Rollback, Stop
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
+from dockcfgd.transaction.undo import Undo
 from story import DATA, METRICS_ADDRESS, Answer, Document, Ran, Seen
 from tests.fakes.host import FakeHost
 
@@ -57,6 +58,7 @@ class FakeStage:
             surroundings=host.surroundings,
         )
         self._state: StateFile | None = None
+        self._undo = Undo(self._settings.state_dir)
         self._reconciler: Reconciler | None = None
         self._thread: threading.Thread | None = None
 
@@ -74,6 +76,7 @@ class FakeStage:
             self._effects,
             self._state,
             self._settings,
+            undo=self._undo,
             first=first,
             publish=lambda _: None,
             finished=lambda _transaction, _verdict: None,
@@ -90,6 +93,7 @@ class FakeStage:
             self._thread.join(_SECONDS)
         if self._state is not None:
             self._state.close()
+        self._undo.close()
 
     def see(self) -> Seen:
         containers = self._host.dockerd.containers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,35 @@ def test_service_is_enabled_started_and_restarted(deb: Deb) -> None:
     assert "_dh_action=restart" in postinst
     assert "deb-systemd-invoke $_dh_action 'dockcfgd.service'" in postinst
     assert "deb-systemd-invoke stop 'dockcfgd.service'" in deb.script("prerm")
+
+
+def test_recovery_comes_before_every_start_of_the_engine(deb: Deb) -> None:
+    assert "deb-systemd-helper enable 'dockcfgd-recover.service'" in deb.script("postinst")
+    started = "deb-systemd-invoke $_dh_action 'dockcfgd-recover.service'"
+    assert started not in deb.script("postinst")
+    assert "dockcfgd-recover.service" not in deb.script("prerm")
+    assert (
+        "systemctl --system daemon-reload" in deb.script("postinst").split("enable 'dockcfgd-r")[1]
+    )
+
+
+def test_recovery_is_one_program_that_needs_no_other_file(deb: Deb, tmp_path: Path) -> None:
+    path = deb.files / "usr/lib/dockcfgd/dockcfgd-recover"
+    assert path.read_bytes().startswith(b"#!/usr/bin/python3 -IS\n")
+    assert path.stat().st_mode & 0o777 == 0o755
+    unit = (deb.files / "usr/lib/systemd/system/dockcfgd-recover.service").read_text()
+    assert f"ExecStart=/{path.relative_to(deb.files)}\n" in unit
+    alone = tmp_path / "recover"
+    alone.write_bytes(path.read_bytes())
+    environment = {"DOCKCFGD_STATE_DIR": str(tmp_path / "state")}
+    subprocess.run([sys.executable, "-IS", alone], env=environment, check=True)
+
+
+def test_removal_goes_back_once_dockcfgd_is_stopped(deb: Deb) -> None:
+    prerm = deb.script("prerm")
+    assert prerm.index("stop 'dockcfgd.service'") < prerm.index(
+        "/usr/lib/dockcfgd/dockcfgd-recover"
+    )
 
 
 def test_modules_are_compiled_at_installation(deb: Deb) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.timeout(240)]
 STATE = "/var/lib/dockcfgd"
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"
 UNIT = "dockcfgd.service"
+OLD, NEW = '{"debug": true}\n', '{"debug": false}\n'
 
 
 @pytest.fixture
@@ -151,3 +154,56 @@ def test_purge_spares_backups_and_other_drop_ins(machine: Machine, deb: Path) ->
     assert machine.run(["ls", "-A", STATE]).stdout == "backups\n"
     assert machine.exists(override)
     assert not machine.exists(DROP_IN)
+
+
+def interrupt(machine: Machine) -> None:
+    """Leave things as a dockcfgd does that is killed in the middle of a change."""
+    machine.run(["systemctl", "stop", UNIT])
+    machine.write("/etc/docker/daemon.json", NEW)
+    known = [[hashlib.sha256(text.encode()).hexdigest(), 0, 0, 0o644] for text in (OLD, NEW)]
+    before = {"content": "0-daemon.json", "digest": known[0][0], "uid": 0, "gid": 0, "mode": 0o644}
+    file = {
+        "path": "/etc/docker/daemon.json",
+        "known": known,
+        "before": {**before, "attributes": {}},
+    }
+    way_back = {"schema": 1, "transaction": "t1", "pid": 1, "confirm_until": None}
+    way_back |= {"reload_units": True, "files": [file], "folders": []}
+    machine.write(f"{STATE}/undo/0-daemon.json", OLD, mode=0o600)
+    machine.write(f"{STATE}/undo/way-back.json", json.dumps(way_back), mode=0o600)
+
+
+def test_removed_in_mid_change_the_old_files_are_put_back(machine: Machine, deb: Path) -> None:
+    machine.install_deb(deb)
+    interrupt(machine)
+    before = engine(machine)
+
+    done = machine.run(["apt-get", "remove", "--yes", "dockcfgd"])
+
+    assert "change t1 is taken back" in done.stdout + done.stderr
+    assert machine.read("/etc/docker/daemon.json") == OLD
+    assert machine.run(["ls", "-A", f"{STATE}/undo"]).stdout == ""
+    assert engine(machine) == before
+
+
+def test_purged_what_could_not_be_put_back_is_kept_out_of_force(
+    machine: Machine, deb: Path
+) -> None:
+    machine.install_deb(deb)
+    interrupt(machine)
+    machine.write(f"{STATE}/undo/0-daemon.json", "damaged", mode=0o600)
+
+    done = machine.run(["apt-get", "purge", "--yes", "dockcfgd"])
+
+    assert "undo.left has the files" in done.stdout + done.stderr
+    assert machine.read("/etc/docker/daemon.json") == NEW
+    assert machine.run(["ls", "-A", STATE]).stdout == "undo.left\n"
+
+
+def test_upgraded_in_mid_change_the_new_dockcfgd_goes_back(machine: Machine, deb: Path) -> None:
+    machine.install_deb(deb)
+    interrupt(machine)
+    machine.run(["dpkg", "--install", f"/root/{deb.name}"])
+    wait_for(lambda: machine.read("/etc/docker/daemon.json") == OLD, what="the old daemon.json")
+    wanted = "/etc/systemd/system/docker.service.wants/dockcfgd-recover.service"
+    assert machine.exists(wanted)

@@ -15,6 +15,7 @@ from machine import Machine, wait_for
 # Of systemd-analyze, in tenths.
 MOST_EXPOSED = 20
 
+RECOVER = "packaging/systemd/dockcfgd-recover.service"
 NEVER = ("Requires", "PartOf", "BindsTo", "Requisite", "Before", "Upholds")
 
 
@@ -41,7 +42,25 @@ def test_is_not_tied_to_the_engine(settings: dict[str, list[str]]) -> None:
     assert "docker.service" not in " ".join(settings.get("Wants", []))
 
 
-def test_exposure_on_this_host(unit_file: Path) -> None:
+def test_recovery_is_wanted_by_and_before_the_engine(tree: Path) -> None:
+    lines = (tree / RECOVER).read_text().splitlines()
+    for line in (
+        "Before=docker.service",
+        "WantedBy=docker.service",
+        "Type=oneshot",
+        "ConditionDirectoryNotEmpty=/var/lib/dockcfgd/undo",
+        "StartLimitIntervalSec=0",
+    ):
+        assert line in lines
+    settings = [line.partition("=")[0] for line in lines if not line.startswith("#")]
+    # It has to run again, the engine has to start where it fails, and it may not wait for ever.
+    assert not {"RemainAfterExit", "RequiredBy", "Requires"} & set(settings)
+    assert "TimeoutStartSec" in settings
+
+
+@pytest.mark.parametrize("unit", ["dockcfgd", "dockcfgd-recover"])
+def test_exposure_on_this_host(tree: Path, unit: str) -> None:
+    unit_file = tree / f"packaging/systemd/{unit}.service"
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}"]

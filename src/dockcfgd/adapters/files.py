@@ -14,7 +14,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from dockcfgd.adapters.renameat2 import exchange, rename_to_free_name
 from dockcfgd.model.errors import FileFailure, StaleFile
@@ -25,6 +26,7 @@ __all__ = ["HostFiles"]
 _LIMIT = 16 * 1024 * 1024
 _FOLDER_MODE = 0o755
 _MARK = ".dockcfgd-"
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 
 # The first two hold a digest of the content, which a successor does not share.
 _OWN_CONTENT_ATTRIBUTES = {"security.ima", "security.evm"}
@@ -42,7 +44,15 @@ class HostFiles:
         with _failing("read", path):
             return _look(path, limit=limit)
 
-    def replace(self, path: str, content: bytes, *, expected: Sequence[Tag], fresh: Tag) -> Tag:
+    def replace(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        expected: Sequence[Tag],
+        fresh: Tag,
+        attributes: Mapping[str, bytes] = _NONE,
+    ) -> Tag:
         """Put `content` at `path`; a file that has it already is left untouched, whatever its tag.
 
         Where something fails, what was there is there still.
@@ -60,7 +70,8 @@ class HostFiles:
             _make_folder(os.path.dirname(target))
             _clear_leftovers(target)
             owned = seen.tag if seen.present else fresh
-            with _successor(target, content, owned, like=target if seen.present else None) as made:
+            kept = _attributes(target) if seen.present else attributes
+            with _successor(target, content, owned, attributes=kept) as made:
                 if seen.present:
                     _take_place(made, target, path=path, expected=expected)
                 else:
@@ -91,6 +102,12 @@ class HostFiles:
                     with contextlib.suppress(FileExistsError):
                         rename_to_free_name(aside, target)
                     raise
+
+    def attributes(self, path: str) -> dict[str, bytes]:
+        """Give the extended attributes, but those that belong to the content."""
+        with _failing("read", path):
+            target = _target(path)
+            return _attributes(target) if os.path.isfile(target) else {}
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Give the sorted names in a folder, empty where there is none."""
@@ -231,8 +248,10 @@ def _owner_lives(pid: int, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _successor(target: str, content: bytes, owned: Tag, *, like: str | None) -> Iterator[str]:
-    """Give the path of a synced file: owner and mode of `owned`, extended attributes of `like`."""
+def _successor(
+    target: str, content: bytes, owned: Tag, *, attributes: Mapping[str, bytes]
+) -> Iterator[str]:
+    """Give the path of a synced file: owner and mode of `owned`, and extended attributes."""
     with _temporary(target) as made:
         opened = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -241,8 +260,7 @@ def _successor(target: str, content: bytes, owned: Tag, *, like: str | None) -> 
             if (status.st_uid, status.st_gid) != (owned.uid, owned.gid):
                 os.fchown(opened, owned.uid, owned.gid)
             os.fchmod(opened, owned.mode)
-            if like is not None:
-                _copy_attributes(like, opened)
+            _give_attributes(opened, attributes)
             os.fsync(opened)
         finally:
             os.close(opened)
@@ -255,19 +273,23 @@ def _write(opened: int, content: bytes) -> None:
         left = left[os.write(opened, left) :]
 
 
-def _copy_attributes(source: str, opened: int) -> None:
-    """Copy extended attributes and access lists, but those that only the kernel may set."""
+def _attributes(source: str) -> dict[str, bytes]:
+    """Give extended attributes and access lists, but those that only the kernel may set."""
     try:
         names = os.listxattr(source)
     except OSError as error:
         if error.errno in _ATTRIBUTE_REFUSED:
-            return
+            return {}
         raise
-    for name in names:
-        if name in _OWN_CONTENT_ATTRIBUTES:
-            continue
+    return {
+        name: os.getxattr(source, name) for name in names if name not in _OWN_CONTENT_ATTRIBUTES
+    }
+
+
+def _give_attributes(opened: int, attributes: Mapping[str, bytes]) -> None:
+    for name, value in attributes.items():
         try:
-            os.setxattr(opened, name, os.getxattr(source, name))
+            os.setxattr(opened, name, value)
         except OSError as error:
             if name.startswith("user.") or error.errno not in _ATTRIBUTE_REFUSED:
                 raise

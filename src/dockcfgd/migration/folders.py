@@ -28,7 +28,7 @@ from dockcfgd.model.errors import FileFailure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["obstacle", "put_back", "set_aside"]
+__all__ = ["move_back", "obstacle", "put_back", "set_aside"]
 
 _RECORD = "moves.json"
 _TRASH = ".trash"
@@ -67,11 +67,19 @@ def put_back(root: str, driver: str, folder: str) -> None:
 
     Without a `set_aside` into `folder`, or after a `put_back` that ended, nothing is done.
     """
+    move_back(root, driver, folder)
+    _delete(_trash(Path(folder)))
+
+
+def move_back(root: str, driver: str, folder: str) -> None:
+    """Do what `put_back` does, but only move away what is to be thrown away, which is quick.
+
+    A later `put_back` deletes it, also while the engine runs.
+    """
     top, aside = Path(root), Path(folder)
     recorded = _record(aside)
-    trash = aside.with_name(aside.name + _TRASH)
     if recorded is not None:
-        rubbish = _Rubbish(trash)
+        rubbish = _Rubbish(_trash(aside))
         for path in _newcomers(top, driver, recorded):
             rubbish.take(top / path)
         for path in recorded:
@@ -82,8 +90,11 @@ def put_back(root: str, driver: str, folder: str) -> None:
         with _translated("remove", aside / _RECORD):
             (aside / _RECORD).unlink()
         _sync_folder(aside)
-    _delete(trash)
     _remove_empty(aside)
+
+
+def _trash(aside: Path) -> Path:
+    return aside.with_name(aside.name + _TRASH)
 
 
 def _belongings(top: Path, driver: str) -> Iterator[str]:

@@ -36,7 +36,7 @@ from dockcfgd.reconcile.requests import (
     Rollback,
     Stop,
 )
-from dockcfgd.reconcile.transactions import DEGRADED, Ended, Transactions
+from dockcfgd.reconcile.transactions import DEGRADED, NOT_CONFIRMED, Ended, Transactions
 from dockcfgd.reconcile.windows import ALWAYS, Opening, opening
 from dockcfgd.reconcile.write_back import WriteBack, write_back
 from dockcfgd.scrub import Scrubber
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
     from dockcfgd.reconcile.decide import Decision
     from dockcfgd.settings import Settings
     from dockcfgd.state_file import StateFile
+    from dockcfgd.transaction.undo import Undo
 
 __all__ = ["Reconciler"]
 
 _INBOX = 1000
 _DEBOUNCE = 0.15
 _PAUSED = "paused"
-_NOT_CONFIRMED = "not confirmed in time"
 _NOTHING_AWAITS = "nothing waits for confirmation"
 
 
@@ -66,12 +66,13 @@ class Reconciler:
     `run` is its thread; `enqueue` and `snapshot` are for any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a daemon is made of
         self,
         effects: Effects,
         state: StateFile,
         settings: Settings,
         *,
+        undo: Undo,
         first: Status,
         publish: Callable[[Status], None],
         finished: Callable[[str, str], None],
@@ -91,6 +92,7 @@ class Reconciler:
             effects,
             state,
             settings,
+            undo=undo,
             history=self._history,
             bulletin=self._bulletin,
             patience=self._patience,
@@ -223,7 +225,7 @@ class Reconciler:
         """End what was cut off, could not be written down, or was not confirmed in time."""
         self._after(self._transactions.finish())
         if self._transactions.seconds_left == 0:
-            self._take_back(Cause.UNCONFIRMED, _NOT_CONFIRMED)
+            self._take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
 
     def _take_back(self, cause: Cause, reason: str) -> None:
         waiting = self._transactions.awaiting
@@ -290,7 +292,7 @@ class Reconciler:
             self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
         if request is not None:
             self._history.forget_failures()
-            self._state.remember(DEGRADED, "")
+            self._transactions.begin_anew()
             self._bulletin.show(phase=Phase.PLANNING)
         name = request.transaction if request else secrets.token_hex(8)
         files = request.files if request else ()
@@ -520,7 +522,7 @@ class Reconciler:
         if self._transactions.awaiting is not None:
             self._finished(request.transaction, str(Verdict.REFUSED))
             return
-        self._state.remember(DEGRADED, "")
+        self._transactions.begin_anew()
         in_force, _ = self._history.applied_generation()
         number = (
             self._history.before(in_force) if request.generation is None else request.generation

@@ -13,6 +13,7 @@ from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning.secrecy import secrets_of_applied
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.commit import Commit
+from dockcfgd.transaction import recovery
 from dockcfgd.transaction.deadline import Deadline
 from dockcfgd.transaction.executor import Cause, Ending, Executor
 from dockcfgd.transaction.journal import Journal
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from dockcfgd.state_file import StateFile
     from dockcfgd.transaction.executor import Attention
     from dockcfgd.transaction.journal import OpenTransaction
+    from dockcfgd.transaction.undo import Undo
 
-__all__ = ["DEGRADED", "Ended", "Transactions"]
+__all__ = ["DEGRADED", "NOT_CONFIRMED", "Ended", "Transactions"]
 
 DEGRADED = "degraded"
+NOT_CONFIRMED = "not confirmed in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Transactions:
         state: StateFile,
         settings: Settings,
         *,
+        undo: Undo,
         history: History,
         bulletin: Bulletin,
         patience: Patience,
@@ -68,10 +72,11 @@ class Transactions:
         self._scrubber = scrubber
         self._effects, self._settings, self._state = effects, settings, state
         self._history, self._bulletin, self._patience = history, bulletin, patience
-        self._journal = Journal(state)
+        self._journal, self._undo = Journal(state), undo
         self._executor = Executor(
             effects,
             self._journal,
+            undo,
             tell=self._tell_step,
             progress=bulletin.progress,
             attention=attention,
@@ -124,8 +129,17 @@ class Transactions:
             return self._end(*self._unwritten)
         if self.awaiting is not None:
             return None
+        recovery.await_turn(self._undo, self._effects.clock)
         transaction = self._journal.unfinished()
-        return None if transaction is None else self._recover(transaction)
+        if transaction is not None:
+            return self._recover(transaction)
+        self._take_back_unknown()
+        return None
+
+    def begin_anew(self) -> None:
+        """Leave what could not be taken back behind, on an operator's word."""
+        self._undo.clear()
+        self._state.remember(DEGRADED, "")
 
     def confirm(self) -> Ended | None:
         """Make the waiting transaction final."""
@@ -168,9 +182,25 @@ class Transactions:
         self._bulletin.begin(transaction, None)
         self._tell_step(Phase.APPLYING)
         if transaction.deadline is not None and not transaction.returning:
+            if self._undo.note(transaction.id) is not None:
+                return self.take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
             self._show_awaiting(transaction, transaction.deadline)
             return None
         return self._proceed(transaction, self._executor.recover(transaction))
+
+    def _take_back_unknown(self) -> None:
+        """Put back the files of a change that the journal does not know: it was lost."""
+        way_back = self._undo.read()
+        if way_back is None or self._state.fact(DEGRADED):
+            return
+        recovery.go_back(
+            self._undo,
+            way_back,
+            self._effects.files,
+            self._effects.systemd,
+            now=self._effects.clock.now(),
+            say=lambda text: self._log.warning("undo.without_journal", what=text),
+        )
 
     def _learn(self, left: Applied | Target) -> None:
         """Know the secrets of a generation before anything quotes them."""
@@ -182,6 +212,11 @@ class Transactions:
         if ending.verdict is not Verdict.APPLIED or not transaction.confirm:
             return self._end(transaction, ending)
         deadline = Deadline.after(transaction.confirm, self._effects.clock)
+        try:
+            # Before the journal has it: one that went back in between would contradict that.
+            self._undo.await_confirmation(deadline.at)
+        except DockcfgdError as failure:
+            return self.take_back(Cause.SURROUNDINGS, str(failure))
         self._journal.await_confirmation(transaction.id, deadline)
         self._under_way = replace(transaction, deadline=deadline)
         self._log.info("transaction.awaits", transaction=transaction.id, until=deadline.at)
@@ -232,6 +267,7 @@ class Transactions:
             disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
+        self._undo.forget_note()
 
     def _discreet(self, ending: Ending) -> Ending:
         """Take secrets out of a reason before it is kept, shown and logged."""
@@ -243,6 +279,8 @@ class Transactions:
         What is proven stays where only the state file fails; it is written down at the next look.
         """
         try:
+            # First: whoever finds the way back in force may go it.
+            self._undo.clear()
             self._carry_out_commit(transaction, commit)
         except StateFileFailure:
             raise

@@ -14,6 +14,7 @@ from dockcfgd.model.errors import DockcfgdError, StaleFile, StateFileFailure, St
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.transaction.journal import BACK, FORWARD
+from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Progressing
     from dockcfgd.transaction.journal import Journal, OpenTransaction
+    from dockcfgd.transaction.undo import Undo
 
 __all__ = ["Attention", "Cause", "Ending", "Executor", "Interrupted"]
 
@@ -86,21 +88,30 @@ class Executor:
         self,
         effects: Effects,
         journal: Journal,
+        undo: Undo,
         *,
         tell: Callable[[Phase], None],
         progress: Progressing,
         attention: Attention,
     ) -> None:
         self._effects, self._journal = effects, journal
+        self._keeping = Keeping(undo, effects)
         self._tell, self._progress, self._attention = tell, progress, attention
 
     def run(self, transaction: OpenTransaction) -> Ending:
         """Do the steps that are not done yet; on failure the way back.
 
-        `applied` leaves the journal open: committing is the caller's. StateFileFailure where the
+        `applied` leaves the journal open and the plain way back in force: committing is the
+        caller's. StateFileFailure where the
         journal fails after the proof: what is left is done when it is recovered.
         """
         outcomes = dict(transaction.outcomes)
+        try:
+            if transaction.begun < 0:
+                self._keeping.begin(transaction)
+        except DockcfgdError as failure:
+            reason, cause = str(failure), Cause.SURROUNDINGS
+            return self._go_back(transaction, -1, outcomes, reason=reason, cause=cause)
         for index, step in enumerate(transaction.steps):
             if index < transaction.completed:
                 continue
@@ -119,8 +130,11 @@ class Executor:
         return Ending(Verdict.APPLIED, _gone(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
-        """End a transaction that was cut off: forwards once it was proven, else the way back."""
-        if transaction.proven:
+        """End a transaction that was cut off: forwards once it was proven, else the way back.
+
+        Backwards too where files and folders were put back meanwhile.
+        """
+        if transaction.proven and not self._keeping.gone_already(transaction):
             return self.run(transaction)
         reason = "dockcfgd was interrupted in the middle of the change"
         begun, outcomes = transaction.begun, dict(transaction.outcomes)
@@ -140,7 +154,8 @@ class Executor:
         Of one that was proven, what runs now is what runs again.
         """
         outcomes = dict(transaction.outcomes)
-        if transaction.proven and _NOTED in outcomes:
+        here = transaction.proven and not self._keeping.gone_already(transaction)
+        if here and _NOTED in outcomes:
             with contextlib.suppress(DockcfgdError):
                 outcomes[_NOTED] = list(note_running(self._effects.access))
         return self._go_back(transaction, transaction.begun, outcomes, reason=reason, cause=cause)
@@ -155,9 +170,10 @@ class Executor:
         cause: Cause,
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
-        first = _restarted(transaction)
+        first, spared = _restarted(transaction), self._keeping.spared(transaction)
+        self._keeping.begin_back(transaction)
         for position, back in enumerate(transaction.way_back):
-            if position < first or not back.needed(begun):
+            if position < first or not back.needed(begun) or isinstance(back.step, spared):
                 continue
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
@@ -173,6 +189,7 @@ class Executor:
                 return Ending(
                     Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", cause
                 )
+        self._keeping.end_back()
         gone = _gone(outcomes)
         return Ending(Verdict.ROLLED_BACK, f"{reason}; {gone}" if gone else reason, cause)
 

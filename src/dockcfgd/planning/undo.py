@@ -1,0 +1,67 @@
+"""What of a way back can be done while the engine is down: files and folders.
+
+It is where the whole way back ends, not its steps: a reload or bridge on the way needs an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dockcfgd.model import steps as do
+from dockcfgd.model.files import Tag
+from dockcfgd.model.plan import BackStep
+from dockcfgd.model.undo import Before, FileBack, FolderBack, WayBack
+
+__all__ = ["paths_of", "undo_of"]
+
+
+def undo_of(
+    way_back: Sequence[BackStep],
+    *,
+    transaction: str,
+    pid: int,
+    attributes: Mapping[str, Mapping[str, bytes]],
+) -> WayBack | None:
+    """Give the files and folders that `way_back` puts back; None where it puts back none.
+
+    `attributes` are the extended attributes of the files as they are, by path.
+    """
+    steps = [back.step for back in way_back]
+    files = tuple(_file_back(path, steps, attributes.get(path, {})) for path in paths_of(way_back))
+    folders = tuple(
+        FolderBack(step.root, step.driver, step.folder)
+        for step in steps
+        if isinstance(step, do.PutBack)
+    )
+    if not files and not folders:
+        return None
+    return WayBack(
+        transaction=transaction,
+        pid=pid,
+        files=files,
+        folders=folders,
+        reload_units=any(isinstance(step, do.ReloadUnits) for step in steps),
+    )
+
+
+def paths_of(way_back: Sequence[BackStep]) -> tuple[str, ...]:
+    """Give the paths of the files that a way back puts back."""
+    steps = [back.step for back in way_back]
+    files = [step for step in steps if isinstance(step, do.WriteFile | do.RemoveFile)]
+    return tuple(dict.fromkeys(step.path for step in files))
+
+
+def _file_back(path: str, steps: Sequence[do.Step], attributes: Mapping[str, bytes]) -> FileBack:
+    mine = [
+        step
+        for step in steps
+        if isinstance(step, do.WriteFile | do.RemoveFile) and step.path == path
+    ]
+    known: list[Tag] = [tag for step in mine for tag in step.expected]
+    last = mine[-1]
+    before = (
+        Before(last.content, last.uid, last.gid, last.mode, dict(attributes))
+        if isinstance(last, do.WriteFile)
+        else None
+    )
+    return FileBack(path=path, before=before, known=tuple(dict.fromkeys(known)))

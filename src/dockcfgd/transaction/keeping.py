@@ -1,0 +1,71 @@
+"""When the way back is in force as plain files, beside the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+from dockcfgd.model.errors import DockcfgdError
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.planning.undo import paths_of, undo_of
+
+if TYPE_CHECKING:
+    from dockcfgd.effects import Effects
+    from dockcfgd.transaction.journal import OpenTransaction
+    from dockcfgd.transaction.undo import Undo
+
+__all__ = ["Keeping"]
+
+_UP = frozenset({"active", "activating", "reloading"})
+
+
+class Keeping:
+    """Keeps the plain files of a transaction's way back as its journal goes on."""
+
+    def __init__(self, undo: Undo, effects: Effects) -> None:
+        self._undo, self._effects = undo, effects
+
+    def begin(self, transaction: OpenTransaction) -> None:
+        """Put the way back in force before the first effect. DockcfgdError where that fails."""
+        files = self._effects.files
+        undo = undo_of(
+            transaction.way_back,
+            transaction=transaction.id,
+            pid=os.getpid(),
+            attributes={path: files.attributes(path) for path in paths_of(transaction.way_back)},
+        )
+        if undo is not None:
+            self._undo.store(undo)
+
+    def begin_back(self, transaction: OpenTransaction) -> None:
+        """See that it is in force, whatever was to be awaited, as it is about to be gone.
+
+        It has to be gone also where that cannot be written.
+        """
+        with contextlib.suppress(DockcfgdError):
+            if self._undo.stored:
+                self._undo.await_confirmation(None)
+            else:
+                self.begin(transaction)
+
+    def end_back(self) -> None:
+        """Take it out of force, the host being there; one that stays leads nowhere else."""
+        with contextlib.suppress(DockcfgdError):
+            self._undo.clear()
+
+    def gone_already(self, transaction: OpenTransaction) -> bool:
+        """Whether dockcfgd-recover has put the files and folders back meanwhile."""
+        return self._undo.note(transaction.id) is not None
+
+    def spared(self, transaction: OpenTransaction) -> tuple[type[do.Step], ...]:
+        """Give the steps that need not be: an engine that began after the files were back stays."""
+        note = self._undo.note(transaction.id)
+        if note is None:
+            return ()
+        unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        began_since = unit.invocation_id not in {"", note.invocation}
+        if began_since and unit.active_state in _UP:
+            return (do.KeepDisposable, do.StopEngine)
+        return ()
