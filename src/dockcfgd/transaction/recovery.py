@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.ports import Clock
     from dockcfgd.transaction.undo import Undo
 
-__all__ = ["EngineUnit", "Manager", "Replacing", "await_turn", "go_back", "recover"]
+__all__ = ["EngineUnit", "Manager", "Replacing", "await_turn", "go_back", "put_back", "recover"]
 
 _DOCKER = "docker.service"
 _TURN_SECONDS = 60.0
@@ -114,7 +114,7 @@ def go_back(
     kept: list[str] = []
     for one in way_back.files:
         try:
-            _put_back(files, one)
+            put_back(files, one)
             say(f"{one.path} is as it was before" + ("" if one.before else ": not there"))
         except StaleFile:
             kept.append(one.path)
@@ -142,7 +142,8 @@ def go_back(
         say(f"change {way_back.transaction} is taken back; dockcfgd finishes the rest")
 
 
-def _put_back(files: Replacing, one: FileBack) -> None:
+def put_back(files: Replacing, one: FileBack) -> None:
+    """Put a file back. StaleFile where somebody else has changed it, FileFailure."""
     before = one.before
     if before is None:
         files.remove(one.path, expected=one.known)

@@ -18,6 +18,8 @@ from dockcfgd.model.policy import Backup, Policy, RestartStyle, Storage, Unmanag
 from dockcfgd.planning import leaves
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import Applied, Target, daemon_json, target_of
+from dockcfgd.planning.undo import undo_of
+from dockcfgd.transaction.recovery import put_back
 from tests.fakes.files import FakeFiles
 from tests.golden.described_host import DAEMON_JSON, DROP_IN, host_of
 from tests.golden.file_steps import carry_out, files_of
@@ -166,6 +168,23 @@ def test_the_way_back_may_be_begun_again_after_a_crash(case: _Case) -> None:
             carry_out(step, files)
         for back in needed:
             carry_out(back.step, files)
+        assert files.snapshot() == before
+
+
+@given(_cases())
+def test_the_plain_files_alone_lead_back_from_every_step(case: _Case) -> None:
+    """What dockcfgd-recover does, after any step of the plan and then any of the way back."""
+    plan = case.plan
+    before = case.files().snapshot()
+    undo = undo_of(plan.way_back, transaction="T1", pid=1, attributes={})
+    needed = [back.step for back in plan.way_back if back.needed(len(plan.steps) - 1)]
+    steps = [*plan.steps, *needed]
+    for done in range(len(steps) + 1):
+        files = case.files()
+        for step in steps[:done]:
+            carry_out(step, files)
+        for one in undo.files if undo else ():
+            put_back(files, one)
         assert files.snapshot() == before
 
 
