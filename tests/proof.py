@@ -25,6 +25,7 @@ _PAGE = _TOP / "docs" / "proof.md"
 _FILES = (
     "tests/crash/test_cuts.py",
     "tests/crash/test_recover.py",
+    "tests/crash/test_recover_confirmation.py",
     "tests/unit/transaction/test_recovery.py",
     "tests/contract/test_engine_service.py",
     "tests/machine/test_story.py",
