@@ -15,7 +15,7 @@ __all__ = ["Root"]
 
 _LONGEST = 365 * 24 * 3600
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DIRECTIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
+_DIRECTIVE = re.compile(r"[A-Z][A-Za-z0-9-]{0,99}")
 
 
 def _hyphens(name: str) -> str:
@@ -70,7 +70,7 @@ def _no_null(value: str) -> str:
 
 
 def _flag(value: str) -> str:
-    if not value.startswith("-"):
+    if not value.startswith("-") or not value.strip("-"):
         msg = "must be a flag that begins with `-` and carries its value after `=`"
         raise ValueError(msg)
     return _no_null(value)
@@ -117,6 +117,9 @@ _FREE_WITH_ARGUMENTS = "ExecStart"
 
 
 def _directive_name(value: str) -> str:
+    if value == _FREE_WITH_ARGUMENTS:
+        msg = "is put together by dockcfgd: use service.arguments for flags of dockerd"
+        raise ValueError(msg)
     if _DIRECTIVE.fullmatch(value) is None:
         msg = f"{value[:40]!r} is not the name of a unit setting"
         raise ValueError(msg)
@@ -126,13 +129,6 @@ def _directive_name(value: str) -> str:
 def _number_one(value: object) -> object:
     if value is True:  # equal to 1, and still no number
         msg = "must be 1"
-        raise ValueError(msg)
-    return value
-
-
-def _section(value: object) -> object:
-    if isinstance(value, dict) and _FREE_WITH_ARGUMENTS in value:
-        msg = "ExecStart is put together by dockcfgd: use service.arguments for flags of dockerd"
         raise ValueError(msg)
     return value
 
@@ -185,12 +181,9 @@ class ServiceTable(_Table):
     unit: Annotated[
         dict[
             Literal["Unit", "Service", "Install"],
-            Annotated[
-                dict[
-                    Annotated[str, AfterValidator(_directive_name)],
-                    bool | int | Directive | list[bool | int | Directive],
-                ],
-                BeforeValidator(_section),
+            dict[
+                Annotated[str, AfterValidator(_directive_name)],
+                bool | int | Directive | list[bool | int | Directive],
             ],
         ],
         _told("Any setting of the unit, by section; a list gives several lines."),
