@@ -127,12 +127,8 @@ def _started(
         "seconds": round(seconds, 2),
         "last": "" if answers or not lines else lines[-1][-600:],
         "then": None if done is None else done.returncode,
-        "said": "" if done is None else (done.stdout + done.stderr)[-600:],
-        "warned": [
-            line[-300:] for line in lines if "level=warning" in line or "level=error" in line
-        ]
-        if answers
-        else lines[-6:-1],
+        "printed": "" if done is None else done.stdout,
+        "said": "" if done is None else done.stderr[-600:],
     }
 
 

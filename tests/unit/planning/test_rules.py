@@ -45,6 +45,7 @@ def test_every_rule_that_refuses_has_a_pair() -> None:
     ]
     idle = {rule for rule in RULES if not any(list(rule(scene)) for scene in scenes)}
     assert {rule.__name__ for rule in idle} == {
+        "apart",
         "cgroup_driver_change",
         "every_interface",
         "selinux",
@@ -107,6 +108,10 @@ def test_values_of_drivers(driver: str, option: str, right: str, wrong: str) -> 
         ({"log-driver": "gcplogs"}, "log-opts.gcp-project", {}),
         ({"mtu": 1000, "ipv6": True}, "mtu", {"version": NEWEST}),
         ({"bip": "10.0.0.1/32"}, "bip", {}),
+        ({"bip": "172.30.0.1/24", "fixed-cidr": "172.30.1.0/25"}, "fixed-cidr", {}),
+        ({"default-address-pools": [
+            {"base": "10.80.0.0/16", "size": 24}, {"base": "10.80.4.0/22", "size": 24}]},
+         "default-address-pools", {}),
         ({"fixed-cidr-v6": "fd00::/64"}, "fixed-cidr-v6", {}),
         ({"default-address-pools": [{"base": "10.80.0.0/24", "size": 24}]},
          "default-address-pools", {}),

@@ -60,11 +60,11 @@ def some_for_ipv4(scene: Scene) -> Iterator[Breach]:
 
 
 def apart(scene: Scene) -> Iterator[Breach]:
-    """Refuse pools that overlap: what one gives, the other gives once more."""
+    """Tell of pools that overlap: the engine gives no network twice, so one is smaller."""
     for (first, one, _), (second, other, _) in itertools.combinations(_pools(scene), 2):
         if one.version == other.version and one.overlaps(other):
-            why = f"pools {first} ({one}) and {second} ({other}) overlap"
-            yield misleads(_KEY, why, "keep one of them, or make them disjoint")
+            what = f"pools {first} ({one}) and {second} ({other}) overlap"
+            yield note(_KEY, what, "keep one of them, or make them disjoint")
 
 
 def enough(scene: Scene) -> Iterator[Breach]:

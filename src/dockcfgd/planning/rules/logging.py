@@ -36,8 +36,6 @@ _REQUIRED = {
     "splunk": ("splunk-token", "splunk-url"),
 }
 _FROM_THE_CLOUD = {"awslogs": "awslogs-region", "gcplogs": "gcp-project"}
-# Their logs can be read, so nothing is kept twice.
-_READABLE = {"json-file", "local", "journald"}
 _NO_LIMIT = ("local", "max-size", "0")
 _REGION_VARIABLE = "AWS_REGION"
 _SEPARATES_ENTRIES = (
@@ -109,8 +107,7 @@ def values(scene: Scene) -> Iterator[Breach]:
     name = log_driver(scene)
     known = log_options(name, scene.version)
     for option, value in _options(scene).items():
-        unused = option.startswith("cache-") and option != "cache-disabled" and name in _READABLE
-        if option not in known or unused or (name, option, value) == _NO_LIMIT:
+        if option not in known or (name, option, value) == _NO_LIMIT:
             continue
         wanted = fault_of_value(option, value)
         if wanted:

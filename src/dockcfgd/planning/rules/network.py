@@ -114,7 +114,7 @@ def _end(own: ipaddress.IPv4Interface) -> str:
 
 
 def fixed_cidr(scene: Scene) -> Iterator[Breach]:
-    """Refuse addresses for containers from outside of docker0's network."""
+    """Refuse IPv6 here; tell of addresses that lie outside of docker0's network."""
     own, part = _interface(scene.text("bip")), _interface(scene.text("fixed-cidr"))
     if part is None:
         return
@@ -122,8 +122,8 @@ def fixed_cidr(scene: Scene) -> Iterator[Breach]:
         why = "it is for IPv4"
         yield refuse("fixed-cidr", why, "use fixed-cidr-v6 for an IPv6 network")
     elif isinstance(own, ipaddress.IPv4Interface) and not part.network.subnet_of(own.network):
-        why = f"{part.network} does not lie within {own.network}, the network of bip"
-        yield misleads("fixed-cidr", why, f"choose a part of {own.network}", also=("bip",))
+        what = f"{part.network} does not lie within {own.network}, the network of bip"
+        yield note("fixed-cidr", what, f"choose a part of {own.network}", also=("bip",))
 
 
 def gateway(scene: Scene) -> Iterator[Breach]:
