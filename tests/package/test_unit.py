@@ -94,10 +94,15 @@ def test_sandbox_lets_the_daemon_work(machine: Machine, tree: Path, unit_file: P
 
 
 @pytest.mark.machine
-def test_unit_is_understood_and_exposed_little(machine: Machine, unit_file: Path) -> None:
-    path = "/usr/lib/systemd/system/dockcfgd.service"
-    machine.copy_in(unit_file, path)
-    for program in ("/usr/sbin/dockcfgd", "/usr/bin/dockcfgctl"):
+@pytest.mark.parametrize("unit", ["dockcfgd", "dockcfgd-recover"])
+def test_unit_is_understood_and_exposed_little(machine: Machine, tree: Path, unit: str) -> None:
+    path = f"/usr/lib/systemd/system/{unit}.service"
+    machine.copy_in(tree / f"packaging/systemd/{unit}.service", path)
+    for program in (
+        "/usr/sbin/dockcfgd",
+        "/usr/bin/dockcfgctl",
+        "/usr/lib/dockcfgd/dockcfgd-recover",
+    ):
         machine.write(program, "#!/bin/sh\n", mode=0o755)
     verified = machine.run(["systemd-analyze", "verify", path])
     assert "dockcfgd" not in verified.stderr

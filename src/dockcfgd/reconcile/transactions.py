@@ -201,6 +201,7 @@ class Transactions:
             now=self._effects.clock.now(),
             say=lambda text: self._log.warning("undo.without_journal", what=text),
         )
+        self._undo.forget_note()
 
     def _learn(self, left: Applied | Target) -> None:
         """Know the secrets of a generation before anything quotes them."""
