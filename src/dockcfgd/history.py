@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.engine_keys.secrets import redact_text
-from dockcfgd.model.steps import from_json
+from dockcfgd.model.steps import ReloadEngine, from_json
+from dockcfgd.planning.effective import Reloaded
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
 from dockcfgd.state_file import StateFile, read_only
@@ -18,7 +19,7 @@ from dockcfgd.state_file import StateFile, read_only
 if TYPE_CHECKING:
     import sqlite3
 
-    from dockcfgd.model.desired import Json
+    from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.files import FileState
     from dockcfgd.planning.target import Target
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_applied",
     "read_history",
     "read_past",
+    "read_reloads",
 ]
 
 _APPLIED, _HELD, _STATUS, _ADOPTED = "applied", "held", "status", "adopted"
@@ -315,6 +317,32 @@ def _past(rows: list[sqlite3.Row], log: list[sqlite3.Row]) -> list[PastTransacti
         }
         past.append(PastTransaction(row["id"], steps, times, float(row["finished"])))
     return past
+
+
+def read_reloads(path: str) -> list[Reloaded]:
+    """Give what the reload events of applied transactions showed, newest first.
+
+    StateFileFailure if unreadable.
+    """
+    with read_only(path) as connection:
+        rows = connection.execute(
+            "SELECT invocation, steps FROM transactions WHERE verdict = 'applied'"
+            " AND impact = 'reload' ORDER BY finished DESC LIMIT 100"
+        ).fetchall()
+    return [Reloaded(row["invocation"], _told(row["steps"])) for row in rows]
+
+
+def _told(steps: str) -> dict[KeyPath, Json]:
+    """Give what the last reload of a transaction had to show, and did."""
+    told: dict[KeyPath, Json] = {}
+    for stored in json.loads(steps):
+        try:
+            step = from_json(stored)
+        except (KeyError, TypeError):
+            continue  # a step of another release
+        if isinstance(step, ReloadEngine):
+            told = {one.path: one.value for one in step.expect}
+    return told
 
 
 def read_applied(path: str) -> Applied:

@@ -118,7 +118,7 @@ class Lives:
         state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
         undo = _CutUndo(self.settings.state_dir, self.host.cuts)
         reconciler = Reconciler(
-            self._effects(),
+            self.effects(),
             state,
             self.settings,
             undo=undo,
@@ -219,7 +219,7 @@ class Lives:
             self.writes_left -= 1
         return self.writes_left is not None and self.writes_left < 0
 
-    def _effects(self) -> Effects:
+    def effects(self) -> Effects:
         host = self.host
         return Effects(
             calendar=host.calendar,

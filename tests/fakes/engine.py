@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from dockcfgd.engine_keys.registries import masked
 from dockcfgd.model.desired import Json
 from dockcfgd.model.errors import EngineFailure
 from tests.fakes.clock import FakeClock
@@ -33,6 +34,11 @@ __all__ = ["FakeContainers", "FakeEngine", "FakeImages", "FakeNetworks", "FakeRe
 Documents: TypeAlias = "list[dict[str, Json]]"
 Mounts: TypeAlias = "list[dict[str, Any]]"
 
+_PROXY_VARIABLES = {
+    "HttpProxy": "HTTP_PROXY",
+    "HttpsProxy": "HTTPS_PROXY",
+    "NoProxy": "NO_PROXY",
+}
 _CHUNK = 64 * 1024
 _BAD = 400
 _NOT_FOUND = 404
@@ -83,6 +89,8 @@ class FakeEngine(_Served):
             root=process.root.path,
             states=[container.state for container in self._dockerd.containers()],
         )
+        for field, name in _PROXY_VARIABLES.items():
+            document[field] = document[field] or masked(process.environment.get(name, ""))
         return document | {"Images": len(self._dockerd.images.images)}
 
     def counts(self) -> tuple[int, int]:

@@ -184,6 +184,12 @@ def _start_import(arguments: Namespace, screen: Screen) -> int:
     return import_host.run(arguments, look=look, screen=screen)
 
 
+def _start_effective(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import effective
+
+    return effective.run(arguments, look=_effective, screen=screen)
+
+
 def _start_history(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import history
 
@@ -231,6 +237,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "cancel": lambda arguments, screen: _start_word("cancel", arguments, screen),
     "pause": lambda arguments, screen: _start_word("pause", arguments, screen),
     "resume": lambda arguments, screen: _start_word("resume", arguments, screen),
+    "effective": _start_effective,
     "history": _start_history,
     "rollback": _start_rollback,
     "wait": _start_wait,
@@ -311,6 +318,21 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         clock=clock.SystemClock(),
         surroundings=surroundings.HostSurroundings(),
     )
+
+
+def _effective() -> dict[str, Any]:
+    from dockcfgd.history import read_reloads
+    from dockcfgd.model.errors import DockcfgdError
+    from dockcfgd.planning.target import UnreadableFile
+    from dockcfgd.reconcile.effective import look_effective
+
+    settings = _settings()
+    readable = os.access(settings.state_file, os.R_OK)
+    reloads = tuple(read_reloads(settings.state_file)) if readable else ()
+    try:
+        return look_effective(_effects(settings), settings, _applied(settings), reloads)
+    except UnreadableFile as error:
+        raise DockcfgdError(f"cannot tell the values: {error}") from error
 
 
 def _applied(settings: Settings) -> Applied:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dockcfgd.effects import Effects
     from dockcfgd.settings import Settings
 
-__all__ = ["import_from"]
+__all__ = ["import_from", "without_units"]
 
 
 def import_from(effects: Effects, settings: Settings) -> Imported:
@@ -31,7 +31,7 @@ def import_from(effects: Effects, settings: Settings) -> Imported:
     try:
         host = observe(effects, settings)
     except SystemdFailure as failure:
-        host = _without_units(effects, settings)
+        host = without_units(effects, settings)
         notes.append(
             Finding(message=f"flags, environment and drop-ins were not looked at: {failure}")
         )
@@ -50,7 +50,8 @@ def import_from(effects: Effects, settings: Settings) -> Imported:
     return replace(imported, notes=(*notes, *imported.notes))
 
 
-def _without_units(effects: Effects, settings: Settings) -> HostState:
+def without_units(effects: Effects, settings: Settings) -> HostState:
+    """Give the host as it can be seen without systemd: its managed files at their usual places."""
     return HostState(
         daemon_json=effects.files.read(settings.daemon_json),
         drop_in=effects.files.read(f"{settings.drop_in_dir}/{DROP_IN}"),
