@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.planning.unit_text import BLANK, settings_of, specified, split
+from dockcfgd.planning.unit_text import BLANK, settings_of, specified, split, split_strictly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ def _of_service(unit_files: Sequence[UnitFile]) -> Iterator[tuple[UnitFile, Sett
 
 def _assigned(unit_file: UnitFile, setting: Setting) -> dict[str, Assigned]:
     found = {}
-    for word in split(setting.value):
+    for word in split_strictly(setting.value):
         name, equals, value = specified(word).partition("=")
         if equals and _valid(name, value):
             found[name] = Assigned(value, unit_file.path, setting.line)

@@ -29,6 +29,7 @@ __all__ = [
     "settings_of",
     "specified",
     "split",
+    "split_strictly",
     "split_variable",
     "words_of",
 ]
@@ -194,6 +195,22 @@ def split_variable(value: str) -> list[str]:
     return words
 
 
+def split_strictly(text: str) -> list[str]:
+    """Split as systemd does for assignments: from the first bad word on the rest is ignored."""
+    words: list[str] = []
+    position = _skip_blank(text, 0)
+    while position < len(text):
+        try:
+            word, end, closed = _next_word(text, position, _strict_escape)
+        except ValueError:
+            break
+        if not closed:
+            break
+        words.append(word)
+        position = _skip_blank(text, end)
+    return words
+
+
 def _skip_blank(text: str, position: int) -> int:
     while position < len(text) and text[position] in BLANK:
         position += 1
@@ -231,6 +248,14 @@ def _c_escape(text: str, position: int) -> tuple[bytes, int]:
     meant = None if found is None else _meaning(found)
     if found is None or meant is None:
         return b"\\" + _bytes(text[position]), position + 1
+    return meant, found.end()
+
+
+def _strict_escape(text: str, position: int) -> tuple[bytes, int]:
+    found = _ESCAPE.match(text, position)
+    meant = None if found is None else _meaning(found)
+    if found is None or meant is None:
+        raise ValueError(f"no escape of systemd: {text[position - 1 :]!r}")
     return meant, found.end()
 
 

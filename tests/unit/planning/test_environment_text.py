@@ -72,3 +72,11 @@ def test_files_go_over_units_and_units_over_what_systemd_lists() -> None:
 def test_an_empty_environment_takes_all_away() -> None:
     units = [UnitFile("/u", "[Service]\nEnvironment=A=1\nEnvironment=\nEnvironment=B=1\n")]
     assert set(environment_of([], units, [])) == {"B"}
+
+
+@pytest.mark.parametrize(
+    ("line", "names"), [("A=1 'B=2 C=3", {"A"}), ("A=1 B=\\q C=3", {"A"}), ("1A=1 B C=3", {"C"})]
+)
+def test_from_a_bad_word_on_the_rest_of_a_line_is_ignored(line: str, names: set[str]) -> None:
+    units = [UnitFile("/u", f"[Service]\nEnvironment={line}\n")]
+    assert set(environment_of([], units, [])) == names
