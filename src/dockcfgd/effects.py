@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Networks,
         Surroundings,
         Systemd,
+        UnitChecker,
         Validator,
     )
 
@@ -35,6 +36,7 @@ class Effects:
     images: Images
     networks: Networks
     validator: Validator
+    unit_checker: UnitChecker
     clock: Clock
     surroundings: Surroundings
     calendar: Calendar

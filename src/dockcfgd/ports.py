@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
-    from dockcfgd.model.host import UnitState
+    from dockcfgd.model.host import UnitFile, UnitState
     from dockcfgd.model.systemd import JobResult, JobVerb
+    from dockcfgd.model.unit_complaint import UnitComplaint
 
 __all__ = [
     "Calendar",
@@ -33,6 +34,7 @@ __all__ = [
     "ReloadEvents",
     "Surroundings",
     "Systemd",
+    "UnitChecker",
     "Validator",
 ]
 
@@ -308,3 +310,15 @@ class Surroundings(Protocol):
 
     def routes(self) -> tuple[Route, ...]:
         """Give the networks that the host has routes to, IPv4 and IPv6, default routes left out."""
+
+
+class UnitChecker(Protocol):
+    """systemd's own check of a drop-in."""
+
+    def check(
+        self, unit_files: Sequence[UnitFile], name: str, drop_in: bytes
+    ) -> tuple[UnitComplaint, ...] | None:
+        """Judge a copy of a drop-in called `name` beside the unit's file and other drop-ins.
+
+        Gives what systemd says of it (nothing: taken); None where there is no such check.
+        """

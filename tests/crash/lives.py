@@ -230,6 +230,7 @@ class Lives:
             images=host.images,
             networks=host.networks,
             validator=host.validator,
+            unit_checker=host.unit_checker,
             clock=host.clock,
             surroundings=host.surroundings,
         )

@@ -16,6 +16,7 @@ from tests.fakes.files import FakeFiles
 from tests.fakes.images import apply_layer
 from tests.fakes.surroundings import FakeSurroundings
 from tests.fakes.systemd import FakeSystemd
+from tests.fakes.unit_checker import FakeUnitChecker
 from tests.fakes.unit_files import DOCKER_SERVICE_FILE, DOCKER_SOCKET_FILE, unit_text
 from tests.fakes.validator import FakeValidator
 
@@ -31,10 +32,11 @@ class FakeHost:
         host.files.put("/etc/docker/daemon.json", '{"debug": true}')
         host.run("web", layer={"/data": b"1"}, restart="always")
 
-    `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`
-    and `surroundings` are the ports. `cuts` crashes dockcfgd at a chosen effect; `power_cut`,
-    `kill_engine` and `boot` are what happens to hosts. With `data_root` (a folder of the test's
-    own) the engine's stores are real folders that can be moved aside; else they are in memory only.
+    `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`,
+    `unit_checker` and `surroundings` are the ports. `cuts` crashes dockcfgd at a chosen effect;
+    `power_cut`, `kill_engine` and `boot` are what happens to hosts. With `data_root` (a folder of
+    the test's own) the engine's stores are real folders that can be moved aside; else they are in
+    memory only.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class FakeHost:
         self.images = FakeImages(self.dockerd, self.cuts)
         self.networks = FakeNetworks(self.dockerd, self.cuts)
         self.validator = FakeValidator(self.dockerd)
+        self.unit_checker = FakeUnitChecker()
         self.calendar = FakeCalendar()
         self.surroundings = FakeSurroundings(self.files)
         self.systemd.boot()

@@ -54,6 +54,7 @@ class FakeStage:
             images=host.images,
             networks=host.networks,
             validator=host.validator,
+            unit_checker=host.unit_checker,
             clock=host.clock,
             surroundings=host.surroundings,
         )

@@ -84,3 +84,22 @@ def test_flags_give_way_and_come_back(machine: Machine, build_deb: Callable[[str
     assert _command(machine) == [*_BASE, "-s", "overlay2", "--mtu=1400", *_VARIABLE]
     assert stage.see().info["Driver"] == "overlay2"
     assert not machine.exists("/etc/systemd/system/docker.service.d/zz-dockcfgd.conf")
+
+
+def test_what_systemd_would_ignore_is_refused_in_the_sandbox(
+    machine: Machine, build_deb: Callable[[str], Path]
+) -> None:
+    stage = MachineStage(machine, build_deb("trixie"))
+    stage.install()
+    machine.write(_CONF, "[service.unit.Service]\nLimitNPROC = 500\nLimitNOFILE = 'many'\n")
+    said = stage.control("apply")
+    assert said.code == 1
+    status = json.loads(stage.control("status", "--json").text)
+    assert status["condition"] == "rejected"
+    (error,) = status["desired"]["errors"]
+    assert (error["file"], error["line"]) == (_CONF, 3)
+    assert error["key"] == "service.unit.Service.LimitNOFILE"
+
+    machine.write(_CONF, "[service.unit.Service]\nLimitNOFILE = 4096\n")
+    assert stage.control("apply").code == 0
+    assert machine.unit("docker.service", "LimitNOFILE") == {"LimitNOFILE": "4096"}

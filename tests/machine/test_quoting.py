@@ -57,10 +57,10 @@ _WRITTEN = [
     "# no comment here",
 ]
 _VARIABLES = [
-    "OPTS=a b", "OPTS=a;b #c", "OPTS='a b' \"c d\"", 'OPTS="a b \\"c d\\" \\$x \\y"', "OPTS=a\\ b\\nc",
-    "OPTS=a\"b c\"d 'e f'", "OPTS= \"x y\" 'z' w \"q\" ", "OPTS=one\\\n two", "OPTS='one\\\n two'",
-    "OPTS=\"'a b' c\\\\ d\"", "OPTS=%% $HOME", "# OPTS=no\n;x\n OPTS = y z ", "OPTS=",
-    "export OPTS=a",
+    "OPTS=a b", "OPTS=a;b #c", "OPTS='a b' \"c d\"", 'OPTS="a b \\"c d\\" \\$x \\y"',
+    "OPTS=a\\ b\\nc", "OPTS=a\"b c\"d 'e f'", "OPTS= \"x y\" 'z' w \"q\" ", "OPTS=one\\\n two",
+    "OPTS='one\\\n two'", "OPTS=\"'a b' c\\\\ d\"", "OPTS=%% $HOME", "# OPTS=no\n;x\n OPTS = y z ",
+    "OPTS=", "export OPTS=a",
 ]  # fmt: skip
 
 

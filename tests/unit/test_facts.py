@@ -26,6 +26,7 @@ def _assessed(host: FakeHost, text: str) -> Assessment:
         networks=host.networks,
         clock=host.clock,
         validator=host.validator,
+        unit_checker=host.unit_checker,
         surroundings=host.surroundings,
     )
     return assess(effects, Settings(), Applied(), name="T1")

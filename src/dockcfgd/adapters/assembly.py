@@ -16,6 +16,7 @@ from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
+from dockcfgd.adapters.systemd_analyze import SystemdAnalyze
 from dockcfgd.effects import Effects
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE
@@ -50,6 +51,7 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         images=DockerImages(connections),
         networks=DockerNetworks(connections),
         validator=DockerdValidator(),
+        unit_checker=SystemdAnalyze(),
         clock=clock,
         surroundings=HostSurroundings(),
     )

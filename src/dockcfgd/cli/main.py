@@ -300,7 +300,16 @@ def _effects(settings: Settings) -> Effects:
 
 
 def _effects_without_bus(settings: Settings, why: str) -> Effects:
-    from dockcfgd.adapters import calendar, clock, dockerd, engine, engine_http, files, surroundings
+    from dockcfgd.adapters import (
+        calendar,
+        clock,
+        dockerd,
+        engine,
+        engine_http,
+        files,
+        surroundings,
+        systemd_analyze,
+    )
     from dockcfgd.cli.no_bus import NoBus
     from dockcfgd.effects import Effects
 
@@ -315,6 +324,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         images=engine.DockerImages(connections),
         networks=engine.DockerNetworks(connections),
         validator=dockerd.DockerdValidator(),
+        unit_checker=systemd_analyze.SystemdAnalyze(),
         clock=clock.SystemClock(),
         surroundings=surroundings.HostSurroundings(),
     )

@@ -33,7 +33,9 @@ from dockcfgd.planning.target import (
     generation_target,
     target_of,
 )
+from dockcfgd.reconcile.check import Check
 from dockcfgd.reconcile.discretion import discreet
+from dockcfgd.reconcile.unit_check import checked_drop_in
 from dockcfgd.reconcile.windows import unreadable
 
 if TYPE_CHECKING:
@@ -57,15 +59,6 @@ __all__ = [
 
 NO_FILES = "none"
 _ON_PAPER = "this host is not looked at"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A ring of checks, whether it was run, and why not."""
-
-    name: str
-    run: bool
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +313,9 @@ def _planned(
         return _with(seen, checks=checks, findings=(Finding(key="service", message=str(error)),))
     checks.append(Check("the engine's own rules", run=True))
     complaints, check = _validated(effects, host, target, plan)
-    checks += [check] if check else []
-    findings = (*(_placed(seen, finding) for finding in plan.refusals), *complaints)
+    told, of_unit = checked_drop_in(effects, host, plan)
+    checks += [one for one in (check, of_unit) if one]
+    findings = (*(_placed(seen, one) for one in (*plan.refusals, *told)), *complaints)
     return replace(seen, findings=findings, target=target, plan=plan, checks=tuple(checks))
 
 

@@ -22,6 +22,7 @@ def _assessed(host: FakeHost, text: str | None) -> Assessment:
         networks=host.networks,
         clock=host.clock,
         validator=host.validator,
+        unit_checker=host.unit_checker,
         surroundings=host.surroundings,
     )
     return assess(effects, Settings(), Applied(), name="T1")
@@ -57,6 +58,23 @@ def test_all_rings_are_run_where_the_host_can_be_asked() -> None:
         "the engine's own rules": True,
         "dockerd --validate": True,
     }
+
+
+def test_what_systemd_would_ignore_has_its_file_and_line() -> None:
+    text = "[service.unit.Service]\nTasksMax = 9\nLimitNOFILE = 'many'\n"
+    seen = _assessed(FakeHost(), text)
+    (finding,) = seen.findings
+    assert (finding.key, finding.line) == ("service.unit.Service.LimitNOFILE", 3)
+    assert "systemd would ignore LimitNOFILE=many" in finding.message
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_drop_in_is_checked_where_systemd_can_be_asked(*, installed: bool) -> None:
+    host = FakeHost()
+    host.unit_checker.installed = installed
+    seen = _assessed(host, "[service.unit.Service]\nLimitNOFILE = 'many'\n")
+    assert {check.name: check.run for check in seen.checks}["systemd-analyze verify"] is installed
+    assert bool(seen.findings) is installed
 
 
 def test_no_file_and_nothing_owned_is_nothing_to_plan() -> None:

@@ -23,6 +23,7 @@ def _effects(host: FakeHost) -> Effects:
         networks=host.networks,
         clock=host.clock,
         validator=host.validator,
+        unit_checker=host.unit_checker,
         surroundings=host.surroundings,
     )
 

@@ -24,6 +24,7 @@ def _document(host: FakeHost, text: str, *past: PastTransaction) -> dict[str, An
         networks=host.networks,
         clock=host.clock,
         validator=host.validator,
+        unit_checker=host.unit_checker,
         surroundings=host.surroundings,
     )
     made = preview(
