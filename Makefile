@@ -12,13 +12,14 @@ SETUP_PACKAGES   := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-g
 MACHINE_PACKAGES := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
 PACKAGE_PACKAGES := debhelper dh-python dpkg-dev
 
-.PHONY: help setup roots check test proof demo deb clean
+.PHONY: help setup roots check test proof bench demo deb clean
 
 help:
 	@echo 'make setup   the development environment, in $(VENV)'
 	@echo 'make check   linter, formatter, types'
 	@echo 'make test    check, and every test, also on booted machines'
 	@echo 'make proof   every long test in full, into docs/proof.md; goes on where it stopped'
+	@echo 'make bench   what must stay quick, in figures'
 	@echo 'make roots   the Debian roots that the machines boot from ($(SUITES))'
 	@echo 'make demo    the whole story on a throwaway machine'
 	@echo 'make deb     dist/dockcfgd_*.deb; DIST=trixie (and newer), bookworm or noble'
@@ -50,6 +51,9 @@ test: setup check
 proof: setup roots
 	$(NEED) $(PACKAGE_PACKAGES)
 	$(BIN)/python tests/proof.py
+
+bench: setup
+	$(BIN)/python -m tests.bench.planning
 
 # Where no package can be built or no machine made, the demo says so and runs without.
 demo: setup

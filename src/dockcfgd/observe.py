@@ -124,13 +124,17 @@ def with_disposable(effects: Effects, host: HostState) -> HostState:
     """Give the host with its active `--rm` containers marked.
 
     The list does not tell them, and one question a container is too much for every look: ask only
-    where a plan stops the engine.
+    where a plan stops the engine, and of more than 200 nobody is asked; the step that keeps them
+    asks again anyway.
     """
     engine = host.engine
     if not isinstance(engine, EngineState):
         return host
+    ask = len(engine.running) <= _MOST_ASKED
     containers = tuple(
-        replace(one, auto_remove=one.active and _auto_remove(effects, one.id))
+        replace(one, auto_remove=_auto_remove(effects, one.id) if ask else None)
+        if one.active
+        else one
         for one in engine.containers
     )
     return replace(host, engine=replace(engine, containers=containers))

@@ -1,7 +1,8 @@
 """A small dockerd: the fakes' engine as a process of its own, behind HTTP on a Unix socket.
 
-It has no container and no image; it reads the daemon.json that ENGINE_CONFIG names, takes SIGHUP
-for a reload, and knows `--validate`. ENGINE_SOCKET is where it listens.
+It has no image, and ENGINE_CONTAINERS (none) containers that run; it reads the daemon.json that
+ENGINE_CONFIG names, takes SIGHUP for a reload, and knows `--validate`. ENGINE_SOCKET is where it
+listens.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ class Engine:
     def start(self, words: list[str]) -> None:
         self._read()
         self.dockerd.start(words, {})
+        image = self.dockerd.images.add({"bin/sh": b""}, tag="busybox:latest", config=None)
+        for number in range(int(os.environ.get("ENGINE_CONTAINERS", "0"))):
+            labels = {f"com.example.label-{name}": "x" * 60 for name in range(8)}
+            body: dict[str, Any] = {"Image": image, "Cmd": ["sleep"], "Labels": labels}
+            self._containers.start(self._containers.create(f"container-{number}", body))
 
     def reload(self) -> None:
         self._read()

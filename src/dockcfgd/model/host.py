@@ -53,7 +53,8 @@ class UnitFile:
 class Container:
     """A container as the engine lists it.
 
-    `state` is the engine's word: running, paused, exited, created … `settings` is the HostConfig
+    `state` is the engine's word: running, paused, exited, created … `auto_remove` tells a `--rm`
+    one, None: nobody asked. `settings` is the HostConfig
     that it was created with, None where it was not asked for.
     """
 
@@ -61,7 +62,7 @@ class Container:
     name: str
     image: str
     state: str
-    auto_remove: bool = False
+    auto_remove: bool | None = False
     restart_policy: str = "no"
     settings: Mapping[str, Json] | None = None
 

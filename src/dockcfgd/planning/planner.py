@@ -206,7 +206,7 @@ class _Draft:
     def _restart(self) -> None:
         running = self._running()
         self.bridged = self._may_bridge()
-        disposable = any(one.auto_remove for one in running)
+        disposable = any(one.auto_remove is not False for one in running)
         kept = ""
         self.steps.append(do.NoteRunning())
         if self.bridged and not self._live_restore_now():
@@ -214,6 +214,11 @@ class _Draft:
         if disposable and not (self.bridged and self._disposable_survive()):
             kept = f"{self.rules.kept_in}/{self.rules.name}"
             self.steps.append(do.KeepDisposable(kept))
+            if any(one.auto_remove is None for one in running):
+                self.notes.append(
+                    f"which of the {len(running)} running containers were started with --rm is"
+                    " found out when the change begins; those are made anew"
+                )
         if self._must_detach():
             # Under live-restore they would run on, out of the engine's sight or with old settings.
             self._reload_with({**self._before, "live-restore": False})
