@@ -30,7 +30,10 @@ class Story:
     refuses: bool = False
     daemon_json: str = '{"debug": true, "labels": ["rack=7"]}'
     disposable: bool = False
+    defaults: str = ""
 
+
+_FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
 
 STORIES = [
     Story("reload", "[engine]\nmax-concurrent-downloads = 5\ndebug = false"),
@@ -58,6 +61,18 @@ STORIES = [
         '[engine]\nmetrics-addr = "127.0.0.1:9323"\n'
         '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
         refuses=True,
+    ),
+    Story(
+        "flags-freed",
+        '[engine]\nlog-driver = "local"\nhosts = ["fd://"]',
+        defaults=_FLAGS,
+        disposable=True,
+    ),
+    Story(
+        "flags-back",
+        "[engine]\ndebug = true",
+        before='[engine]\nlog-driver = "local"\nhosts = ["fd://"]\ndebug = true',
+        defaults=_FLAGS,
     ),
     Story("last-file", "", before='[engine]\ndebug = false\nlog-driver = "local"'),
     Story(
@@ -92,6 +107,9 @@ class Told:
         folder.mkdir()
         root = str(folder / "docker") if story.on_disk else ""
         host = FakeHost(version=story.version, data_root=root, daemon_json=story.daemon_json)
+        if story.defaults:
+            host.files.put("/etc/default/docker", story.defaults)
+            host.boot()
         self.story, self.host, self.lives = story, host, Lives(folder, host)
         host.run("web", layer={"/data": b"1"}, restart="always")
         host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
