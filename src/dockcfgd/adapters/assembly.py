@@ -14,12 +14,11 @@ from dockcfgd.adapters.engine import (
 )
 from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.adapters.serving import Serving
 from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.adapters.systemd_analyze import SystemdAnalyze
 from dockcfgd.effects import Effects
-from dockcfgd.model.errors import SystemdFailure
-from dockcfgd.model.systemd import DOCKER_SERVICE
 
 if TYPE_CHECKING:
     from dockcfgd.adapters.bus import Bus
@@ -33,14 +32,8 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
     """Give the ports of this host. Asking the engine never starts one that is stopped."""
     systemd = SystemdBus(bus, clock)
 
-    def serving() -> bool:
-        try:
-            return systemd.unit(DOCKER_SERVICE).main_pid > 0
-        except SystemdFailure:
-            return False
-
     connections = EngineConnections(
-        settings.docker_socket, serving=serving, attend=lambda: clock.sleep(0)
+        settings.docker_socket, serving=Serving(systemd), attend=lambda: clock.sleep(0)
     )
     return Effects(
         calendar=SystemdCalendar(),

@@ -31,7 +31,6 @@ _NEWEST_API = (1, 51)
 _ANSWER_SECONDS = 60.0
 _PING_SECONDS = 10.0
 _SLICE_SECONDS = 1.0
-_SERVES_SECONDS = 0.5
 _HTTP_ERROR = 400
 
 
@@ -73,7 +72,6 @@ class EngineConnections:
         self._serving = serving
         self._attend = attend or _nothing
         self._version = ""
-        self._serves_until = 0.0
 
     def negotiate(self) -> str:
         """Ask the engine for its API version, use it from now on unless it is too new, give it."""
@@ -165,21 +163,14 @@ class EngineConnections:
             self.negotiate()
         return self._version
 
-    def _refuse_to_wake(self, what: str) -> None:
-        """Ask whether the engine serves; an answer counts for a moment, for many calls in a row."""
-        if self._serving is None or time.monotonic() < self._serves_until:
-            return
-        if not self._serving():
-            raise EngineFailure(what=what, status=0, why="docker.service is not running")
-        self._serves_until = time.monotonic() + _SERVES_SECONDS
-
     def _connection(self, what: str, *, limit: float) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("docker")
         connection.sock = self._socket(what, limit=limit)
         return connection
 
     def _socket(self, what: str, *, limit: float) -> _PatientSocket:
-        self._refuse_to_wake(what)
+        if self._serving is not None and not self._serving():
+            raise EngineFailure(what=what, status=0, why="docker.service is not running")
         made = _PatientSocket(limit=limit, attend=self._attend)
         try:
             with _translated(what, path=self._path):
