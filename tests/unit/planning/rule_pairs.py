@@ -413,8 +413,21 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "metrics without a host": (
         {"metrics-addr": ":9323"}, "metrics-addr", {"metrics-addr": "[::1]:9323"}, {},
     ),
-    "metrics as an experiment": (
-        {"metrics-addr": "127.0.0.1:9323"}, "metrics-addr",
-        {"metrics-addr": "127.0.0.1:9323", "experimental": True}, {"version": OLD},
+    "switch of the kernel check, 20.10": (
+        {"storage-driver": "overlay2", "storage-opts": ["overlay2.override_kernel_check=x"]},
+        "storage-opts",
+        {"storage-driver": "overlay2", "storage-opts": ["overlay2.override_kernel_check=true"]},
+        {"version": OLD},
+    ),
+    "devicemapper without its device, 20.10": (
+        {"storage-driver": "devicemapper"}, "storage-driver", {"storage-driver": "overlay"},
+        {"version": OLD, "facts": Facts(devices={"/dev/mapper/control": False})},
+    ),
+    "bip with no room, 20.10": (
+        {"bip": "172.30.0.0/31"}, "bip", {"bip": "172.30.0.1/30"}, {"version": OLD},
+    ),
+    "pool with no room, 20.10": (
+        {"default-address-pools": [{"base": "10.80.0.0/24", "size": 31}]}, "default-address-pools",
+        {"default-address-pools": [{"base": "10.80.0.0/24", "size": 30}]}, {"version": OLD},
     ),
 }  # fmt: skip

@@ -20,6 +20,7 @@ __all__ = ["RULES"]
 
 _KEY = "default-address-pools"
 _OWN = ("docker", "br-", "veth")
+_IPV4, _SMALLEST = 4, 30
 # Older engines make all networks of a pool when they start.
 _MOST_BITS = 22
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,6 +45,9 @@ def sizes(scene: Scene) -> Iterator[Breach]:
         if not base.prefixlen <= size <= base.max_prefixlen:
             why = f"size {size} of pool {number} does not fit {base}"
             yield refuse(_KEY, why, f"use {base.prefixlen} to {base.max_prefixlen}")
+        elif size > _SMALLEST and base.version == _IPV4 and not scene.from_release("23.0"):
+            why = f"networks of pool {number} have no address left for a container"
+            yield refuse(_KEY, why, f"use a size of {_SMALLEST} at most")
         elif size - base.prefixlen > _MOST_BITS and not scene.from_release("27.0"):
             why = f"pool {number} is cut into more networks than this engine has memory for"
             yield refuse(_KEY, why, f"use a base of /{size - _MOST_BITS} or smaller")
@@ -52,7 +56,7 @@ def sizes(scene: Scene) -> Iterator[Breach]:
 def some_for_ipv4(scene: Scene) -> Iterator[Breach]:
     """Refuse pools that leave docker0 without an address."""
     pools = _pools(scene)
-    if not pools or any(base.version == 4 for _, base, _ in pools):  # noqa: PLR2004 -- IPv4
+    if not pools or any(base.version == _IPV4 for _, base, _ in pools):
         return
     if not scene.text("bip") and scene.text("bridge") != "none":
         why = "all pools are of IPv6, and docker0 needs one of IPv4"
@@ -69,7 +73,7 @@ def apart(scene: Scene) -> Iterator[Breach]:
 
 def enough(scene: Scene) -> Iterator[Breach]:
     """Tell of pools that docker0 alone uses up."""
-    pools = [(base, size) for _, base, size in _pools(scene) if base.version == 4]  # noqa: PLR2004
+    pools = [(base, size) for _, base, size in _pools(scene) if base.version == _IPV4]
     number = sum(1 << max(size - base.prefixlen, 0) for base, size in pools)
     if pools and number == 1 and not scene.text("bip"):
         what = "docker0 takes the only network there is, and no other can be made"

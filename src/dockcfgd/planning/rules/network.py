@@ -105,7 +105,8 @@ def bip(scene: Scene) -> Iterator[Breach]:
         yield refuse("bip", "a network of all addresses leaves none outside", "use /24 or so")
     elif network.prefixlen > _ROOM_FOR_BOTH_ENDS:
         what = f"{network} has no address left for containers"
-        yield note("bip", what, "use a shorter prefix, such as /24")
+        weigh = note if scene.from_release("23.0") else refuse
+        yield weigh("bip", what, "use a shorter prefix, such as /24")
 
 
 def _end(own: ipaddress.IPv4Interface) -> str:

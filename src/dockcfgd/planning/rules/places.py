@@ -136,9 +136,6 @@ def metrics(scene: Scene) -> Iterator[Breach]:
     elif address.startswith(":"):
         why = "the engine does not start without a host in it"
         yield refuse("metrics-addr", why, f'write it as "127.0.0.1{address}"')
-    if not scene.from_release("23.0") and not scene.switch("experimental"):
-        what = "before engine 23.0 metrics are only there with experimental = true"
-        yield refuse("metrics-addr", what, "set experimental = true", also=("experimental",))
 
 
 def every_interface(scene: Scene) -> Iterator[Breach]:

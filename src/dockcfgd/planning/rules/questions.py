@@ -19,13 +19,11 @@ def questions_of(scene: Scene) -> Questions:
     """Give what must be known to judge the scene."""
     proof = storage.needs_proof(scene)
     driver = storage.planned_driver(scene) if proof else ""
-    programs, devices = set(runtimes.programs(scene)), set[str]()
+    programs = set(runtimes.programs(scene))
     if driver == "fuse-overlayfs":
         programs |= _FUSE_PROGRAMS
-        devices.add("/dev/fuse")
     if driver == "zfs":
         programs.add("zfs")
-        devices.add("/dev/zfs")
     sized = bool(scene.texts("storage-opts")) and bool(storage.planned_driver(scene))
     folders = {*places.folders(scene), logging.socket_of_syslog(scene)}
     folders.add(network.bridge_to_find(scene))
@@ -35,7 +33,7 @@ def questions_of(scene: Scene) -> Questions:
         folders=frozenset(folders - {""}),
         files=security.files(scene),
         programs=frozenset(programs),
-        devices=frozenset(devices),
+        devices=storage.devices(driver),
         accounts=security.accounts(scene),
         filesystems=bool(driver),
         routes=_wants_routes(scene),

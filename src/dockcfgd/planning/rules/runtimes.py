@@ -143,7 +143,7 @@ def realtime(scene: Scene) -> Iterator[Breach]:
     """Refuse shares of real time, which only cgroup v1 has for the engine."""
     version = scene.engine.text("CgroupVersion") if scene.engine else ""
     for key in ("cpu-rt-period", "cpu-rt-runtime"):
-        if scene.settings.get(key) and version == "2":
+        if scene.settings.get(key) and version == "2" and scene.from_release("23.0"):
             yield refuse(key, "with cgroup v2 the engine does not start with it", "leave it out")
 
 

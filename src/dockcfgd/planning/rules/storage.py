@@ -22,13 +22,20 @@ if TYPE_CHECKING:
     from dockcfgd.planning.rules.breach import Breach
     from dockcfgd.planning.rules.scene import Scene
 
-__all__ = ["RULES", "driver_folder", "needs_proof", "planned_driver"]
+__all__ = ["RULES", "devices", "driver_folder", "needs_proof", "planned_driver"]
 
 _KEY = "storage-driver"
+_DEVICE_MAPPER = "/dev/mapper/control"
+_DEVICES = {
+    "fuse-overlayfs": "/dev/fuse",
+    "zfs": "/dev/zfs",
+    "devicemapper": _DEVICE_MAPPER,
+}
 # An overlay cannot have its upper layer there.
 _NO_UPPER_LAYER = {"overlay", "ecryptfs", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "9p"}
 _KERNEL_MODULES = {"overlay2": "overlay", "overlay": "overlay", "btrfs": "btrfs", "aufs": "aufs"}
 _SIZES = {"overlay2.size", "size", "btrfs.min_space", "dm.basesize"}
+_SWITCH = {"1", "t", "true", "0", "f", "false"}
 _PROJECT_QUOTA = {"pquota", "prjquota"}
 
 
@@ -55,6 +62,11 @@ def needs_proof(scene: Scene) -> bool:
     if engine is None or engine.driver != driver:
         return bool(driver)
     return scene.data_root.rstrip("/") != engine.root.rstrip("/") and not scene.text("userns-remap")
+
+
+def devices(driver: str) -> frozenset[str]:
+    """Give the devices that a driver opens."""
+    return frozenset({_DEVICES[driver]} if driver in _DEVICES else ())
 
 
 def known(scene: Scene) -> Iterator[Breach]:
@@ -111,6 +123,8 @@ def prerequisites(scene: Scene) -> Iterator[Breach]:
             yield from _fuse(scene)
         case "zfs":
             yield from _zfs(scene)
+        case "devicemapper" if scene.facts.devices.get(_DEVICE_MAPPER) is False:
+            yield refuse(_KEY, f"{_DEVICE_MAPPER} cannot be opened", "load the module dm_mod")
         case _:
             pass
 
@@ -210,6 +224,8 @@ def _option_value(scene: Scene, driver: str, name: str, value: str) -> Iterator[
             why = "the engine takes no vfs.xattrs but i_want_broken_containers"
             yield _option(why, "leave it out")
         return
+    if name == "overlay2.override_kernel_check" and value.lower() not in _SWITCH:
+        yield _option(f"the value of {name} is no switch", f"write it as {name}=true")
     if name not in _SIZES:
         return
     try:
