@@ -18,6 +18,7 @@ from dockcfgd.planning.freeing import conflicting, effective
 from dockcfgd.planning.freeing import shown as shown_flag
 from dockcfgd.planning.launch import launch_in_force, launch_with, running_flags
 from dockcfgd.planning.target import Target, daemon_json, picks_same_driver
+from dockcfgd.planning.unit_text import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -142,9 +143,4 @@ def _weight(before: str | None, after: str | None, *, same_command: bool = False
 
 
 def _settings(text: str | None) -> Iterable[tuple[str, str]]:
-    section = ""
-    for line in (text or "").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif line and not line.startswith("#"):
-            yield section, line
+    return ((one.section, f"{one.name}={one.value}") for one in settings_of(text or ""))

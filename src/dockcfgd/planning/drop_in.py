@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from dockcfgd.planning.unit_text import quote
+from dockcfgd.model.desired import Service
+from dockcfgd.planning.freeing import freed_flags
+from dockcfgd.planning.unit_text import expand, quote, settings_of, specified, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from dockcfgd.model.desired import Service
+    from dockcfgd.model.desired import KeyPath
     from dockcfgd.planning.flags import Flag
     from dockcfgd.planning.launch import Launch
 
-__all__ = ["render_drop_in"]
+__all__ = ["rebased", "render_drop_in"]
 
+_GOES_ON = " \\\n  "
 _HEADER = """\
 # Written by dockcfgd from the desired state in /etc/dockcfgd; changes made here are undone.
 """
@@ -50,7 +54,8 @@ def render_drop_in(service: Service, launch: Launch, freed: Sequence[Flag] = ())
 def _command(service: Service, launch: Launch, freed: Sequence[Flag]) -> list[str]:
     if not service.arguments and not freed:
         return []
-    command = launch.without(freed, service.arguments)
+    command = launch.without(freed)
+    own = [launch.quoted(argument) for argument in service.arguments]
     base = launch.base
     place = "" if base is None else base.file
     names = ", ".join(dict.fromkeys(flag.name for flag in freed))
@@ -58,5 +63,41 @@ def _command(service: Service, launch: Launch, freed: Sequence[Flag]) -> list[st
         f"# on the base of {place}, digest {launch.digest}",
         *([f"# without what daemon.json sets: {names}"] if names else []),
         "ExecStart=",
-        f"ExecStart={command}",
+        # On a line of their own, which tells them from the base's when that changes.
+        f"ExecStart={command}{_GOES_ON if own else ''}{' '.join(own)}",
     ]
+
+
+def rebased(drop_in: bytes | None, launch: Launch, managed: Collection[KeyPath]) -> bytes | None:
+    """Give the drop-in of an earlier generation for the command that the unit has now.
+
+    It is the same to the byte where the unit's files have not changed since.
+    """
+    text = "" if drop_in is None else drop_in.decode(errors="surrogateescape")
+    if text and not text.startswith(_HEADER):
+        return drop_in
+    service = Service(arguments=_own_arguments(text), unit=_other_settings(text))
+    freed = freed_flags(launch, managed)
+    block = "\n".join(_command(service, launch, freed))
+    if block in text if block else "ExecStart=" not in text:
+        return drop_in
+    return render_drop_in(service, launch, freed)
+
+
+def _own_arguments(text: str) -> tuple[str, ...]:
+    """Give the arguments that a drop-in of ours adds to the base's."""
+    for line, following in pairwise([*text.splitlines(), ""]):
+        if line.startswith("ExecStart=") and line.endswith("\\"):
+            literal = line.removeprefix("ExecStart=").startswith(":")
+            words = [specified(word) for word in split(following)]
+            return tuple(word if literal else expand(word, {})[0] for word in words)
+    return ()
+
+
+def _other_settings(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    unit: dict[str, dict[str, tuple[str, ...]]] = {}
+    for one in settings_of(text):
+        if (one.section, one.name) != ("Service", "ExecStart"):
+            section = unit.setdefault(one.section, {})
+            section[one.name] = (*section.get(one.name, ()), one.value)
+    return unit

@@ -88,8 +88,13 @@ class Launch:
         argument = self.given[flag.first]
         return argument.file, argument.line
 
-    def without(self, freed: Collection[Flag], extra: Sequence[str] = ()) -> str:
-        """Write the command without some of its flags, and with further arguments.
+    def quoted(self, argument: str) -> str:
+        """Write one more argument as this command needs it."""
+        literal = self.base is not None and not _substitutes(words_of(self.base.text))
+        return quote(argument, command=not literal)
+
+    def without(self, freed: Collection[Flag]) -> str:
+        """Write the command without some of its flags.
 
         All else stays as it stands in the file: quotes, specifiers, variables. A variable that
         held one of the flags is replaced by its other words. Raises ValueError where there is no
@@ -99,7 +104,6 @@ class Launch:
             msg = "cannot change the command: docker.service has no ExecStart of its own"
             raise ValueError(msg)
         words = words_of(self.base.text)
-        literal = not _substitutes(words)
         kept = self._kept(freed)
         parts = [word.raw for word in words[: _start(words)]]
         for position in range(_start(words), len(words)):
@@ -108,8 +112,7 @@ class Launch:
                 parts.append(words[position].raw)
                 continue
             left = [word for index in own for word in kept[index]]
-            parts += [quote(word, command=not literal) for word in left]
-        parts += [quote(argument, command=not literal) for argument in extra]
+            parts += [self.quoted(word) for word in left]
         return " ".join(parts)
 
     def _kept(self, freed: Collection[Flag]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
-from dockcfgd.planning.drop_in import render_drop_in
+from dockcfgd.planning.drop_in import rebased, render_drop_in
 from dockcfgd.planning.freeing import carried_over, freed_flags
 from dockcfgd.planning.launch import launch_of
 
@@ -217,12 +217,14 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
     if named is not None:
         leaves.put(document, _DRIVER, named)
     same = document == before
+    managed = wanted.managed if named is None else wanted.managed | {_DRIVER}
+    drop_in = rebased(wanted.drop_in, launch_of(host), managed)
     return Target(
         document=None if same and wanted.daemon_json is None else document,
-        drop_in=wanted.drop_in,
-        managed=wanted.managed if named is None else wanted.managed | {_DRIVER},
+        drop_in=drop_in,
+        managed=managed,
         touched=touched,
-        owns_drop_in=wanted.owns_drop_in or applied.owns_drop_in,
+        owns_drop_in=drop_in is not None or wanted.owns_drop_in or applied.owns_drop_in,
         exact=wanted.daemon_json if same else None,
         notes=notes,
         running=_running(applied, host),

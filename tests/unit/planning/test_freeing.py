@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockcfgd.model.desired import Json, KeyPath, Service
-from dockcfgd.planning.drop_in import render_drop_in
+from dockcfgd.planning.drop_in import rebased, render_drop_in
 from dockcfgd.planning.flags import by_flags, parse_flags
 from dockcfgd.planning.freeing import carried_over, conflicting, effective, freed_flags
 from dockcfgd.planning.launch import Launch, launch_of, launch_with, running_flags
@@ -119,6 +119,37 @@ def test_a_flag_has_the_place_of_its_variable() -> None:
     launch = _launched("/d --mtu=1 $A", **described)
     places = {flag.name: launch.place(flag) for flag in launch.flags}
     assert places == {"--mtu": ("/usr/lib/systemd/system/docker.service", 3), "--debug": ("/e", 3)}
+
+
+_ARGUMENTS = ("--raw-logs", "--label=a b", "--label=$X%n", "")
+
+
+@pytest.mark.parametrize("prefix", ["", ":"])
+def test_a_generation_comes_back_on_the_base_of_today(prefix: str) -> None:
+    service = Service(
+        environment={"A": "b c"}, arguments=_ARGUMENTS, unit={"Unit": {"After": ("x", "y")}}
+    )
+    then, now = _launched(f"{prefix}/d -D --mtu=1"), _launched(f"{prefix}/e --mtu=2 -D --icc")
+    managed = {("mtu",)}
+    made = render_drop_in(service, then, freed_flags(then, managed))
+    assert rebased(made, then, managed) == made
+    again = rebased(made, now, managed)
+    described = {"exec-start": f"{prefix}/e --mtu=2 -D --icc"}
+    after = launch_with(host_of(described), again)
+    assert (after.binary, after.arguments) == ("/e", ("-D", "--icc", *_ARGUMENTS))
+    assert after.environment["A"].value == "b c"
+    assert again is not None
+    assert b"After=x\nAfter=y\n" in again
+
+
+def test_a_generation_without_a_drop_in_frees_what_stands_in_its_way_today() -> None:
+    now = _launched("/d --mtu=2")
+    made = rebased(None, now, {("mtu",)})
+    assert made is not None
+    assert made.endswith(b"ExecStart=\nExecStart=/d\n")
+    assert rebased(made, _launched("/d"), {("mtu",)}) is None
+    assert rebased(None, now, {("icc",)}) is None
+    assert rebased(b"[Service]\nExecStart=/x\n", now, {("mtu",)}) == b"[Service]\nExecStart=/x\n"
 
 
 def test_our_own_environment_does_not_count_for_the_base() -> None:
