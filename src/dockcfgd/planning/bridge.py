@@ -17,6 +17,7 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.direction import flags_lost_by_reload
 from dockcfgd.planning.freeing import conflicting, effective, missing, shown
 from dockcfgd.planning.launch import launch_in_force, launch_with, running_flags
+from dockcfgd.planning.reloading import kept_from_starting
 from dockcfgd.planning.target import daemon_json
 from dockcfgd.planning.unit_text import settings_of
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["changes_life", "obstacle", "set_by_flag", "unbearable_key"]
 
 _LIVE_RESTORE = "live-restore"
+_MOST_NAMED = 3
 # What decides over the life of processes in the service's cgroup.
 _OVER_PROCESSES = {"KillMode", "Delegate", "Slice", "SendSIGKILL", "DelegateSubgroup"}
 
@@ -65,6 +67,10 @@ def _live_restore(target: Target, host: HostState) -> str:
         if why:
             return why
     lost = () if live else flags_lost_by_reload(running_flags(host), host)
+    stranded = kept_from_starting(host)
+    if stranded and not (wanted or coming):
+        names = ", ".join(stranded[:_MOST_NAMED])
+        return f"a reload of this engine would keep containers with host-gateway down: {names}"
     if not (wanted or coming):
         lost += flags_lost_by_reload(launch_with(host, target.drop_in).flags, host)
     return f"a reload would make the engine forget {', '.join(dict.fromkeys(lost))}" if lost else ""

@@ -24,7 +24,13 @@ from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.reach import reach_of
 from dockcfgd.planning.refusals import refusals_of, rule_notes
-from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
+from dockcfgd.planning.reloading import (
+    defaults_to_write,
+    kept_from_starting,
+    may_forget_gateway,
+    readable,
+    reload_step,
+)
 from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.target import Target, daemon_json, render
 
@@ -61,7 +67,7 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     if (
         impact is Impact.RELOAD
         and _reloads(drifts)
-        and flags_lost_by_reload(running_flags(host), host)
+        and (flags_lost_by_reload(running_flags(host), host) or kept_from_starting(host))
     ):
         impact = Impact.RESTART
     refusals = refusals_of(target, drifts, impact, host, rules.storage)
@@ -69,6 +75,7 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     if refusals or not drifts:
         return Plan(impact=impact, drifts=drifts, refusals=refusals, notes=target.notes)
     draft.lay_out(impact)
+    draft.warn_of_reload()
     if any(drift.where == "drop-in" for drift in drifts):
         draft.notes += moves(host, target.drop_in)
     steps = tuple(draft.steps)
@@ -96,6 +103,9 @@ def _empty(host: HostState) -> bool:
     return isinstance(engine, EngineState) and not (
         engine.images or engine.containers or engine.volumes or engine.networks
     )
+
+
+_ACTS = (do.ReloadEngine, do.RestartEngine, do.StartEngine)
 
 
 class _Draft:
@@ -133,6 +143,15 @@ class _Draft:
                 self._restart()
             case Impact.MIGRATE:
                 self._migrate()
+
+    def warn_of_reload(self) -> None:
+        """Note what the reload that comes last takes away until the engine starts anew."""
+        acts = [step for step in self.steps if isinstance(step, _ACTS)]
+        if acts and isinstance(acts[-1], do.ReloadEngine) and may_forget_gateway(self._version):
+            self.notes.append(
+                "this engine forgets host-gateway at a reload: new containers with such an"
+                " --add-host cannot start before it is restarted"
+            )
 
     def _explain(self) -> None:
         """Note what the engine will do otherwise than one would think."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.key import NoDefault, Unset
 from dockcfgd.engine_keys.table import event_attribute, leaf, reload_watch, unset_rule
-from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.engine_keys.version import EngineVersion, Window
 from dockcfgd.model import steps as do
+from dockcfgd.model.host import Container, EngineState
 from dockcfgd.planning import leaves
 from dockcfgd.planning.direction import own_default
 
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.host import HostState
 
-__all__ = ["defaults_to_write", "readable", "reload_step"]
+__all__ = [
+    "defaults_to_write",
+    "kept_from_starting",
+    "may_forget_gateway",
+    "readable",
+    "reload_step",
+]
 
 _RELOAD_SECONDS = 10.0
 # These engines refuse every reload of a file with userland-proxy and no path, though they start
 # with it and have both by default.
 _PROXY_WANTS_PATH = EngineVersion(25, 0)
+# These forget with any reload which address host-gateway stands for, whatever the file says of it:
+# containers that name it cannot be created, started or restarted until the engine starts anew.
+_FORGETS_GATEWAY = Window(EngineVersion(28, 0), EngineVersion(29, 0))
 
 
 def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
@@ -37,6 +47,26 @@ def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
     if document.get("userland-proxy") is not True or document.get("userland-proxy-path"):
         return document
     return {name: value for name, value in document.items() if name != "userland-proxy"}
+
+
+def may_forget_gateway(version: EngineVersion | None) -> bool:
+    """Tell whether a reload of this release keeps some containers from ever starting again."""
+    return version is not None and _FORGETS_GATEWAY.holds(version)
+
+
+def kept_from_starting(host: HostState) -> tuple[str, ...]:
+    """Name the containers that could not start after a reload, as far as they were asked."""
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        return ()
+    if not may_forget_gateway(EngineVersion.parse_or_none(host.version)):
+        return ()
+    return tuple(sorted(one.name for one in engine.containers if _names_gateway(one)))
+
+
+def _names_gateway(container: Container) -> bool:
+    extra = (container.settings or {}).get("ExtraHosts")
+    return isinstance(extra, list) and any(str(one).endswith("host-gateway") for one in extra)
 
 
 def reload_step(document: dict[str, Json], touched: Iterable[KeyPath] = ()) -> do.ReloadEngine:

@@ -18,11 +18,12 @@ from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, Sys
 from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
-from dockcfgd.model.steps import RestartEngine, WriteFile
-from dockcfgd.observe import observe, with_disposable, with_facts
+from dockcfgd.model.steps import ReloadEngine, RestartEngine, WriteFile
+from dockcfgd.observe import observe, with_disposable, with_facts, with_settings
 from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments, questions_for
+from dockcfgd.planning.reloading import may_forget_gateway
 from dockcfgd.planning.secrecy import secrets_of_applied, secrets_of_desired
 from dockcfgd.planning.target import (
     Applied,
@@ -271,6 +272,12 @@ def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
     return host, ""
 
 
+def _may_strand(plan: Plan, host: HostState) -> bool:
+    """Tell whether the plan reloads an engine that may keep containers down by that."""
+    reloads = any(isinstance(step, ReloadEngine) for step in plan.steps)
+    return reloads and may_forget_gateway(EngineVersion.parse_or_none(host.version))
+
+
 def _rules(desired: DesiredState | None, *, settings: Settings, name: str) -> Rules:
     kept_in = f"{settings.state_dir}/kept"
     if desired is None:
@@ -298,6 +305,9 @@ def _planned(
         plan = make_plan(target, host, rules)
         if effects and plan.drifts:
             host = with_facts(effects, host, questions_for(target, host))
+            plan = make_plan(target, host, rules)
+        if effects and _may_strand(plan, host):
+            host = with_settings(effects, host)
             plan = make_plan(target, host, rules)
         if effects and plan.steps and plan.impact >= Impact.RESTART:
             host = with_disposable(effects, host)
