@@ -48,7 +48,7 @@ class FileState:
     """A path, what stands there, and its content (empty unless regular).
 
     `inode`, `mtime_ns` and `size` are 0 where there is neither file nor folder; they serve to see a
-    change cheaply and are not part of the tag.
+    change cheaply and are not part of the tag. `fresh_mode` is the mode of a file made there.
     """
 
     path: str
@@ -58,6 +58,7 @@ class FileState:
     inode: int = 0
     mtime_ns: int = 0
     size: int = 0
+    fresh_mode: int = 0o644
 
     @property
     def present(self) -> bool:

@@ -46,7 +46,8 @@ def start_timeout(verify: Verify) -> float:
 
 def ownership(state: FileState) -> tuple[int, int, int]:
     """Give uid, gid and mode that a managed file keeps, or gets when it is new."""
-    return (state.tag.uid, state.tag.gid, state.tag.mode) if state.present else (0, 0, 0o644)
+    tag = state.tag
+    return (tag.uid, tag.gid, tag.mode) if state.present else (0, 0, state.fresh_mode)
 
 
 def proof_of(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dockcfgd.engine_keys.secrets import secret_values, secrets_in_text
 from dockcfgd.engine_keys.table import reload_watch
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
@@ -60,6 +61,7 @@ class Rules:
 
 def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     """Work out the plan. Raises UnreadableFile where daemon.json cannot be merged into."""
+    host = _confidential(host, target)
     drifts = differences(target, host)
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
     if impact is Impact.MIGRATE and _empty(host):
@@ -86,11 +88,42 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
         steps=steps,
         way_back=way_back(steps, host=host, drifts=drifts, verify=rules.verify),
         disturbed=disturbed,
-        notes=(*target.notes, *draft.notes, *rule_notes(target, drifts, impact, host)),
+        notes=(
+            *target.notes,
+            *draft.notes,
+            *_exposed(host, target),
+            *rule_notes(target, drifts, impact, host),
+        ),
         reach=reach_of(drifts, host, impact, disturbed),
         irreversible=irreversible(steps, drifts, disturbed),
         name=rules.name,
     )
+
+
+def _confidential(host: HostState, target: Target) -> HostState:
+    """Let a daemon.json that is made to hold a secret be for root alone, as the engine reads it."""
+    if host.daemon_json.present or not secret_values((), dict(target.document or {})):
+        return host
+    return replace(host, daemon_json=replace(host.daemon_json, fresh_mode=0o600))
+
+
+def _exposed(host: HostState, target: Target) -> tuple[str, ...]:
+    """Say which secrets others than root can read."""
+    notes = []
+    state = host.daemon_json
+    known = secret_values((), daemon_json(host))
+    if (
+        state.present
+        and state.tag.mode & 0o044
+        and secret_values((), dict(target.document or {})) - known
+    ):
+        notes.append(f"others than root can read {state.path}, which gets a secret: chmod 600 it")
+    if target.drop_in is not None and secrets_in_text(target.drop_in.decode()):
+        notes.append(
+            "the environment of docker.service holds a secret: everybody on this host can read it"
+            " there (systemctl show)"
+        )
+    return tuple(notes)
 
 
 def _reloads(drifts: tuple[Drift, ...]) -> bool:
