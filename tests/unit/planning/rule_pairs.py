@@ -185,6 +185,10 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "bip of IPv6": ({"bip": "fd00::1/64"}, "bip", {"bip": "172.30.0.1/24"}, {}),
     "bip of loopback": ({"bip": "127.0.0.1/24"}, "bip", {"bip": "169.254.1.1/24"}, {}),
     "bip of everything": ({"bip": "1.2.3.4/0"}, "bip", {"bip": "1.2.3.4/8"}, {}),
+    "fixed-cidr outside, 28": (
+        {"bip": "172.30.0.1/24", "fixed-cidr": "172.30.1.0/25"}, "fixed-cidr",
+        {"bip": "172.30.0.1/24", "fixed-cidr": "172.30.0.0/16"}, {"version": NEW},
+    ),
     "fixed-cidr of IPv6": (
         {"fixed-cidr": "fd00::/64"}, "fixed-cidr", {"fixed-cidr": "10.0.0.0/24"}, {},
     ),

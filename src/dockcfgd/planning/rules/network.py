@@ -124,7 +124,10 @@ def fixed_cidr(scene: Scene) -> Iterator[Breach]:
         yield refuse("fixed-cidr", why, "use fixed-cidr-v6 for an IPv6 network")
     elif isinstance(own, ipaddress.IPv4Interface) and not part.network.subnet_of(own.network):
         what = f"{part.network} does not lie within {own.network}, the network of bip"
-        yield note("fixed-cidr", what, f"choose a part of {own.network}", also=("bip",))
+        # Engine 26.1 takes addresses of bip then, 28.5 has none for any container.
+        apart = scene.from_release("27.0") and not part.network.overlaps(own.network)
+        weigh = misleads if apart else note
+        yield weigh("fixed-cidr", what, f"choose a part of {own.network}", also=("bip",))
 
 
 def gateway(scene: Scene) -> Iterator[Breach]:
