@@ -189,8 +189,16 @@ class _Taking:
         return [one for one in known if path[: len(one)] == one or one[: len(path)] == path]
 
     def _settle(self, finding: KeyFinding) -> None:
-        for path in self._at(finding.path) or self._at(finding.path[:1]):
+        found = (
+            self._at(finding.path) or self._at(finding.path[:1]) or self._written_as(finding.path)
+        )
+        for path in found:
             self._leave(path, _plain(finding))
+
+    def _written_as(self, path: KeyPath) -> list[KeyPath]:
+        """Give the live leaves whose names hold dots themselves, or else all: one is at fault."""
+        live = [one for one in self._leaves if one not in self._why_not]
+        return [one for one in live if ".".join(one).startswith(".".join(path))] or live
 
     def _changes(self) -> Iterator[tuple[KeyPath, str]]:
         """Find the keys for which the plan would do something."""

@@ -100,6 +100,11 @@ def test_what_a_running_engine_lacks_is_left(drawn: tuple[str, dict[str, Json]])
     assert len(left) + len(leaves.flatten(desired.engine)) == len(leaves.flatten(document))
 
 
+def test_a_name_with_a_dot_is_left() -> None:
+    host = host_of({"daemon.json": {"nri-opts.enable": [], "debug": True}, "engine": "down"})
+    assert _plans_to_nothing(host, "26.1.5").engine == {"debug": True}
+
+
 def test_what_a_flag_sets_too_is_left() -> None:
     host = host_of({"daemon.json": {"hosts": ["fd://"], "debug": True}, "engine": "down"})
     assert _plans_to_nothing(host, "26.1.5").engine == {"debug": True}
