@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Files,
         Images,
         Networks,
+        Probes,
         Surroundings,
         Systemd,
         UnitChecker,
@@ -40,6 +41,7 @@ class Effects:
     clock: Clock
     surroundings: Surroundings
     calendar: Calendar
+    probes: Probes
 
     @property
     def access(self) -> Access:

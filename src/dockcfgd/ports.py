@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitFile, UnitState
+    from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.systemd import JobResult, JobVerb
     from dockcfgd.model.unit_complaint import UnitComplaint
 
@@ -30,6 +31,7 @@ __all__ = [
     "Files",
     "Images",
     "Networks",
+    "Probes",
     "Progressing",
     "ReloadEvents",
     "Surroundings",
@@ -255,6 +257,19 @@ class Networks(Protocol):
 
     def connect(self, network: str, body: Mapping[str, Json]) -> None:
         """Connect a container that has not started yet."""
+
+
+class Probes(Protocol):
+    """What is tried from the host itself, whose network and files dockcfgd's own unit lacks.
+
+    Both methods raise SystemdFailure where nothing can be tried.
+    """
+
+    def answering(self, endpoints: Sequence[Endpoint]) -> frozenset[Endpoint]:
+        """Give those that take a TCP connection within a second and do not drop it at once."""
+
+    def run(self, command: str, *, timeout: float) -> CommandEnd:
+        """Run a command of the shell as root, and end it at `timeout`."""
 
 
 class Progressing(Protocol):

@@ -233,4 +233,5 @@ class Lives:
             unit_checker=host.unit_checker,
             clock=host.clock,
             surroundings=host.surroundings,
+            probes=host.probes,
         )

@@ -188,8 +188,24 @@ class Container:
         """End the process."""
         self.state, self.pid, self.exit_code, self.finished = "exited", 0, exit_code, moment
 
-    def summary(self) -> dict[str, Any]:
+    def published(self) -> list[dict[str, Any]]:
+        """Give the ports that it publishes while it runs."""
+        return [
+            {
+                "IP": binding.get("HostIp") or address,
+                "PrivatePort": int(port.partition("/")[0]),
+                "PublicPort": int(binding["HostPort"]),
+                "Type": port.partition("/")[2] or "tcp",
+            }
+            for port, bindings in (self.host.get("PortBindings") or {}).items()
+            for binding in bindings
+            for address in ((binding["HostIp"],) if binding.get("HostIp") else ("0.0.0.0", "::"))  # noqa: S104 -- as the engine shows it
+            if self.alive
+        ]
+
+    def summary(self, health: str = "") -> dict[str, Any]:
         """Give the entry of `GET /containers/json`."""
+        said = {"starting": " (health: starting)", "": ""}.get(health, f" ({health})")
         return {
             "Id": self.id,
             "Names": [f"/{self.name}"],
@@ -197,10 +213,10 @@ class Container:
             "ImageID": self.image,
             "Command": " ".join(self.command),
             "Created": int(dt.datetime.fromisoformat(self.created).timestamp()),
-            "Ports": [],
+            "Ports": self.published(),
             "Labels": self.config.get("Labels") or {},
             "State": self.state,
-            "Status": "Up 1 second" if self.alive else "Exited",
+            "Status": f"Up 1 second{said}" if self.alive else "Exited",
             "HostConfig": {"NetworkMode": self.host["NetworkMode"]},
             "NetworkSettings": {"Networks": copy.deepcopy(self.endpoints)},
             "Mounts": copy.deepcopy(self.mounts),

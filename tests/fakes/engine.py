@@ -139,7 +139,10 @@ class FakeContainers(_Served):
 
     def _summaries(self) -> Documents:
         self._process("list containers")
-        return [container.summary() for container in self._dockerd.containers()]
+        return [
+            container.summary(self._dockerd.health.get(container.name, str)())
+            for container in self._dockerd.containers()
+        ]
 
     def inspect(self, container: str) -> dict[str, Json]:
         process = self._process(f"inspect container {container}")

@@ -14,6 +14,7 @@ from tests.fakes.dockerd import Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
 from tests.fakes.images import apply_layer
+from tests.fakes.probes import FakeProbes
 from tests.fakes.surroundings import FakeSurroundings
 from tests.fakes.systemd import FakeSystemd
 from tests.fakes.unit_checker import FakeUnitChecker
@@ -33,10 +34,10 @@ class FakeHost:
         host.run("web", layer={"/data": b"1"}, restart="always")
 
     `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`,
-    `unit_checker` and `surroundings` are the ports. `cuts` crashes dockcfgd at a chosen effect;
-    `power_cut`, `kill_engine` and `boot` are what happens to hosts. With `data_root` (a folder of
-    the test's own) the engine's stores are real folders that can be moved aside; else they are in
-    memory only.
+    `unit_checker`, `surroundings` and `probes` are the ports. `cuts` crashes dockcfgd at a chosen
+    effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts. With `data_root` (a
+    folder of the test's own) the engine's stores are real folders that can be moved aside; else
+    they are in memory only.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FakeHost:
         self.unit_checker = FakeUnitChecker()
         self.calendar = FakeCalendar()
         self.surroundings = FakeSurroundings(self.files)
+        self.probes = FakeProbes(self.dockerd, self.clock)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)

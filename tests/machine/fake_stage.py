@@ -57,6 +57,7 @@ class FakeStage:
             unit_checker=host.unit_checker,
             clock=host.clock,
             surroundings=host.surroundings,
+            probes=host.probes,
         )
         self._state: StateFile | None = None
         self._undo = Undo(self._settings.state_dir)

@@ -14,6 +14,7 @@ from dockcfgd.adapters.engine import (
 )
 from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.adapters.probes import UnitProbes
 from dockcfgd.adapters.serving import Serving
 from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
@@ -47,4 +48,5 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         unit_checker=SystemdAnalyze(),
         clock=clock,
         surroundings=HostSurroundings(),
+        probes=UnitProbes(systemd, settings.runtime_dir),
     )

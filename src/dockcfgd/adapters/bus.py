@@ -58,6 +58,7 @@ __all__ = [
     "Signal",
     "Subscription",
     "Timer",
+    "typed",
 ]
 
 CALL_TIMEOUT = 25.0
@@ -608,6 +609,11 @@ class Loop:
         # GLib's own function for this moved between namespaces; PyGObject wakes a running loop
         # for handlers of Python's.
         signal.signal(number, lambda *_: self.call_soon(callback))
+
+
+def typed(signature: str, value: Any) -> Any:
+    """Give a value with its D-Bus type, as a method takes it that wants variants."""
+    return GLib.Variant(signature, value)
 
 
 def _keep(connection: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.adapters import journal
@@ -15,18 +16,19 @@ from dockcfgd.adapters.bus import (
     Match,
     Remote,
     Signal,
+    typed,
 )
 from dockcfgd.model.errors import BusFailure, SystemdFailure
 from dockcfgd.model.host import UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockcfgd.adapters.bus import Bus, Mailbox
     from dockcfgd.ports import Clock
 
-__all__ = ["SystemdBus"]
+__all__ = ["ProgramEnd", "SystemdBus"]
 
 _NAME = "org.freedesktop.systemd1"
 _PATH = "/org/freedesktop/systemd1"
@@ -46,6 +48,10 @@ _RELOAD_PATIENCE = 30.0
 _SLICE = 1.0  # how often a wait attends to the daemon's watchdog
 _BRIEFLY = 0.001
 _DOUBT = 5.0  # how often a silent wait looks at the unit itself
+_SYSTEMDS_OWN = 15.0  # a program's time is over by systemd's own clock, before ours gives up
+_KILL_AFTER_SECONDS = 5
+_LARGEST_OUTPUT = 16 * 1024 * 1024
+_EXITED = 1  # CLD_EXITED
 
 _TYPES = {"service": "Service", "socket": "Socket"}
 _VERBS = {
@@ -54,6 +60,14 @@ _VERBS = {
     JobVerb.START: "start",
     JobVerb.STOP: "stop",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """How a program ended: systemd's word for it, and its exit status where it exited."""
+
+    result: str
+    status: int | None
 
 
 class SystemdBus:
@@ -122,7 +136,35 @@ class SystemdBus:
             self._subscribe()
             patience = min(timeout, CALL_TIMEOUT)
             job = self._bus.call(_MANAGER, verb.value, unit, "replace", timeout=patience)
-            return self._await(_Job(job, unit, verb), mailbox, deadline)
+            states = {"inactive", "failed"} if verb is JobVerb.STOP else {"active", "reloading"}
+            return self._await(_Job(job, unit, good_states=states), mailbox, deadline)
+
+    def run_program(
+        self, unit: str, arguments: Sequence[str], *, what: str, output: str, timeout: float
+    ) -> ProgramEnd:
+        """Run a program as a service of its own, out of this one's confinement, up to its end.
+
+        What it writes goes to the file `output`, which is made anew. At `timeout` systemd ends it.
+        """
+        deadline = self._clock.monotonic() + timeout + _SYSTEMDS_OWN
+        properties = _service(arguments, what=what, output=output, timeout=timeout)
+        with (
+            _own_errors(f"run {what}"),
+            self._bus.mailbox(_JOB_REMOVED, _OWNER_CHANGED) as mailbox,
+        ):
+            self._subscribe()
+            path = self._bus.call(_MANAGER, "StartTransientUnit", unit, "fail", properties, [])
+            job = _Job(path, unit, good_states={"inactive"})
+            result = self._await(job, mailbox, deadline)
+            service = Remote(_NAME, job.unit_path, "org.freedesktop.systemd1.Service")
+            values = self._bus.properties(service)
+            if result is JobResult.TIMEOUT:
+                self._bus.call(_MANAGER, "StopUnit", unit, "replace")
+            self._bus.call(_MANAGER, "UnrefUnit", unit)
+        if result in {JobResult.TIMEOUT, JobResult.CANCELED}:
+            return ProgramEnd(str(result), None)
+        exited = values["ExecMainCode"] == _EXITED
+        return ProgramEnd(values["Result"], values["ExecMainStatus"] if exited else None)
 
     def reset_failed(self, unit: str) -> None:
         """Forget failures and the count against the start limit; fine if it is not loaded."""
@@ -230,15 +272,35 @@ class SystemdBus:
 class _Job:
     """A job that was queued."""
 
-    def __init__(self, path: str, unit: str, verb: JobVerb) -> None:
+    def __init__(self, path: str, unit: str, *, good_states: set[str]) -> None:
         self.path = path
         self.number = int(path.rpartition("/")[2])
         self.unit_path = f"{_PATH}/unit/{_escaped(unit)}"
-        stopped, serving = {"inactive", "failed"}, {"active", "reloading"}
-        self.good_states = stopped if verb is JobVerb.STOP else serving
+        self.good_states = good_states
 
     def ended_by(self, told: Signal) -> bool:
         return told.member == "JobRemoved" and told.arguments[1] == self.path
+
+
+def _service(
+    arguments: Sequence[str], *, what: str, output: str, timeout: float
+) -> list[tuple[str, Any]]:
+    """Give the properties of a program's service. With AddRef it stays until we have looked."""
+    micro = 1_000_000
+    return [
+        ("Description", typed("s", what)),
+        ("Type", typed("s", "oneshot")),
+        ("AddRef", typed("b", True)),  # noqa: FBT003 -- a property's value
+        ("CollectMode", typed("s", "inactive-or-failed")),
+        ("ExecStart", typed("a(sasb)", [(arguments[0], list(arguments), False)])),
+        ("Environment", typed("as", ["HOME=/root"])),
+        ("TimeoutStartUSec", typed("t", int(timeout * micro))),
+        ("TimeoutStopUSec", typed("t", _KILL_AFTER_SECONDS * micro)),
+        ("StandardOutputFileToTruncate", typed("s", output)),
+        ("StandardError", typed("s", "inherit")),
+        ("LimitFSIZE", typed("t", _LARGEST_OUTPUT)),
+        ("UMask", typed("u", 0o077)),
+    ]
 
 
 def _result(told: Signal) -> JobResult:

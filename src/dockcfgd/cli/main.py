@@ -327,6 +327,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         unit_checker=systemd_analyze.SystemdAnalyze(),
         clock=clock.SystemClock(),
         surroundings=surroundings.HostSurroundings(),
+        probes=NoBus(why),
     )
 
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, NoReturn
 from dockcfgd.model.errors import SystemdFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dockcfgd.model.host import UnitState
+    from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.systemd import JobResult, JobVerb
 
 __all__ = ["NoBus"]
 
 
 class NoBus:
-    """`ports.Systemd` without a bus: whatever is asked, the answer is why there is none."""
+    """`ports.Systemd` and `ports.Probes` without a bus: the answer is why there is none."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -46,3 +49,11 @@ class NoBus:
     def last_line(self, unit: str, *, invocation: str) -> str:  # noqa: ARG002 -- the port's
         """Give nothing."""
         return ""
+
+    def answering(self, endpoints: Sequence[Endpoint]) -> frozenset[Endpoint]:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("have ports tried")
+
+    def run(self, command: str, *, timeout: float) -> CommandEnd:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"run {command}")

@@ -178,6 +178,7 @@ def _state(loaded: Loaded, root: Root) -> DesiredState:
             timeout=root.verify.timeout,
             settle=root.verify.settle,
             containers=root.verify.containers,
+            commands=tuple(root.verify.commands),
         ),
         backup=Backup(directory=root.backup.directory, keep=root.backup.keep),
         storage=Storage(migrate_containers=root.storage.migrate_containers),

@@ -69,6 +69,13 @@ def _no_null(value: str) -> str:
     return value
 
 
+def _command(value: str) -> str:
+    if not value.strip():
+        msg = "must be a command"
+        raise ValueError(msg)
+    return _no_null(value)
+
+
 def _flag(value: str) -> str:
     if not value.startswith("-") or not value.strip("-"):
         msg = "must be a flag that begins with `-` and carries its value after `=`"
@@ -139,10 +146,6 @@ _WINDOW_PATTERN = r"^.*\S.*/" + SPAN_PATTERN.removeprefix("^")
 def _window(value: str) -> str:
     split_window(value)
     return value
-
-
-def _nothing(value: list[str]) -> list[str]:
-    return _not_yet(value) if value else value
 
 
 def _only_false(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
@@ -243,10 +246,8 @@ class VerifyTable(_Table):
         _told("running-before: what ran must run again.", "running-before"),
     ] = ContainersRule.RUNNING_BEFORE
     commands: Annotated[
-        list[str],
-        AfterValidator(_nothing),
-        Field(json_schema_extra={"maxItems": 0}),
-        _told("Commands that must exit 0; not in this release."),
+        list[Annotated[str, AfterValidator(_command), Field(json_schema_extra={"pattern": r"\S"})]],
+        _told("Commands of the shell that must exit 0 after a change."),
     ] = []
 
 

@@ -98,7 +98,8 @@ _OTHERS = """\
 #settle = "5s"
 # running-before: what ran must run again. none: not looked at.
 #containers = "running-before"
-# Commands that must exit 0 (not in this release).
+# Commands of the shell, run as root, that must exit 0 after a change; else it goes back. As in
+# ["curl -fsS http://127.0.0.1:8080/health"].
 #commands = []
 
 

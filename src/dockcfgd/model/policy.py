@@ -86,6 +86,7 @@ class Verify:
     timeout: float = 90.0
     settle: float = 5.0
     containers: ContainersRule = ContainersRule.RUNNING_BEFORE
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

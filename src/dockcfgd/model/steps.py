@@ -22,6 +22,7 @@ __all__ = [
     "BackUpImages",
     "Expectation",
     "KeepDisposable",
+    "NoteProbes",
     "NoteRunning",
     "ProveEngine",
     "PutBack",
@@ -86,6 +87,19 @@ class NoteRunning:
 
     The list is the step's outcome, on disk before anything is stopped.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProbes:
+    """Try what has to work again after the change; what works is the step's outcome.
+
+    Each of `commands` may take `timeout` seconds. With `containers`, their health and the ports
+    that they publish count too.
+    """
+
+    commands: tuple[str, ...]
+    timeout: float
+    containers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +221,16 @@ class RestoreStorage:
 class ProveEngine:
     """Wait until the engine shows all of `expect` and its containers run.
 
-    Then it must hold for `settle` seconds.
+    Then it must hold for `settle` seconds, and what `NoteProbes` found to work must work, and all
+    of `commands` exit 0. `again`: on the way back, where only those that did before have to.
     """
 
     expect: tuple[Expectation, ...]
     timeout: float
     settle: float
     containers: bool
+    commands: tuple[str, ...] = ()
+    again: bool = False
 
 
 Step: TypeAlias = (
@@ -221,6 +238,7 @@ Step: TypeAlias = (
     | RemoveFile
     | ReloadUnits
     | NoteRunning
+    | NoteProbes
     | KeepDisposable
     | ReloadEngine
     | RestartEngine
@@ -244,6 +262,7 @@ _CLASSES: dict[str, Any] = {
         RemoveFile,
         ReloadUnits,
         NoteRunning,
+        NoteProbes,
         KeepDisposable,
         ReloadEngine,
         RestartEngine,

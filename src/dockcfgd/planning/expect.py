@@ -57,14 +57,19 @@ def proof_of(
     verify: Verify,
     settle: float,
     containers: bool,
+    again: bool = False,
 ) -> do.ProveEngine:
-    """Give the proof that the engine runs `document`, for the `touched` keys that /info shows."""
+    """Give the proof that the engine runs `document`, for the `touched` keys that /info shows.
+
+    `again`: on the way back.
+    """
     keys = sorted({leaf(path) for path in touched})
     expect = [
         do.Expectation(key, _plain(leaves.get(document, key))) for key in keys if info_probe(key)
     ]
     wanted = containers and verify.containers is ContainersRule.RUNNING_BEFORE
-    return do.ProveEngine(tuple(expect), verify.timeout, settle, wanted)
+    commands = () if again else verify.commands
+    return do.ProveEngine(tuple(expect), verify.timeout, settle, wanted, commands, again)
 
 
 def _plain(value: Json | leaves.Absent) -> Json:

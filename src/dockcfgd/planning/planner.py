@@ -14,7 +14,7 @@ from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
 from dockcfgd.model.host import Container, EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Disturbed, Drift, Plan
-from dockcfgd.model.policy import Backup, Policy, RestartStyle, Storage, Verify
+from dockcfgd.model.policy import Backup, ContainersRule, Policy, RestartStyle, Storage, Verify
 from dockcfgd.planning import leaves
 from dockcfgd.planning.bridge import changes_life, obstacle, set_by_flag, unbearable_key
 from dockcfgd.planning.compare import differences
@@ -212,6 +212,7 @@ class _Draft:
         shield = bool(watch) and self._may_shield()
         if watch:
             self.steps.append(do.NoteRunning())
+        self._note_probes(containers=bool(watch))
         if shield:
             self._reload_with({**self._before, "live-restore": True})
             self._reload_with({**interim, "live-restore": True}, touched)
@@ -261,6 +262,7 @@ class _Draft:
         disposable = any(one.auto_remove is not False for one in running)
         kept = ""
         self.steps.append(do.NoteRunning())
+        self._note_probes(containers=True)
         if self.bridged and not self._live_restore_now():
             self._reload_with({**self._before, "live-restore": True})
         if disposable and not (self.bridged and self._disposable_survive()):
@@ -304,8 +306,9 @@ class _Draft:
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
         folder = f"{engine.root}/dockcfgd/{self.rules.name}"
+        self.steps.append(do.NoteRunning())
+        self._note_probes(containers=True)
         self.steps += [
-            do.NoteRunning(),
             do.StopEngine(stop_timeout()),
             do.SetAside(engine.root, driver, folder),
         ]
@@ -321,8 +324,9 @@ class _Draft:
         backup, directory = self.rules.name, self.rules.backup.directory
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
+        self.steps.append(do.NoteRunning())
+        self._note_probes(containers=True)
         self.steps += [
-            do.NoteRunning(),
             do.BackUpImages(backup, directory, driver),
             do.BackUpContainers(backup, directory),
             do.StopEngine(stop_timeout()),
@@ -332,6 +336,13 @@ class _Draft:
         self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
         self.steps.append(do.RestoreStorage(backup, directory))
         self._prove(settle=self.rules.verify.settle, containers=True)
+
+    def _note_probes(self, *, containers: bool) -> None:
+        verify = self.rules.verify
+        wanted = containers and verify.containers is ContainersRule.RUNNING_BEFORE
+        looked_at = wanted and bool(self._running())
+        if looked_at or verify.commands:
+            self.steps.append(do.NoteProbes(verify.commands, verify.timeout, looked_at))
 
     def _running(self) -> tuple[Container, ...]:
         return self.host.engine.running if isinstance(self.host.engine, EngineState) else ()

@@ -45,6 +45,7 @@ def way_back(
         verify=verify,
         settle=verify.settle,
         containers=True,
+        again=True,
     )
     kept = _kept(steps)
     if heavy is not None and kept:

@@ -20,6 +20,8 @@ def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line
             return "let systemd read its units again"
         case do.NoteRunning():
             return "note which containers run"
+        case do.NoteProbes():
+            return "try what has to work again"
         case do.KeepDisposable():
             return "keep --rm containers"
         case do.ReloadEngine():

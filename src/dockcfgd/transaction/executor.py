@@ -127,7 +127,7 @@ class Executor:
                     raise
                 cause = _cause(failure, transaction.steps[: index + 1])
                 return self._go_back(transaction, begun, outcomes, reason=str(failure), cause=cause)
-        return Ending(Verdict.APPLIED, _gone(outcomes))
+        return Ending(Verdict.APPLIED, _told(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
         """End a transaction that was cut off: forwards once it was proven, else the way back.
@@ -171,6 +171,7 @@ class Executor:
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
         first, spared = _restarted(transaction), self._keeping.spared(transaction)
+        failed = ""
         self._keeping.begin_back(transaction)
         for position, back in enumerate(transaction.way_back):
             if position < first or not back.needed(begun) or isinstance(back.step, spared):
@@ -186,12 +187,14 @@ class Executor:
                     continue  # an engine that serves no more has nothing left to keep
                 if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
                     continue  # it only eases the stop; the start reads the same values
-                return Ending(
-                    Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", cause
-                )
+                failed = f"{reason}; and going back failed too: {failure}"
+                if not isinstance(back.step, do.ProveEngine):
+                    break  # after a proof that fails only files are left to be put back
+        if failed:
+            return Ending(Verdict.DEGRADED, failed, cause)
         self._keeping.end_back()
-        gone = _gone(outcomes)
-        return Ending(Verdict.ROLLED_BACK, f"{reason}; {gone}" if gone else reason, cause)
+        told = _told(outcomes)
+        return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
 
     def _do(
         self,
@@ -285,9 +288,29 @@ def _phase(step: do.Step, direction: str) -> Phase:
     return Phase.VERIFYING if isinstance(step, do.ProveEngine) else Phase.APPLYING
 
 
-def _gone(outcomes: Mapping[str, Json]) -> str | None:
-    """Say which --rm containers are gone after the proof; nothing tells whether by themselves."""
-    names = outcomes.get("ProveEngine")
-    if not isinstance(names, list) or not names:
+def _back(begun: int, transaction: OpenTransaction) -> Verdict:
+    """Give the verdict of a way back that ended well: before anything was touched it is none."""
+    harmless = (do.NoteRunning, do.NoteProbes)
+    done = transaction.steps[: begun + 1]
+    asked = any(isinstance(step, do.NoteProbes) for step in done)
+    untouched = asked and all(isinstance(step, harmless) for step in done)
+    return Verdict.REFUSED if untouched else Verdict.ROLLED_BACK
+
+
+def _told(outcomes: Mapping[str, Json]) -> str | None:
+    """Say what the proof leaves open.
+
+    Nothing tells whether --rm containers that are gone ended by themselves.
+    """
+    proof = outcomes.get("ProveEngine")
+    if not isinstance(proof, dict):
         return None
-    return f"--rm containers that ended meanwhile: {', '.join(map(str, names))}"
+    told = []
+    for name, text in (
+        ("gone", "--rm containers that ended meanwhile"),
+        ("not known yet", "health not known yet, as it is checked too seldom"),
+    ):
+        names = proof.get(name)
+        if isinstance(names, list) and names:
+            told.append(f"{text}: {', '.join(map(str, names))}")
+    return "; ".join(told) or None

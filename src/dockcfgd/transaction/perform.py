@@ -14,6 +14,7 @@ from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.planning import judge
+from dockcfgd.transaction.probing import note_probes
 from dockcfgd.transaction.prove import prove
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
             effects.systemd.reload_units()
         case do.NoteRunning():
             return list(operations.note_running(effects.access))
+        case do.NoteProbes():
+            return note_probes(step, effects)
         case do.KeepDisposable():
             operations.keep_disposable(effects.access, folder=step.folder)
         case do.ReloadEngine():

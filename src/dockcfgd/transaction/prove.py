@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import EngineFailure, StepFailed
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning import judge
+from dockcfgd.transaction.probing import Probing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["prove"]
 
 _LOOK_EVERY = 0.25
+_TRY_EVERY = 1.0
 
 
 def prove(
@@ -27,35 +30,63 @@ def prove(
     outcomes: Mapping[str, Json],
     *,
     heed: Callable[[], None],
-) -> list[Json]:
+) -> dict[str, Json]:
     """Return when all of `step` holds and held for its settle time.
 
     `heed` is called while something does not hold yet, and may raise to end the wait.
 
-    Gives the names of `--rm` containers that ran and are gone. StepFailed with the first reason
-    that something does not hold.
+    Gives the names of `--rm` containers that ran and are `gone`, and of those whose health is `not
+    known yet`. StepFailed with the first reason that something does not hold.
     """
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = effects.clock.monotonic() + step.timeout
+    wait = _Wait(first, deadline, effects, heed)
     while reasons := _reasons(step, effects, outcomes):
-        now = effects.systemd.unit(DOCKER_SERVICE)
-        gone = judge.unsteady(first, now)
-        if gone or effects.clock.monotonic() >= deadline:
-            raise StepFailed(_explained(gone or reasons[0], now, effects))
-        heed()
-        effects.clock.sleep(_LOOK_EVERY)
+        wait.on(reasons[0], _LOOK_EVERY)
     if step.settle:
         effects.clock.sleep(step.settle)
-    after = effects.systemd.unit(DOCKER_SERVICE)
-    gone = judge.unsteady(first, after)
+    _still(first, step, effects, outcomes)
+    probing = Probing(step, effects, outcomes)
+    if probing.needed:
+        while lacking := probing.lacking(heed=heed):
+            wait.on(lacking, _TRY_EVERY)
+        _still(first, step, effects, outcomes)
+    if not step.containers:
+        return {}
+    gone = judge.gone_disposable(_running(outcomes), effects.containers.list())
+    return {"gone": list(gone), "not known yet": list(probing.not_known_yet())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Waiting for what does not hold yet, as long as the engine stays up and there is time."""
+
+    first: UnitState
+    deadline: float
+    effects: Effects
+    heed: Callable[[], None]
+
+    def on(self, reason: str, seconds: float) -> None:
+        effects = self.effects
+        now = effects.systemd.unit(DOCKER_SERVICE)
+        gone = judge.unsteady(self.first, now)
+        if gone or effects.clock.monotonic() >= self.deadline:
+            raise StepFailed(_explained(gone or reason, now, effects))
+        self.heed()
+        effects.clock.sleep(seconds)
+
+
+def _still(
+    first: UnitState, step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
+) -> None:
+    """StepFailed where the engine did not stay up, or what held does not any more."""
+    now = effects.systemd.unit(DOCKER_SERVICE)
+    gone = judge.unsteady(first, now)
     if gone:
-        raise StepFailed(_explained(gone, after, effects))
+        raise StepFailed(_explained(gone, now, effects))
     reasons = _reasons(step, effects, outcomes)
     if reasons:
         raise StepFailed(reasons[0])
-    if not step.containers:
-        return []
-    return list(judge.gone_disposable(_running(outcomes), effects.containers.list()))
 
 
 def _running(outcomes: Mapping[str, Json]) -> Json:

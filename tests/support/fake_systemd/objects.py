@@ -145,6 +145,24 @@ class Manager(Introspected):
     def ReloadUnit(self, name: str, mode: str, reply: Reply, error: object) -> None:  # noqa: ARG002
         self._queue("ReloadUnit", name, mode, reply)
 
+    @dbus.service.method(MANAGER, "ssa(sv)a(sa(sv))", "o", async_callbacks=("reply", "error"))
+    def StartTransientUnit(
+        self,
+        name: str,
+        mode: str,
+        properties: Any,
+        auxiliary: Any,  # noqa: ARG002 -- the method's
+        reply: Reply,
+        error: object,  # noqa: ARG002 -- dbus-python's
+    ) -> None:
+        if self._systemd.took("StartTransientUnit", name, mode):
+            self._systemd.run_transient(name, dict(properties), reply)
+
+    @dbus.service.method(MANAGER, in_signature="s")
+    def UnrefUnit(self, name: str) -> None:
+        self._systemd.took("UnrefUnit", name)
+        self._systemd.release(name)
+
     @dbus.service.signal(MANAGER, signature="uoss")
     def JobRemoved(self, number: int, path: str, unit: str, word: str) -> None:
         pass

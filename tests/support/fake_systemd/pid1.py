@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dbus.bus
 from gi.repository import GLib
 
-from tests.support.fake_systemd import hooks
+from tests.support.fake_systemd import hooks, programs
 from tests.support.fake_systemd.behaviour import Rules
 from tests.support.fake_systemd.objects import Manager, Refusal, UnitObject
 from tests.support.fake_systemd.units import NO_JOB, PATH, Unit, engine_units
@@ -99,6 +99,35 @@ class Systemd:
         reply(path)
         delay = int(self.rules.delay * 1000)
         GLib.timeout_add(delay, self._begin, verb, unit, number)
+
+    def run_transient(
+        self, name: str, properties: dict[str, Any], reply: Callable[[str], None]
+    ) -> None:
+        """Start a oneshot service that is made of these properties, and run its program."""
+        if name in self.units:
+            raise Refusal("org.freedesktop.systemd1.UnitExists", f"Unit {name} was already loaded.")
+        unit = self.units[name] = Unit(name, ActiveState="activating", Transient=True)
+        self.show(unit)
+        self._job += 1
+        number = self._job
+        self.change(unit, {"Job": (number, f"{PATH}/job/{number}")})
+        reply(f"{PATH}/job/{number}")
+
+        def ended(changes: dict[str, Any]) -> None:
+            self.change(unit, {"Job": NO_JOB, **changes})
+            word = "done" if changes["Result"] == "success" else "failed"
+            self._tell(number, name, self.rules.word("StartTransientUnit") or word)
+
+        programs.run(properties, ended)
+
+    def release(self, name: str) -> None:
+        """Forget a transient unit that nobody refers to any more."""
+        unit = self.units.get(name)
+        if unit is None or not unit.properties.get("Transient"):
+            raise Refusal("org.freedesktop.systemd1.NotReferenced", f"{name} is not referenced.")
+        if unit.properties["ActiveState"] in {"inactive", "failed"}:
+            del self.units[name]
+            self._shown.pop(name).remove_from_connection()
 
     def cancel(self, number: int) -> None:
         """Cancel a job."""

@@ -38,7 +38,7 @@ def test_everything_that_may_be_said() -> None:
         timeout = "1m 30s"
         settle = "500ms"
         containers = "none"
-        commands = []
+        commands = ['curl -fs http://127.0.0.1/']
         [backup]
         directory = "/srv/backups"
         keep = 1
@@ -92,7 +92,6 @@ def test_unknown_key_is_refused_with_the_nearest_right_one(text: str, finding: s
     ("text", "key"),
     [
         ("[package]\nversion = 1", "1: package"),
-        ('[verify]\ncommands = ["true"]', "2: verify.commands"),
         ("[backup]\nvolumes = true", "2: backup.volumes"),
         ("[storage]\nkeep-previous = false", "2: storage.keep-previous"),
     ],

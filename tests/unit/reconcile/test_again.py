@@ -63,6 +63,7 @@ def _effects(host: FakeHost) -> Effects:
         validator=host.validator,
         unit_checker=host.unit_checker,
         surroundings=host.surroundings,
+        probes=host.probes,
     )
 
 

@@ -24,6 +24,7 @@ def _assessed(host: FakeHost, text: str | None) -> Assessment:
         validator=host.validator,
         unit_checker=host.unit_checker,
         surroundings=host.surroundings,
+        probes=host.probes,
     )
     return assess(effects, Settings(), Applied(), name="T1")
 

@@ -26,6 +26,7 @@ def _document(host: FakeHost, text: str, *past: PastTransaction) -> dict[str, An
         validator=host.validator,
         unit_checker=host.unit_checker,
         surroundings=host.surroundings,
+        probes=host.probes,
     )
     made = preview(
         (("10-a.toml", text),), effects=effects, settings=Settings(), applied=Applied(), past=past

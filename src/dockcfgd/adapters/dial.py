@@ -1,0 +1,99 @@
+"""Tells which TCP endpoints of this host answer, as a program of its own.
+
+    python3 -I -S dial.py '[["127.0.0.1", 80], ["::1", 80]]'
+
+It writes the positions of those that answer as a JSON list. One answers that takes the connection
+within a second and does not drop it at once, as the engine's proxy does in front of a container
+where nobody listens.
+"""
+
+import json
+import select
+import socket
+import sys
+import time
+
+__all__ = ["answering"]
+
+_AT_ONCE = 400
+_CONNECT_SECONDS = 1.0
+_DROP_SECONDS = 0.05
+
+
+def answering(endpoints: list[tuple[str, int]]) -> list[int]:
+    """Give the positions of the endpoints that answer."""
+    found: list[int] = []
+    for first in range(0, len(endpoints), _AT_ONCE):
+        some = endpoints[first : first + _AT_ONCE]
+        found += [first + position for position in _answering(some)]
+    return found
+
+
+def _answering(endpoints: list[tuple[str, int]]) -> list[int]:
+    begun: dict[int, tuple[int, socket.socket]] = {}
+    try:
+        for position, endpoint in enumerate(endpoints):
+            opened = _begin(*endpoint)
+            if opened is not None:
+                begun[opened.fileno()] = position, opened
+        taken = {
+            number
+            for number in _ready(set(begun), select.POLLOUT, _CONNECT_SECONDS)
+            if _taken(begun[number][1])
+        }
+        for number in _ready(taken, select.POLLIN, _DROP_SECONDS):
+            if _dropped(begun[number][1]):
+                taken.discard(number)
+        return sorted(begun[number][0] for number in taken)
+    finally:
+        for _, opened in begun.values():
+            opened.close()
+
+
+def _begin(address: str, port: int) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError:  # a kernel without IPv6
+        return None
+    try:
+        opened.connect_ex((address, port))
+    except OSError:  # no address of this family
+        opened.close()
+        return None
+    return opened
+
+
+def _taken(opened: socket.socket) -> bool:
+    if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0:
+        return False
+    # Where nobody listens, a connection to the port that the kernel chose for our end is our own.
+    return bool(opened.getsockname() != opened.getpeername())
+
+
+def _ready(numbers: set[int], event: int, seconds: float) -> set[int]:
+    """Give those for which the event comes in time, waiting for no longer than for all of them."""
+    poll, left, ready = select.poll(), set(numbers), set[int]()
+    for number in numbers:
+        poll.register(number, event)
+    deadline = time.monotonic() + seconds
+    while left and (wait := deadline - time.monotonic()) > 0:
+        for number, _ in poll.poll(wait * 1000):
+            poll.unregister(number)
+            left.discard(number)
+            ready.add(number)
+    return ready
+
+
+def _dropped(opened: socket.socket) -> bool:
+    try:
+        return opened.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+if __name__ == "__main__":
+    asked = [(str(address), int(port)) for address, port in json.loads(sys.argv[1])]
+    sys.stdout.write(json.dumps(answering(asked)) + "\n")
