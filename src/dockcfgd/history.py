@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _APPLIED, _HELD, _STATUS, _ADOPTED = "applied", "held", "status", "adopted"
+_SLOWEST = "slowest start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,13 @@ class History:
         text = self._state.fact(_APPLIED)
         left = self.left_by(number) or Applied()
         applied = _run_by(left, json.loads(text)) if text else left
-        return _with_adopted(applied, self._state.fact(_ADOPTED), self.digest_of(number))
+        applied = _with_adopted(applied, self._state.fact(_ADOPTED), self.digest_of(number))
+        return replace(applied, slowest_start=float(self._state.fact(_SLOWEST) or 0))
+
+    def note_start(self, seconds: float) -> None:
+        """Note how long a start of the engine took; the slowest is kept."""
+        if seconds > float(self._state.fact(_SLOWEST) or 0):
+            self._state.remember(_SLOWEST, str(seconds))
 
     def adopt(self, digest: str, *, invocation: str, comment: str, now: float) -> None:
         """Note a desired state made of hand edits before it is written; once is enough."""
@@ -360,8 +367,12 @@ def read_applied(path: str) -> Applied:
         adopted = connection.execute(
             "SELECT value FROM facts WHERE name = ?", (_ADOPTED,)
         ).fetchone()
+        slowest = connection.execute(
+            "SELECT value FROM facts WHERE name = ?", (_SLOWEST,)
+        ).fetchone()
     if row is None:
         return Applied()
-    return _with_adopted(
+    applied = _with_adopted(
         _run_by(_applied(row), in_force), adopted["value"] if adopted else "", str(row["digest"])
     )
+    return replace(applied, slowest_start=float(slowest["value"]) if slowest else 0.0)

@@ -118,10 +118,11 @@ class Systemd(Protocol):
     def reload_units(self) -> None:
         """Read the unit files again (daemon-reload); returns when that is done."""
 
-    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float, going: float = 0.0) -> JobResult:
         """Queue a job, wait for its end.
 
-        A job still running at `timeout` is cancelled and its result `timeout`.
+        A job still running at `timeout` is cancelled and its result `timeout`. With `going` that
+        time begins when the unit's present process has gone, for which it has `going` seconds.
         """
 
     def reset_failed(self, unit: str) -> None:

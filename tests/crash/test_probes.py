@@ -6,7 +6,7 @@ import pytest
 
 from dockcfgd.model.status import Condition, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
-from tests.crash.lives import Lives
+from tests.crash.lives import DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
 
 if TYPE_CHECKING:
@@ -243,3 +243,55 @@ class TestWayBack:
         assert lives.files == before
         assert _verdict(status) is Verdict.DEGRADED
         assert "port 8080 of web" in _reason(status)
+
+
+class TestPatience:
+    """The time that a start may take begins with the old engine's end and knows slow engines."""
+
+    def test_a_slow_stop_takes_nothing_of_it(self, lives: Lives) -> None:
+        lives.host.systemd.stop_seconds = 100
+        lives.want(f"{_RESTART}\n[verify]\ntimeout = '20s'")
+        assert lives.look().condition is Condition.IN_SYNC
+
+    def test_an_engine_that_hangs_is_given_up_by_then(self, lives: Lives) -> None:
+        host, hung = lives.host, []
+
+        def watch(label: str) -> None:
+            if "restart" in label:
+                host.systemd.start_hangs = "before" in label
+                hung.append(host.clock.monotonic())
+
+        host.cuts.watch(watch)
+        host.systemd.stop_seconds = 50
+        lives.want(f"{_RESTART}\n[verify]\ntimeout = '20s'")
+        status = lives.look()
+        assert _verdict(status) is Verdict.ROLLED_BACK
+        assert _reason(status) == "the engine was not ready within 20 s"
+        assert hung[1] - hung[0] == pytest.approx(70, abs=1)
+
+    def test_never_less_than_three_times_the_slowest_start(self, lives: Lives) -> None:
+        host = lives.host
+        host.systemd.start_seconds = 40
+        lives.want(_RESTART)
+        assert lives.look().condition is Condition.IN_SYNC
+        host.systemd.start_seconds = 0.3
+        lives.want('[engine]\nlog-driver = "journald"\n[policy]\nrestart = "plain"')
+        assert lives.look().condition is Condition.IN_SYNC
+
+        def watch(label: str) -> None:
+            host.systemd.start_hangs = label == f"before: restart {DOCKER_SERVICE}"
+
+        host.cuts.watch(watch)
+        lives.want(_RESTART)
+        assert _reason(lives.look()) == "the engine was not ready within 120 s"
+
+    def test_it_counts_for_what_has_to_work_too(self, lives: Lives) -> None:
+        host = lives.host
+        host.systemd.start_seconds = 5
+        host.dockerd.health["web"] = lambda: (
+            "starting" if "local" in host.files.text(DAEMON_JSON) else "healthy"
+        )
+        lives.want(f"{_RESTART}\n[verify]\ntimeout = '70s'\nsettle = '1s'")
+        before = host.clock.monotonic()
+        assert _verdict(lives.look()) is Verdict.ROLLED_BACK
+        assert 70 < host.clock.monotonic() - before < 90

@@ -36,6 +36,8 @@ class _Service:
     restarts: int = 0
     exec_status: int = 0
     starts: list[float] = field(default_factory=list)
+    began: float = 0.0
+    took: float = 0.0
     forget_restarts: bool = False
 
 
@@ -44,9 +46,10 @@ class FakeSystemd:
 
     As PID 1 does: all starts count against the limit, good ones too; a service that fails is
     started again by itself; stopping the socket stops the service; unit files have an effect only
-    after they were read. `jobs` lists the jobs that were asked for. With `start_hangs` the engine
-    never says that it is ready. `unreachable` makes every call fail. `before_start` is what a unit
-    does that is wanted by, and comes before, docker.service.
+    after they were read. A start and a stop take `start_seconds` and `stop_seconds`. `jobs` lists
+    the jobs that were asked for. With `start_hangs` the engine never says that it is ready.
+    `unreachable` makes every call fail. `before_start` is what a unit does that is wanted by, and
+    comes before, docker.service.
     """
 
     def __init__(self, files: FakeFiles, dockerd: Dockerd, clock: FakeClock, cuts: Cuts) -> None:
@@ -62,6 +65,7 @@ class FakeSystemd:
         self._numbers = itertools.count(1)
         self.jobs: list[tuple[JobVerb, str]] = []
         self.start_hangs = False
+        self.start_seconds, self.stop_seconds = _START_SECONDS, _STOP_SECONDS
         self.unreachable = False
         self.before_start: Callable[[], None] = lambda: None
         self.shutting_down = False
@@ -96,6 +100,8 @@ class FakeSystemd:
             exec_start=unit.command,
             environment=unit.environment,
             environment_files=unit.environment_files,
+            started=service.began,
+            start_seconds=service.took,
         )
 
     def reload_units(self) -> None:
@@ -104,7 +110,9 @@ class FakeSystemd:
         self._read_units()
         self._cuts.at("after: daemon-reload")
 
-    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float, going: float = 0.0) -> JobResult:
+        if going and self.stop_seconds > going:
+            raise NotImplementedError("a stop that takes too long")
         what = f"{verb.name.lower()} {unit}"
         self._reach(what)
         self._refuse_unloaded(unit, what)
@@ -213,7 +221,7 @@ class FakeSystemd:
 
     def _stop(self) -> None:
         if self._dockerd.process is not None:
-            self._clock.sleep(_STOP_SECONDS)
+            self._clock.sleep(self.stop_seconds)
             self._dockerd.stop()
         service = self._service
         service.active, service.sub, service.result = "inactive", "dead", "success"
@@ -224,7 +232,10 @@ class FakeSystemd:
         unit = self._units[DOCKER_SERVICE]
         if not self._begin():
             return False
-        self._clock.sleep(_START_SECONDS)
+        service = self._service
+        service.began = self._clock.monotonic()
+        self._clock.sleep(self.start_seconds)
+        service.took = self.start_seconds
         self._journal.append((self._service.invocation, ""))
         environment = environment_of(self._files, unit)
         words = expanded(unit.command, environment)[1:]

@@ -52,6 +52,7 @@ _SYSTEMDS_OWN = 15.0  # a program's time is over by systemd's own clock, before 
 _KILL_AFTER_SECONDS = 5
 _LARGEST_OUTPUT = 16 * 1024 * 1024
 _EXITED = 1  # CLD_EXITED
+_MICRO = 1_000_000
 
 _TYPES = {"service": "Service", "socket": "Socket"}
 _VERBS = {
@@ -122,22 +123,25 @@ class SystemdBus:
                     return
                 self._clock.sleep(_SLICE)
 
-    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:
+    def run_job(self, verb: JobVerb, unit: str, *, timeout: float, going: float = 0.0) -> JobResult:
         """Queue a job, replacing one that is queued, and wait for its end.
 
-        At `timeout` the job is cancelled and the result is TIMEOUT, unless it ended just then.
+        At `timeout` the job is cancelled and the result is TIMEOUT, unless it ended just then. With
+        `going` that time begins when the present process has gone, which may take `going` seconds.
         """
-        deadline = self._clock.monotonic() + timeout
+        allowed = _Allowance(self._clock.monotonic() + going + timeout)
+        if going:
+            allowed.old, allowed.seconds = self.unit(unit).main_pid, timeout
         with (
             _own_errors(f"{_VERBS[verb]} {unit}"),
             # A job's end is often told before the call that queued it is answered: listen first.
             self._bus.mailbox(_JOB_REMOVED, _OWNER_CHANGED) as mailbox,
         ):
             self._subscribe()
-            patience = min(timeout, CALL_TIMEOUT)
+            patience = min(going + timeout, CALL_TIMEOUT)
             job = self._bus.call(_MANAGER, verb.value, unit, "replace", timeout=patience)
             states = {"inactive", "failed"} if verb is JobVerb.STOP else {"active", "reloading"}
-            return self._await(_Job(job, unit, good_states=states), mailbox, deadline)
+            return self._await(_Job(job, unit, good_states=states), mailbox, allowed)
 
     def run_program(
         self, unit: str, arguments: Sequence[str], *, what: str, output: str, timeout: float
@@ -155,7 +159,7 @@ class SystemdBus:
             self._subscribe()
             path = self._bus.call(_MANAGER, "StartTransientUnit", unit, "fail", properties, [])
             job = _Job(path, unit, good_states={"inactive"})
-            result = self._await(job, mailbox, deadline)
+            result = self._await(job, mailbox, _Allowance(deadline))
             service = Remote(_NAME, job.unit_path, "org.freedesktop.systemd1.Service")
             values = self._bus.properties(service)
             if result is JobResult.TIMEOUT:
@@ -213,13 +217,15 @@ class SystemdBus:
             if error.name != _ALREADY_SUBSCRIBED:
                 raise
 
-    def _await(self, job: _Job, mailbox: Mailbox, deadline: float) -> JobResult:
+    def _await(self, job: _Job, mailbox: Mailbox, allowed: _Allowance) -> JobResult:
         doubt = self._clock.monotonic() + _DOUBT
-        while (left := deadline - self._clock.monotonic()) > 0:
+        while (left := allowed.deadline - self._clock.monotonic()) > 0:
             told = mailbox.next(timeout=min(left, _SLICE))
             self._clock.sleep(_BRIEFLY)
             if told is not None and job.ended_by(told):
                 return _result(told)
+            if allowed.old and self._main_pid(job) not in {allowed.old, None}:
+                allowed.begin(self._clock.monotonic())
             restarted = told is not None and told.member == OWNER_CHANGED and told.arguments[2]
             if restarted or self._clock.monotonic() >= doubt:
                 doubt = self._clock.monotonic() + _DOUBT
@@ -227,6 +233,15 @@ class SystemdBus:
                 if result is not None:
                     return result
         return self._cancel(job, mailbox)
+
+    def _main_pid(self, job: _Job) -> int | None:
+        service = Remote(_NAME, job.unit_path, "org.freedesktop.systemd1.Service")
+        try:
+            return int(self._bus.property(service, "MainPID"))
+        except BusFailure as error:
+            if error.name == DISCONNECTED:
+                raise
+            return None
 
     def _look(self, job: _Job, mailbox: Mailbox) -> JobResult | None:
         """Judge by the unit itself, for a signal may be lost while systemd executes itself anew."""
@@ -269,6 +284,18 @@ class SystemdBus:
             self._clock.sleep(_SLICE)
 
 
+@dataclass(slots=True)
+class _Allowance:
+    """Until when a job may take; `seconds` more from when the process `old` has gone."""
+
+    deadline: float
+    old: int = 0
+    seconds: float = 0.0
+
+    def begin(self, now: float) -> None:
+        self.old, self.deadline = 0, now + self.seconds
+
+
 class _Job:
     """A job that was queued."""
 
@@ -286,7 +313,6 @@ def _service(
     arguments: Sequence[str], *, what: str, output: str, timeout: float
 ) -> list[tuple[str, Any]]:
     """Give the properties of a program's service. With AddRef it stays until we have looked."""
-    micro = 1_000_000
     return [
         ("Description", typed("s", what)),
         ("Type", typed("s", "oneshot")),
@@ -294,8 +320,8 @@ def _service(
         ("CollectMode", typed("s", "inactive-or-failed")),
         ("ExecStart", typed("a(sasb)", [(arguments[0], list(arguments), False)])),
         ("Environment", typed("as", ["HOME=/root"])),
-        ("TimeoutStartUSec", typed("t", int(timeout * micro))),
-        ("TimeoutStopUSec", typed("t", _KILL_AFTER_SECONDS * micro)),
+        ("TimeoutStartUSec", typed("t", int(timeout * _MICRO))),
+        ("TimeoutStopUSec", typed("t", _KILL_AFTER_SECONDS * _MICRO)),
         ("StandardOutputFileToTruncate", typed("s", output)),
         ("StandardError", typed("s", "inherit")),
         ("LimitFSIZE", typed("t", _LARGEST_OUTPUT)),
@@ -310,6 +336,8 @@ def _result(told: Signal) -> JobResult:
 
 def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
     commands = values.get("ExecStart", ())
+    started = values.get("ExecMainStartTimestampMonotonic", 0) / _MICRO
+    ready = values.get("ActiveEnterTimestampMonotonic", 0) / _MICRO
     return UnitState(
         name=name,
         load_state=values["LoadState"],
@@ -326,6 +354,8 @@ def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
         exec_start=tuple(commands[0][1]) if commands else (),
         environment=tuple(values.get("Environment", ())),
         environment_files=tuple(path for path, _ in values.get("EnvironmentFiles", ())),
+        started=started,
+        start_seconds=round(ready - started, 3) if 0 < started < ready else 0.0,
     )
 
 

@@ -34,7 +34,14 @@ class NoBus:
         """Fail."""
         self._refuse("read unit files again")
 
-    def run_job(self, verb: JobVerb, unit: str, *, timeout: float) -> JobResult:  # noqa: ARG002 -- the port's
+    def run_job(
+        self,
+        verb: JobVerb,
+        unit: str,
+        *,
+        timeout: float,  # noqa: ARG002 -- the port's
+        going: float = 0.0,  # noqa: ARG002 -- the port's
+    ) -> JobResult:
         """Fail."""
         self._refuse(f"call {verb} for {unit}")
 

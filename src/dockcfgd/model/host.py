@@ -16,7 +16,9 @@ __all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "U
 class UnitState:
     """A unit as systemd knows it.
 
-    Words are systemd's own; `invocation_id` is hex, empty when it never ran.
+    Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
+    process began, on the machine's monotonic clock, `start_seconds` how long that took to be ready;
+    both are 0 where that is not known.
     """
 
     name: str
@@ -34,6 +36,8 @@ class UnitState:
     exec_start: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
+    started: float = 0.0
+    start_seconds: float = 0.0
 
     @property
     def running(self) -> bool:

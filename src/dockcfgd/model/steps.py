@@ -125,13 +125,15 @@ class ReloadEngine:
 
 @dataclass(frozen=True, slots=True)
 class RestartEngine:
-    """Reset the start limit and restart docker.service; the job may take `timeout` seconds.
+    """Reset the start limit and restart docker.service.
 
+    The old engine has `going` seconds to go, from then on the new one `timeout` to be ready.
     `bridged`: containers run on through it.
     """
 
     timeout: float
     bridged: bool = False
+    going: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ These are limits of time, values that /info must show, and owners of new files.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.table import info_probe, leaf
@@ -20,12 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ownership",
+    "patient",
     "proof_of",
-    "start_timeout",
     "stop_timeout",
 ]
 
 _STOP_SECONDS = 120.0
+_TIMES_THE_SLOWEST = 3.0
+
+
+def patient(verify: Verify, slowest_start: float) -> Verify:
+    """Give `verify` with a time that this engine's starts leave enough of, in whole seconds."""
+    least = math.ceil(_TIMES_THE_SLOWEST * slowest_start)
+    return replace(verify, timeout=max(verify.timeout, float(least)))
 
 
 def stop_timeout() -> float:
@@ -34,14 +43,6 @@ def stop_timeout() -> float:
     That is its containers' own time and systemd's 90 s.
     """
     return _STOP_SECONDS
-
-
-def start_timeout(verify: Verify) -> float:
-    """Give the seconds that a (re)start job may take.
-
-    It covers stopping the old engine, then `verify.timeout`.
-    """
-    return _STOP_SECONDS + verify.timeout
 
 
 def ownership(state: FileState) -> tuple[int, int, int]:

@@ -19,7 +19,7 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.bridge import changes_life, obstacle, set_by_flag, unbearable_key
 from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
-from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout
 from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
@@ -49,7 +49,10 @@ _DISPOSABLE_SURVIVE = EngineVersion(26, 0)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The tables of the desired state that steer a plan, and names for what it puts on disk."""
+    """The tables of the desired state that steer a plan, and names for what it puts on disk.
+
+    `slowest_start` is the slowest start of the engine on record, in seconds.
+    """
 
     policy: Policy = field(default_factory=Policy)
     verify: Verify = field(default_factory=Verify)
@@ -57,11 +60,14 @@ class Rules:
     storage: Storage = field(default_factory=Storage)
     name: str = ""
     kept_in: str = "/var/lib/dockcfgd/kept"
+    slowest_start: float = 0.0
 
 
 def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     """Work out the plan. Raises UnreadableFile where daemon.json cannot be merged into."""
     host = _confidential(host, target)
+    slowest = max(rules.slowest_start, host.unit.start_seconds)
+    rules = replace(rules, verify=patient(rules.verify, slowest))
     drifts = differences(target, host)
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
     if impact is Impact.MIGRATE and _empty(host):
@@ -283,7 +289,8 @@ class _Draft:
             self._write_files(lambda: self._write_json({**final, "live-restore": True}))
         else:
             self._write_files(self._write_final)
-        self.steps.append(do.RestartEngine(start_timeout(self.rules.verify), self._run_on()))
+        timeout = self.rules.verify.timeout
+        self.steps.append(do.RestartEngine(timeout, self._run_on(), stop_timeout()))
         if running:
             self.steps.append(do.ResumeContainers(kept))
         # Proven before live-restore goes off: until then the way back spares the containers too.
@@ -313,7 +320,7 @@ class _Draft:
             do.SetAside(engine.root, driver, folder),
         ]
         self._write_files(self._write_final)
-        self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
+        self.steps.append(do.StartEngine(self.rules.verify.timeout))
         self._prove(settle=self.rules.verify.settle, containers=True)
         self.notes.append("plain restart: there is no image, container, volume or network to move")
 
@@ -333,7 +340,7 @@ class _Draft:
             do.SetAside(engine.root, driver, f"{engine.root}/dockcfgd/{backup}"),
         ]
         self._write_files(self._write_final)
-        self.steps.append(do.StartEngine(start_timeout(self.rules.verify)))
+        self.steps.append(do.StartEngine(self.rules.verify.timeout))
         self.steps.append(do.RestoreStorage(backup, directory))
         self._prove(settle=self.rules.verify.settle, containers=True)
 

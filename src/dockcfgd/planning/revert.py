@@ -15,7 +15,7 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
-from dockcfgd.planning.expect import ownership, proof_of, start_timeout, stop_timeout
+from dockcfgd.planning.expect import ownership, proof_of, stop_timeout
 from dockcfgd.planning.flags import conflict_paths
 from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_in_force, running_flags
@@ -71,7 +71,7 @@ def way_back(
     else:
         back += files
     if heavy is not None:
-        back.append(BackStep(do.StartEngine(start_timeout(verify)), heavy))
+        back.append(BackStep(do.StartEngine(verify.timeout), heavy))
     back += _containers_back(steps)
     if bridge is not None:
         off = _with_live_restore(steps, host, value=False)
@@ -139,7 +139,7 @@ def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Ite
     content = render(_bridge(host, value=True)) if shielded else _interim(steps, host)
     at = reloads[1] if shielded else reloads[0]
     yield BackStep(do.WriteFile(state.path, content, _known(steps, host), *ownership(state)), at)
-    yield BackStep(do.RestartEngine(start_timeout(verify)), at)
+    yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout()), at)
 
 
 def _reload_of(write: do.WriteFile) -> do.ReloadEngine:

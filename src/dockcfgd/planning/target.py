@@ -44,7 +44,8 @@ class Applied:
     Its daemon.json, its drop-in, and the leaves that are ours. `adopted` is the digest of a desired
     state made of hand edits that is not in force yet (empty: none), `adopted_under` the invocation
     of the engine that ran when they were seen. `invocation` is the run of the engine that surely
-    has the leaves in force, empty where that is not known.
+    has the leaves in force, empty where that is not known. `slowest_start` is how many seconds the
+    slowest start of the engine took that is on record.
     """
 
     document: Mapping[str, Json] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Applied:
     adopted: str = ""
     adopted_under: str = ""
     invocation: str = ""
+    slowest_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def assess(
         effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra
     )
     host, unseen = _look(effects, settings)
-    rules_of = partial(_rules, settings=settings, name=name)
+    rules_of = partial(_rules, settings=settings, name=name, slowest=applied.slowest_start)
     given = _Seen(loaded, folders, host, unseen, edited=edited)
     seen = _judged(given, applied, effects=effects, rules_of=rules_of)
     if seen.desired is not None:
@@ -118,7 +118,7 @@ def assess(
 
 def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
     """Work out the plan for a host that somebody described; nothing is looked at or run."""
-    rules_of = partial(_rules, settings=settings, name="")
+    rules_of = partial(_rules, settings=settings, name="", slowest=0.0)
     seen = _judged(_Seen(loaded, (), host, ""), Applied(), effects=None, rules_of=rules_of)
     seen = discreet(seen, secrets_of_desired(loaded.document))
     if seen.plan is None:
@@ -248,7 +248,7 @@ def assess_rollback(
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
         return seen
-    rules = _rules(None, settings=settings, name=name)
+    rules = _rules(None, settings=settings, name=name, slowest=applied.slowest_start)
     seen = _planned(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
@@ -278,10 +278,10 @@ def _may_strand(plan: Plan, host: HostState) -> bool:
     return reloads and may_forget_gateway(EngineVersion.parse_or_none(host.version))
 
 
-def _rules(desired: DesiredState | None, *, settings: Settings, name: str) -> Rules:
+def _rules(desired: DesiredState | None, *, settings: Settings, name: str, slowest: float) -> Rules:
     kept_in = f"{settings.state_dir}/kept"
     if desired is None:
-        return Rules(name=name, kept_in=kept_in)
+        return Rules(name=name, kept_in=kept_in, slowest_start=slowest)
     return Rules(
         policy=desired.policy,
         verify=desired.verify,
@@ -289,6 +289,7 @@ def _rules(desired: DesiredState | None, *, settings: Settings, name: str) -> Ru
         storage=desired.storage,
         name=name,
         kept_in=kept_in,
+        slowest_start=slowest,
     )
 
 

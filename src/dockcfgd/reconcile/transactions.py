@@ -266,6 +266,7 @@ class Transactions:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
             disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
+        self._history.note_start(self._journal.slowest_start(transaction.id))
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
         self._undo.forget_note()

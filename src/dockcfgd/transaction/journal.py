@@ -136,6 +136,16 @@ class Journal:
                 (now, state, json.dumps(outcome), entry),
             )
 
+    def slowest_start(self, transaction: str) -> float:
+        """Give the seconds of the transaction's slowest start of the engine, 0 without one."""
+        rows = self._state.rows(
+            "SELECT outcome FROM step_log WHERE txn = ? AND state = 'done' AND outcome IS NOT NULL",
+            transaction,
+        )
+        outcomes = [json.loads(row["outcome"]) for row in rows]
+        started = [one for one in outcomes if isinstance(one, dict) and "started" in one]
+        return max((float(one["seconds"]) for one in started), default=0.0)
+
     def close(self, transaction: str, *, verdict: str, reason: str | None, now: float) -> None:
         """Note the verdict; the transaction is over."""
         with self._state.write() as connection:

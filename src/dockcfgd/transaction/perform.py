@@ -63,11 +63,11 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
         case do.ReloadEngine():
             _reload(step, effects)
         case do.RestartEngine():
-            _job(effects, JobVerb.RESTART, step.timeout)
+            return _job(effects, JobVerb.RESTART, step.timeout, going=step.going)
         case do.StopEngine():
             _stop(effects, step.timeout)
         case do.StartEngine():
-            _job(effects, JobVerb.START, step.timeout)
+            return _job(effects, JobVerb.START, step.timeout)
         case do.ResumeContainers():
             return _resume(step, effects, outcomes)
         case do.BackUpImages():
@@ -122,12 +122,18 @@ def _reload(step: do.ReloadEngine, effects: Effects) -> None:
         raise StepFailed("; ".join(wrong))
 
 
-def _job(effects: Effects, verb: JobVerb, timeout: float) -> None:
+def _job(effects: Effects, verb: JobVerb, timeout: float, *, going: float = 0.0) -> dict[str, Json]:
+    """(Re)start the engine; give which run that made, when it began and how long it took."""
     effects.systemd.reset_failed(DOCKER_SOCKET)
     effects.systemd.reset_failed(DOCKER_SERVICE)
-    result = effects.systemd.run_job(verb, DOCKER_SERVICE, timeout=timeout)
+    result = effects.systemd.run_job(verb, DOCKER_SERVICE, timeout=timeout, going=going)
     if result.good:
-        return
+        unit = effects.systemd.unit(DOCKER_SERVICE)
+        return {
+            "invocation": unit.invocation_id,
+            "started": unit.started,
+            "seconds": unit.start_seconds,
+        }
     if result is JobResult.CANCELED:
         raise SystemdFailure(
             what="start docker.service", name=result, why="somebody cancelled the job"

@@ -39,7 +39,7 @@ def prove(
     known yet`. StepFailed with the first reason that something does not hold.
     """
     first = effects.systemd.unit(DOCKER_SERVICE)
-    deadline = effects.clock.monotonic() + step.timeout
+    deadline = _begin(first, effects, outcomes) + step.timeout
     wait = _Wait(first, deadline, effects, heed)
     while reasons := _reasons(step, effects, outcomes):
         wait.on(reasons[0], _LOOK_EVERY)
@@ -55,6 +55,18 @@ def prove(
         return {}
     gone = judge.gone_disposable(_running(outcomes), effects.containers.list())
     return {"gone": list(gone), "not known yet": list(probing.not_known_yet())}
+
+
+def _begin(unit: UnitState, effects: Effects, outcomes: Mapping[str, Json]) -> float:
+    """Give from when on the time for the proof counts: a start counts from the old engine's end.
+
+    A migration has brought everything back meanwhile, which may take far longer.
+    """
+    for name in () if "RestoreStorage" in outcomes else ("StartEngine", "RestartEngine"):
+        made = outcomes.get(name)
+        if isinstance(made, dict) and made.get("invocation") == unit.invocation_id:
+            return unit.started or effects.clock.monotonic()
+    return effects.clock.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
