@@ -99,6 +99,37 @@ def test_what_worked_works_again(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_failed_driver_leaves_nothing_behind(
+    release: str, new_machine: NewMachine, build_deb: Callable[[str], Path]
+) -> None:
+    """The engine starts by itself on its old driver: no second one has a folder."""
+    machine = new_machine(release)
+    machine.boot()
+    machine.write("/etc/docker/daemon.json", '{"labels": ["rack=7"]}\n')
+    machine.run("chown 0:adm /etc/docker/daemon.json; chmod 640 /etc/docker/daemon.json")
+    name = "'/etc/docker/daemon.json', 'user.origin'"
+    machine.run(["python3", "-c", f"import os; os.setxattr({name}, b'puppet')"])
+    machine.run(["systemctl", "restart", "docker"])
+    machine.install_deb(build_deb(release))
+    before = machine.read("/etc/docker/daemon.json")
+    driver = machine.docker("info", "--format={{.Driver}}")
+    check = "docker info --format '{{.Driver}}' | grep -qv vfs"
+    verify = f"[verify]\ntimeout = '5s'\nsettle = '1s'\ncommands = [\"{check}\"]\n"
+    status = changed(machine, f'[engine]\nstorage-driver = "vfs"\n{verify}')
+    assert status["last"]["verdict"] == "rolled-back", status
+    assert "verify.commands" in status["last"]["reason"]
+    assert machine.docker("info", "--format={{.Driver}}") == driver
+    assert "vfs" not in machine.run(["ls", "/var/lib/docker"]).stdout.split()
+    assert machine.read("/etc/docker/daemon.json") == before
+    assert machine.run("stat -c '%U:%G %a' /etc/docker/daemon.json").stdout == "root:adm 640\n"
+    kept = machine.run(["python3", "-c", f"import os; print(os.getxattr({name}))"]).stdout
+    assert kept == "b'puppet'\n"
+    machine.run("systemctl reset-failed docker.service docker.socket; systemctl restart docker")
+    assert machine.docker("info", "--format={{.Driver}}") == driver
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("release", RELEASES)
 def test_a_way_back_that_fails_stops_everything_automatic(
     release: str, new_machine: NewMachine, build_deb: Callable[[str], Path]
 ) -> None:
