@@ -3,6 +3,8 @@
 PYTHON ?= /usr/bin/python3
 DIST   ?= trixie
 SUITES ?= bookworm trixie forky
+# Most tests wait more than they compute.
+WORKERS ?= 3
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -46,7 +48,7 @@ check: setup
 test: setup check
 	-$(NEED) $(PACKAGE_PACKAGES)
 	-$(MAKE) roots
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile
 
 proof: setup roots
 	$(NEED) $(PACKAGE_PACKAGES)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from machine import Machine, MachineUnavailable
+from tests.support.packages import built_package
 
 NewMachine = Callable[..., Machine]
 
@@ -130,12 +130,4 @@ def _save(made: Machine, item: pytest.Item, report: pytest.TestReport, part: str
 @pytest.fixture(scope="session")
 def build_deb(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Build the package for a release, once."""
-
-    def build(release: str) -> Path:
-        output = tmp_path_factory.mktemp(release)
-        command = [str(_TREE / "packaging/build-deb"), release, str(output)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return Path(done.stdout.strip())
-
-    return functools.cache(build)
+    return functools.cache(lambda release: built_package(release, tmp_path_factory))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +8,16 @@ import pytest
 
 from machine import Machine, MachineUnavailable
 from roots import SUITES
+from tests.support.packages import built_package
 
 TREE = Path(__file__).parents[2]
+_BUILD_SECONDS = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("timeout") is None and "build_deb" in item.fixturenames:  # type: ignore[attr-defined]  # pytest's items have them
+            item.add_marker(pytest.mark.timeout(_BUILD_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +33,7 @@ def unit_file() -> Path:
 @pytest.fixture(scope="session")
 def build_deb(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Build the package for a release, once."""
-
-    def build(release: str) -> Path:
-        output = tmp_path_factory.mktemp(release)
-        command = [str(TREE / "packaging/build-deb"), release, str(output)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return Path(done.stdout.strip())
-
-    return functools.cache(build)
+    return functools.cache(lambda release: built_package(release, tmp_path_factory))
 
 
 @pytest.fixture(params=SUITES)
