@@ -24,7 +24,7 @@ from dockcfgd.api.service import Service
 from dockcfgd.cli.published import AT_REST
 from dockcfgd.cli.text import render
 from dockcfgd.log import configure, get_logger
-from dockcfgd.model.errors import BusFailure, StateFileFailure
+from dockcfgd.model.errors import BusFailure
 from dockcfgd.model.status import Status
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.reconcile.reconciler import Reconciler
@@ -48,14 +48,14 @@ _JOIN_SECONDS = 540.0
 def main() -> int:
     """Run until SIGTERM.
 
-    Exits 1 when the bus or the state file cannot be used, so that systemd starts us again.
+    Exits 1 when the bus cannot be used, so that systemd starts us again.
     """
     scrubber = Scrubber()
     configure(scrubber.text)
     log = get_logger()
     try:
         return _Daemon(Settings.from_environment(), scrubber).run()
-    except (BusFailure, StateFileFailure) as failure:
+    except BusFailure as failure:
         log.error("daemon.ends", reason=str(failure))  # noqa: TRY400 -- the reason says it all
         return 1
 

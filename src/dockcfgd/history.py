@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.engine_keys.secrets import redact_text
 from dockcfgd.model.steps import ReloadEngine, from_json
+from dockcfgd.ownership_json import ownership_from_json, ownership_to_json
 from dockcfgd.planning.effective import Reloaded
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
-from dockcfgd.state_file import StateFile, read_only
+from dockcfgd.retention import prune
+from dockcfgd.state_file import SET_ASIDE, StateFile, read_only
 
 if TYPE_CHECKING:
     import sqlite3
 
     from dockcfgd.model.desired import Json, KeyPath
-    from dockcfgd.model.files import FileState
+    from dockcfgd.model.files import FileState, Ownership
     from dockcfgd.planning.target import Target
 
 __all__ = [
@@ -55,36 +57,46 @@ class History:
         self._state = state
 
     def begin_with(self, daemon_json: FileState, drop_in: FileState, *, now: float) -> None:
-        """Keep what is there as generation 0, unless that was done."""
-        if self._state.rows("SELECT 1 FROM generations WHERE number = 0"):
+        """Keep what is there as generation 0, for as long as nothing was ever written."""
+        if self._state.rows(
+            "SELECT 1 FROM transactions UNION ALL"
+            " SELECT 1 FROM generations WHERE number > 0 AND verdict = 'applied'"
+        ):
             return
         document = _document(daemon_json.content)
         with self._state.write() as connection:
             connection.execute(
-                "INSERT INTO generations (number, created, digest, origin, comment, actor, verdict,"
-                " document, daemon_json, drop_in)"
-                " VALUES (0, ?, '', 'original', '', '', 'applied', ?, ?, ?)",
-                (
-                    now,
-                    json.dumps(document),
-                    daemon_json.content if daemon_json.present else None,
-                    drop_in.content if drop_in.present else None,
-                ),
+                "REPLACE INTO generations (number, created, digest, origin, comment, actor,"
+                " verdict, document) VALUES (0, ?, '', 'original', '', '', 'applied', ?)",
+                (now, json.dumps(document)),
             )
+            drop = drop_in.content if drop_in.present else None
+            _keep_files(connection, 0, daemon_json, drop_in, drop)
 
     def newest(self) -> Generation:
         """Give the newest generation; number 0 with an empty digest where there is none."""
         rows = self._state.rows("SELECT * FROM generations ORDER BY number DESC LIMIT 1")
         return _generation(rows[0]) if rows else Generation(0, "", "", "")
 
-    def add(self, *, digest: str, origin: str, comment: str, actor: str, now: float) -> int:
-        """Add a generation, give its number."""
+    def add(
+        self,
+        *,
+        digest: str,
+        origin: str,
+        comment: str,
+        actor: str,
+        now: float,
+        uid: int | None = None,
+    ) -> int:
+        """Add a generation, give its number. `actor`, `uid`: who asked, if somebody did."""
         with self._state.write() as connection:
             cursor = connection.execute(
-                "INSERT INTO generations (number, created, digest, origin, comment, actor) VALUES"
-                " ((SELECT max(1, coalesce(max(number), 0) + 1) FROM generations), ?, ?, ?, ?, ?)",
-                (now, digest, origin, comment, actor),
+                "INSERT INTO generations (number, created, digest, origin, comment, actor, uid)"
+                " VALUES ((SELECT max(1, coalesce(max(number), 0) + 1) FROM generations),"
+                " ?, ?, ?, ?, ?, ?)",
+                (now, digest, origin, comment, actor, uid),
             )
+            prune(connection)
             return int(cursor.lastrowid or 0)
 
     def judge(self, number: int, *, verdict: str, reason: str | None, impact: str) -> None:
@@ -99,7 +111,8 @@ class History:
         self,
         number: int,
         target: Target,
-        content: bytes | None,
+        daemon_json: FileState,
+        drop_in: FileState,
         *,
         held: str,
         now: float,
@@ -112,17 +125,16 @@ class History:
         """
         with self._state.write() as connection:
             connection.execute(
-                "UPDATE generations SET document = ?, managed = ?, daemon_json = ?, drop_in = ?,"
+                "UPDATE generations SET document = ?, managed = ?,"
                 " owns_drop_in = ?, verdict = 'applied', reason = NULL WHERE number = ?",
                 (
                     json.dumps(target.document or {}),
                     json.dumps(sorted(target.managed)),
-                    content,
-                    target.drop_in,
                     int(target.drop_in is not None),
                     number,
                 ),
             )
+            _keep_files(connection, number, daemon_json, drop_in, target.drop_in)
             value = json.dumps({"generation": number, "at": now, "invocation": invocation})
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, value))
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_HELD, held))
@@ -172,6 +184,31 @@ class History:
         )
         return _applied(rows[0]) if rows else None
 
+    def never_in_force(self, number: int) -> str:
+        """Say why a generation cannot be brought back; empty where it can."""
+        rows = self._state.rows("SELECT verdict, reason FROM generations WHERE number = ?", number)
+        if not rows:
+            known = self._state.rows(
+                "SELECT min(number) AS a, max(number) AS z FROM generations WHERE number > 0"
+            )[0]
+            kept = f"0 and {known['a']} to {known['z']} are kept" if known["a"] else "none is kept"
+            return f"there is no generation {number}: {kept}"
+        verdict, reason = rows[0]["verdict"], rows[0]["reason"]
+        if verdict == "applied":
+            return ""
+        became = f"it was {verdict}" if verdict else "it was never applied"
+        return f"generation {number} was never in force: {became}{f', {reason}' * bool(reason)}"
+
+    @property
+    def set_aside(self) -> str:
+        """What became of a damaged state file, until an operator's word; empty else."""
+        return self._state.fact(SET_ASIDE)
+
+    def begin_anew(self) -> None:
+        """Let things go on with a new history after a damaged one, on an operator's word."""
+        if self.set_aside:
+            self._state.remember(SET_ASIDE, "")
+
     def digest_of(self, number: int) -> str:
         """Give a generation's digest; empty for one that is not known."""
         rows = self._state.rows("SELECT digest FROM generations WHERE number = ?", number)
@@ -216,6 +253,28 @@ class History:
         self._state.remember(_STATUS, json.dumps(document))
 
 
+def _keep_files(
+    connection: sqlite3.Connection,
+    number: int,
+    daemon_json: FileState,
+    drop_in: FileState,
+    drop_in_content: bytes | None,
+) -> None:
+    connection.execute(
+        "UPDATE generations SET daemon_json = ?, daemon_json_owned = ?, daemon_json_path = ?,"
+        " drop_in = ?, drop_in_owned = ?, drop_in_path = ? WHERE number = ?",
+        (
+            daemon_json.content if daemon_json.present else None,
+            ownership_to_json(daemon_json.ownership),
+            daemon_json.path,
+            drop_in_content,
+            None if drop_in_content is None else ownership_to_json(drop_in.ownership),
+            drop_in.path,
+            number,
+        ),
+    )
+
+
 def _generation(row: sqlite3.Row) -> Generation:
     return Generation(
         number=int(row["number"]),
@@ -240,7 +299,14 @@ def _applied(row: sqlite3.Row) -> Applied:
         daemon_json=row["daemon_json"],
         drop_in=row["drop_in"],
         owns_drop_in=bool(row["owns_drop_in"]),
+        daemon_json_owned=_owned(row, "daemon_json_owned"),
+        drop_in_owned=_owned(row, "drop_in_owned"),
     )
+
+
+def _owned(row: sqlite3.Row, column: str) -> Ownership | None:
+    """Give what is kept of a file's owner; a file of an older release, read beside it, has none."""
+    return ownership_from_json(row[column]) if column in row.keys() else None  # noqa: SIM118 -- a Row
 
 
 def _with_adopted(applied: Applied, fact: str, in_force: str) -> Applied:

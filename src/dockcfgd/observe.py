@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["observe", "with_disposable", "with_facts", "with_settings"]
 
-DROP_IN = "zz-dockcfgd.conf"
 _MOST_ASKED = 200
 _PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none"})
 
@@ -31,7 +30,7 @@ def observe(effects: Effects, settings: Settings) -> HostState:
     read.
     """
     unit = effects.systemd.unit(DOCKER_SERVICE)
-    drop_in_path = f"{settings.drop_in_dir}/{DROP_IN}"
+    drop_in_path = settings.drop_in
     paths = [unit.fragment_path, *(path for path in unit.drop_in_paths if path != drop_in_path)]
     units = tuple(_text(effects, path) for path in paths if path)
     environment = tuple(_text(effects, path) for path in unit.environment_files)

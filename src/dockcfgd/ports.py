@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitFile, UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
-    from dockcfgd.model.systemd import JobResult, JobVerb
+    from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.model.unit_complaint import UnitComplaint
 
 __all__ = [
@@ -74,10 +74,11 @@ class Files(Protocol):
         expected: Sequence[Tag],
         fresh: Tag,
         attributes: Mapping[str, bytes] = MappingProxyType({}),
+        exact: bool = False,
     ) -> Tag:
         """Put `content` at `path` atomically and durably.
 
-        Owner, mode and xattrs of a file that is there stay.
+        Owner, mode and xattrs of a file that is there stay; with `exact` they become those given.
 
         A link is followed and its target replaced. Only if the file there has one of the `expected`
         tags, else StaleFile. A new file gets owner and mode of `fresh` and the extended
@@ -139,6 +140,9 @@ class Systemd(Protocol):
 
         Empty if none is found.
         """
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
+        """Give the last journal lines of the unit's process itself since a moment, oldest first."""
 
 
 class ReloadEvents(Protocol):

@@ -44,6 +44,11 @@ class Settings:
         return f"{self.runtime_dir}/status.txt"
 
     @property
+    def drop_in(self) -> str:
+        """The managed drop-in, behind whatever `systemctl edit` makes."""
+        return f"{self.drop_in_dir}/zz-dockcfgd.conf"
+
+    @property
     def state_file(self) -> str:
         """The SQLite file with journal, history and last status."""
         return f"{self.state_dir}/state.db"

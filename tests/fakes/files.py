@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from dockcfgd.model.errors import FileFailure, StaleFile
-from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
+from dockcfgd.model.files import ABSENT, Attribute, FileKind, FileState, Tag, digest_of
 from tests.fakes.cuts import Cuts
 
 __all__ = ["FakeFiles", "File", "Folder", "Link", "Special"]
@@ -92,11 +92,14 @@ class FakeFiles:
         expected: Sequence[Tag],
         fresh: Tag,
         attributes: Mapping[str, bytes] = MappingProxyType({}),
+        exact: bool = False,
     ) -> Tag:
         target = self._target(path, what="write")
         seen = self._look(target, limit=_LIMIT)
         self._refuse_irregular(seen, path, what="write")
-        if seen.present and seen.content == content:
+        given = _fresh(fresh, attributes)
+        same = seen.present and seen.content == content
+        if same and (not exact or self._ownership_is(target, given)):
             self._sync(target)
             return seen.tag
         if seen.tag not in expected:
@@ -108,7 +111,7 @@ class FakeFiles:
         now = self._live.get(target)
         if not _same(now, seen.tag, expected):
             raise StaleFile(path)
-        owned = now if isinstance(now, File) else _fresh(fresh, attributes)
+        owned = now if isinstance(now, File) and not exact else given
         made = replace(owned, content=content, inode=self._inode(), mtime_ns=self._inodes)
         self._live[target] = made
         self.cuts.at(f"written, not synced: {path}")
@@ -272,12 +275,20 @@ class FakeFiles:
                 node.inode,
                 node.mtime_ns,
                 len(node.content),
+                tuple(Attribute(*attribute) for attribute in sorted(node.attributes)),
             )
         kind = FileKind.SPECIAL if isinstance(node, Special) else FileKind.DIRECTORY
         if node is None:
             linked = isinstance(self._live.get(path), Link)
             kind = FileKind.DANGLING if linked else FileKind.ABSENT
         return FileState(path=path, kind=kind, tag=ABSENT)
+
+    def _ownership_is(self, target: str, given: File) -> bool:
+        file = self.file(target)
+        return (file.uid, file.gid, file.mode, sorted(file.attributes)) == (
+            *(given.uid, given.gid, given.mode),
+            sorted(given.attributes),
+        )
 
     def _target(self, path: str, *, what: str) -> str:
         resolved = self._resolve(path)

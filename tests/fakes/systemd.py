@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.host import UnitState
-from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
+from dockcfgd.model.systemd import (
+    DOCKER_SERVICE,
+    DOCKER_SOCKET,
+    JobResult,
+    JobVerb,
+    JournalLine,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration import Refused
 from tests.fakes.cuts import Cuts
@@ -61,7 +67,7 @@ class FakeSystemd:
         self._socket = "inactive"
         self._units: dict[str, LoadedUnit] = {}
         self._masked: set[str] = set()
-        self._journal: list[tuple[str, str]] = []
+        self._journal: list[JournalLine] = []
         self._numbers = itertools.count(1)
         self.jobs: list[tuple[JobVerb, str]] = []
         self.start_hangs = False
@@ -140,10 +146,18 @@ class FakeSystemd:
 
     def last_line(self, unit: str, *, invocation: str) -> str:
         lines = [
-            line for made, line in self._journal if unit == DOCKER_SERVICE and line if
-            invocation in {"", made}
-        ]  # fmt: skip
+            line.text
+            for line in self._journal
+            if unit == DOCKER_SERVICE and line.text and invocation in {"", line.invocation}
+        ]
         return lines[-1] if lines else ""
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
+        lines = [line for line in self._journal if line.text and line.at >= int(since)]
+        return tuple(lines[-most:]) if unit == DOCKER_SERVICE else ()
+
+    def _write(self, text: str) -> None:
+        self._journal.append(JournalLine(self._clock.now(), self._service.invocation, text))
 
     # What else happens on the host
 
@@ -236,13 +250,13 @@ class FakeSystemd:
         service.began = self._clock.monotonic()
         self._clock.sleep(self.start_seconds)
         service.took = self.start_seconds
-        self._journal.append((self._service.invocation, ""))
+        self._write("")
         environment = environment_of(self._files, unit)
         words = expanded(unit.command, environment)[1:]
         try:
             self._dockerd.start(words, environment)
         except Refused as refused:
-            self._journal.append((self._service.invocation, str(refused)))
+            self._write(str(refused))
             self._fail("exit-code", exec_status=1)
             return False
         service = self._service

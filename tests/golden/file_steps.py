@@ -24,7 +24,15 @@ def carry_out(step: do.Step, files: FakeFiles) -> None:
     match step:
         case do.WriteFile():
             fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
-            files.replace(step.path, step.content, expected=step.expected, fresh=fresh)
+            attributes = {one.name: one.content for one in step.attributes}
+            files.replace(
+                step.path,
+                step.content,
+                expected=step.expected,
+                fresh=fresh,
+                attributes=attributes,
+                exact=step.exact,
+            )
         case do.RemoveFile():
             files.remove(step.path, expected=step.expected)
         case _:

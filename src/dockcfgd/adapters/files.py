@@ -19,7 +19,15 @@ from types import MappingProxyType
 
 from dockcfgd.adapters.renameat2 import exchange, rename_to_free_name
 from dockcfgd.model.errors import FileFailure, StaleFile
-from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
+from dockcfgd.model.files import (
+    ABSENT,
+    Attribute,
+    FileKind,
+    FileState,
+    Ownership,
+    Tag,
+    digest_of,
+)
 
 __all__ = ["HostFiles"]
 
@@ -52,16 +60,20 @@ class HostFiles:
         expected: Sequence[Tag],
         fresh: Tag,
         attributes: Mapping[str, bytes] = _NONE,
+        exact: bool = False,
     ) -> Tag:
         """Put `content` at `path`; a file that has it already is left untouched, whatever its tag.
 
-        Where something fails, what was there is there still.
+        With `exact` it has to have owner, mode and attributes too. Where something fails, what was
+        there is there still.
         """
         with _failing("write", path):
             target = _target(path)
             seen = _look(target, limit=_LIMIT)
             _refuse_irregular(seen)
-            if seen.present and seen.content == content:
+            given = _given(fresh, attributes)
+            same = seen.present and seen.content == content
+            if same and (not exact or seen.ownership == given):
                 _sync(target)
                 _sync(os.path.dirname(target))
                 return seen.tag
@@ -69,9 +81,11 @@ class HostFiles:
                 raise StaleFile(path)
             _make_folder(os.path.dirname(target))
             _clear_leftovers(target)
-            owned = seen.tag if seen.present else fresh
-            kept = _attributes(target) if seen.present else attributes
-            with _successor(target, content, owned, attributes=kept) as made:
+            keep = seen.present and not exact
+            owned = seen.tag if keep else fresh
+            kept = _attributes(target) if keep else attributes
+            alone = exact or seen.present
+            with _successor(target, content, owned, attributes=kept, alone=alone) as made:
                 if seen.present:
                     _take_place(made, target, path=path, expected=expected)
                 else:
@@ -168,11 +182,12 @@ def _look(path: str, *, limit: int) -> FileState:
             )
         # Without blocking, should it be a FIFO by now.
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb", buffering=0) as file:
+        with os.fdopen(opened, "rb", buffering=0):
             status = os.fstat(opened)
             kind = _kind(status)
             if kind is FileKind.REGULAR:
-                return _regular(path, _content(file.fileno(), limit), status)
+                content = _content(opened, limit)
+                return _regular(path, content, status, _attributes(opened))
     except FileNotFoundError:
         kind = FileKind.DANGLING if os.path.islink(path) else FileKind.ABSENT
     except OSError as error:
@@ -199,7 +214,17 @@ def _content(opened: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _regular(path: str, content: bytes, status: os.stat_result) -> FileState:
+def _given(fresh: Tag, attributes: Mapping[str, bytes]) -> Ownership:
+    return Ownership(fresh.uid, fresh.gid, fresh.mode, _ordered(attributes))
+
+
+def _ordered(attributes: Mapping[str, bytes]) -> tuple[Attribute, ...]:
+    return tuple(Attribute(name, attributes[name]) for name in sorted(attributes))
+
+
+def _regular(
+    path: str, content: bytes, status: os.stat_result, attributes: Mapping[str, bytes]
+) -> FileState:
     return FileState(
         path=path,
         kind=FileKind.REGULAR,
@@ -213,6 +238,7 @@ def _regular(path: str, content: bytes, status: os.stat_result) -> FileState:
         inode=status.st_ino,
         mtime_ns=status.st_mtime_ns,
         size=status.st_size,
+        attributes=_ordered(attributes),
     )
 
 
@@ -249,7 +275,7 @@ def _owner_lives(pid: int, path: str) -> bool:
 
 @contextlib.contextmanager
 def _successor(
-    target: str, content: bytes, owned: Tag, *, attributes: Mapping[str, bytes]
+    target: str, content: bytes, owned: Tag, *, attributes: Mapping[str, bytes], alone: bool
 ) -> Iterator[str]:
     """Give the path of a synced file: owner and mode of `owned`, and extended attributes."""
     with _temporary(target) as made:
@@ -260,7 +286,7 @@ def _successor(
             if (status.st_uid, status.st_gid) != (owned.uid, owned.gid):
                 os.fchown(opened, owned.uid, owned.gid)
             os.fchmod(opened, owned.mode)
-            _give_attributes(opened, attributes)
+            _give_attributes(opened, attributes, alone=alone)
             os.fsync(opened)
         finally:
             os.close(opened)
@@ -273,7 +299,7 @@ def _write(opened: int, content: bytes) -> None:
         left = left[os.write(opened, left) :]
 
 
-def _attributes(source: str) -> dict[str, bytes]:
+def _attributes(source: str | int) -> dict[str, bytes]:
     """Give extended attributes and access lists, but those that only the kernel may set."""
     try:
         names = os.listxattr(source)
@@ -281,12 +307,23 @@ def _attributes(source: str) -> dict[str, bytes]:
         if error.errno in _ATTRIBUTE_REFUSED:
             return {}
         raise
-    return {
-        name: os.getxattr(source, name) for name in names if name not in _OWN_CONTENT_ATTRIBUTES
-    }
+    found = {}
+    for name in names:
+        if name in _OWN_CONTENT_ATTRIBUTES:
+            continue
+        try:
+            found[name] = os.getxattr(source, name)
+        except OSError as error:
+            if error.errno not in {*_ATTRIBUTE_REFUSED, errno.ENODATA}:
+                raise
+    return found
 
 
-def _give_attributes(opened: int, attributes: Mapping[str, bytes]) -> None:
+def _give_attributes(opened: int, attributes: Mapping[str, bytes], *, alone: bool) -> None:
+    """Give a file attributes; `alone`: and take away what it has of its folder."""
+    for name in _attributes(opened) if alone else ():
+        if name not in attributes and not name.startswith("security."):
+            os.removexattr(opened, name)
     for name, value in attributes.items():
         try:
             os.setxattr(opened, name, value)

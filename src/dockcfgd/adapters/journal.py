@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dockcfgd.model.systemd import JournalLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["last_line", "telling_line"]
+__all__ = ["last_line", "lines", "telling_line"]
 
 _LINES = 200
 _PATIENCE = 5.0
@@ -37,6 +39,23 @@ def last_line(unit: str, *, invocation: str = "", program: str = "journalctl") -
     return telling_line(_unowned(_output(*show, "--output=json")))
 
 
+def lines(
+    unit: str, *, since: float, most: int, program: str = "journalctl"
+) -> tuple[JournalLine, ...]:
+    """Give the last lines of the unit's process itself since a moment, oldest first."""
+    _output(program, "--sync")
+    asked = (f"--since=@{int(since)}", f"--lines={most}", "--output=json", f"_SYSTEMD_UNIT={unit}")
+    entries = _output(program, "--quiet", "--no-pager", *asked)
+    return tuple(
+        JournalLine(
+            at=int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1e6,
+            invocation=str(entry.get("_SYSTEMD_INVOCATION_ID", "")),
+            text=_text(entry),
+        )
+        for entry in map(json.loads, entries.splitlines())
+    )
+
+
 def telling_line(lines: Sequence[str]) -> str:
     """Choose a panic's first line, else the last that is more than information, else the last."""
     spoken = [line.strip() for line in lines if line.strip()]
@@ -55,15 +74,18 @@ def _unowned(entries: str) -> list[str]:
     The journal asks for the invocation when it reads a line; a process that ends at once is gone by
     then, and some of its lines are without.
     """
-    lines: list[str] = []
+    found: list[str] = []
     for entry in map(json.loads, reversed(entries.splitlines())):
         if "_SYSTEMD_INVOCATION_ID" in entry:
             break
-        message = entry.get("MESSAGE") or ""
-        # What is no text comes as a list of bytes, what is very long not at all.
-        text = message if isinstance(message, str) else bytes(message).decode(errors="replace")
-        lines.append(text)
-    return lines[::-1]
+        found.append(_text(entry))
+    return found[::-1]
+
+
+def _text(entry: dict[str, Any]) -> str:
+    message = entry.get("MESSAGE") or ""
+    # What is no text comes as a list of bytes, what is very long not at all.
+    return message if isinstance(message, str) else bytes(message).decode(errors="replace")
 
 
 def _output(*command: str) -> str:

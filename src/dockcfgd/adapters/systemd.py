@@ -20,7 +20,7 @@ from dockcfgd.adapters.bus import (
 )
 from dockcfgd.model.errors import BusFailure, SystemdFailure
 from dockcfgd.model.host import UnitState
-from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb, JournalLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,6 +187,10 @@ class SystemdBus:
     def last_line(self, unit: str, *, invocation: str) -> str:
         """Give the journal line that tells most of how the unit's process ended, or ""."""
         return journal.last_line(unit, invocation=invocation)
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
+        """Give the last journal lines of the unit's process itself since a moment, oldest first."""
+        return journal.lines(unit, since=since, most=most)
 
     def watch_unit(self, name: str, hint: Callable[[str], None]) -> None:
         """Call `hint` from the loop with a reason when the unit or systemd itself may have changed.

@@ -84,19 +84,19 @@ class Service:
             invocation.fail(contract.NOT_AUTHORIZED, f"cannot {what}: {who}")
             return
         try:
-            self._accept(invocation)
+            self._accept(invocation, uid)
         except _BadArgumentsError as error:
             invocation.fail(contract.INVALID_ARGUMENTS, str(error))
         except queue.Full:
             invocation.fail(contract.BUSY, f"cannot {what}: too much is waiting already")
 
-    def _accept(self, invocation: Invocation) -> None:
+    def _accept(self, invocation: Invocation, uid: int) -> None:
         arguments = invocation.arguments
         if invocation.method == "Plan":
             self._enqueue(PlanRequest(files=_files(arguments[0]), reply=invocation.reply))
             return
         if invocation.method in {"Confirm", "Cancel", "Pause", "Resume"}:
-            self._enqueue(_word(invocation))
+            self._enqueue(_word(invocation, uid))
             return
         waiting = self._snapshot().confirm_deadline
         if waiting is not None:
@@ -105,13 +105,18 @@ class Service:
             return
         transaction = self._new_transaction()
         if invocation.method == "Apply":
-            self._enqueue(_apply(transaction, arguments))
+            self._enqueue(_apply(transaction, arguments, uid))
         else:
-            self._enqueue(_rollback(transaction, arguments))
+            self._enqueue(_rollback(transaction, arguments, uid))
         invocation.reply(transaction)
 
 
-def _word(invocation: Invocation) -> Confirm | Cancel | Pause | Resume:
+def _actor(uid: int) -> str:
+    """Give who asks without asking a directory of accounts, which may take its time."""
+    return "root" if uid == 0 else f"uid {uid}"
+
+
+def _word(invocation: Invocation, uid: int) -> Confirm | Cancel | Pause | Resume:
     def answer(why: str) -> None:
         if why:
             what = invocation.method.lower()
@@ -123,31 +128,33 @@ def _word(invocation: Invocation) -> Confirm | Cancel | Pause | Resume:
         case "Confirm":
             return Confirm(str(invocation.arguments[0]), answer)
         case "Cancel":
-            return Cancel(str(invocation.arguments[0]), "root", answer)
+            return Cancel(str(invocation.arguments[0]), _actor(uid), answer)
         case "Pause":
-            return Pause(_text(invocation.arguments[0], "reason"), "root", answer)
+            return Pause(_text(invocation.arguments[0], "reason"), _actor(uid), answer)
         case _:
             return Resume(answer)
 
 
-def _apply(transaction: str, arguments: tuple[object, ...]) -> Apply:
+def _apply(transaction: str, arguments: tuple[object, ...], uid: int) -> Apply:
     options = _options(arguments[1], known={"comment", "confirm"})
     return Apply(
         transaction=transaction,
         files=_files(arguments[0]),
         comment=_text(options.get("comment", ""), "comment"),
-        actor="root",
+        actor=_actor(uid),
+        uid=uid,
         confirm=_confirm(options.get("confirm")),
     )
 
 
-def _rollback(transaction: str, arguments: tuple[object, ...]) -> Rollback:
+def _rollback(transaction: str, arguments: tuple[object, ...], uid: int) -> Rollback:
     options = _options(arguments[1], known={"comment"})
     return Rollback(
         transaction=transaction,
         generation=_generation(arguments[0]),
         comment=_text(options.get("comment", ""), "comment"),
-        actor="root",
+        actor=_actor(uid),
+        uid=uid,
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
-    from dockcfgd.model.systemd import JobResult, JobVerb
+    from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
 
 __all__ = ["NoBus"]
 
@@ -64,3 +64,7 @@ class NoBus:
     def run(self, command: str, *, timeout: float) -> CommandEnd:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse(f"run {command}")
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:  # noqa: ARG002 -- the port's
+        """Give none."""
+        return ()

@@ -10,6 +10,7 @@ DockcfgdError
 +- EngineFailure         the Docker API refused or could not be reached
 +- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
 +- StateFileFailure      state.db cannot be used
+   +- StateFileDamaged   and its content is to blame
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "ImportRefused",
     "InvalidDesiredState",
     "StaleFile",
+    "StateFileDamaged",
     "StateFileFailure",
     "StepFailed",
     "SystemdFailure",
@@ -152,3 +154,7 @@ class StepFailed(DockcfgdError):
 
 class StateFileFailure(DockcfgdError):
     """The state file cannot be used; the managed files were left alone."""
+
+
+class StateFileDamaged(StateFileFailure):
+    """The state file holds something else than dockcfgd wrote."""

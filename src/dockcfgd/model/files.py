@@ -6,7 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ABSENT", "FileKind", "FileState", "Tag", "digest_of"]
+__all__ = [
+    "ABSENT",
+    "Attribute",
+    "FileKind",
+    "FileState",
+    "Ownership",
+    "Tag",
+    "digest_of",
+]
 
 
 def digest_of(content: bytes) -> str:
@@ -31,6 +39,24 @@ class Tag:
 
 
 ABSENT = Tag(digest="")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An extended attribute of a file; access lists and security labels are such too."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose a file is and who may use it. `attributes` are ordered by name."""
+
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o644
+    attributes: tuple[Attribute, ...] = ()
 
 
 class FileKind(StrEnum):
@@ -58,7 +84,15 @@ class FileState:
     inode: int = 0
     mtime_ns: int = 0
     size: int = 0
+    attributes: tuple[Attribute, ...] = ()
     fresh_mode: int = 0o644
+
+    @property
+    def ownership(self) -> Ownership | None:
+        """Owner, mode and attributes; None where no regular file stands."""
+        if not self.present:
+            return None
+        return Ownership(self.tag.uid, self.tag.gid, self.tag.mode, self.attributes)
 
     @property
     def present(self) -> bool:

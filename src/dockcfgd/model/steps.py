@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dockcfgd.model.desired import Json, KeyPath
-from dockcfgd.model.files import Tag
+from dockcfgd.model.files import Attribute, Tag
 
 __all__ = [
     "BackUpContainers",
@@ -57,7 +57,8 @@ class Expectation:
 class WriteFile:
     """Put `content` at `path`, if what stands there has one of the `expected` tags.
 
-    Where it already has the content, nothing is done.
+    A new file gets owner, mode and attributes; one that is there keeps its own, unless the step is
+    `exact`. Where all is so already, nothing is done.
     """
 
     path: str
@@ -66,6 +67,8 @@ class WriteFile:
     uid: int = 0
     gid: int = 0
     mode: int = 0o644
+    attributes: tuple[Attribute, ...] = ()
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,7 @@ _CLASSES: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
         Expectation,
+        Attribute,
         Tag,
         WriteFile,
         RemoveFile,
@@ -281,13 +285,17 @@ _CLASSES: dict[str, Any] = {
 }
 _BYTES = {"content"}
 _RAW = {"value"}
+# Left out where they say nothing: the ids of plans are made of these documents.
+_SPARING = {"attributes", "exact"}
 
 
-def to_json(value: Step | Expectation | Tag) -> dict[str, Json]:
+def to_json(value: Step | Expectation | Attribute | Tag) -> dict[str, Json]:
     """Give a step as a JSON object, its class under `@`; `from_json` gives the equal step back."""
     document: dict[str, Json] = {"@": type(value).__name__}
     for field in dataclasses.fields(value):
-        document[field.name] = _encode(field.name, getattr(value, field.name))
+        held = getattr(value, field.name)
+        if held or field.name not in _SPARING:
+            document[field.name] = _encode(field.name, held)
     return document
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DOCKER_SERVICE", "DOCKER_SOCKET", "JobResult", "JobVerb"]
+__all__ = ["DOCKER_SERVICE", "DOCKER_SOCKET", "JobResult", "JobVerb", "JournalLine"]
 
 DOCKER_SERVICE = "docker.service"
 DOCKER_SOCKET = "docker.socket"
@@ -43,3 +44,12 @@ class JobResult(StrEnum):
     def good(self) -> bool:
         """Whether the job did what it was for."""
         return self in {JobResult.DONE, JobResult.SKIPPED}
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """A line that a unit's process wrote, when, and in which of its runs (empty: not known)."""
+
+    at: float
+    invocation: str
+    text: str

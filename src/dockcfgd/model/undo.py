@@ -27,11 +27,15 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class FileBack:
-    """A managed file: how it was (None: not there), and every tag that is of our own making."""
+    """A managed file: how it was (None: not there), and every tag that is of our own making.
+
+    `exact`: owner and mode are put back too, for the change may have given it others.
+    """
 
     path: str
     before: Before | None
     known: tuple[Tag, ...]
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ def _file_to_json(back: FileBack, name: str) -> dict[str, Any]:
     return {
         "path": back.path,
         "known": [[tag.digest, tag.uid, tag.gid, tag.mode] for tag in back.known],
+        "exact": back.exact,
         "before": None
         if before is None
         else {
@@ -168,4 +173,5 @@ def _file_from_json(document: Mapping[str, Any], contents: Mapping[str, bytes]) 
         Tag(str(digest), int(uid), int(gid), int(mode))
         for digest, uid, gid, mode in document["known"]
     )
-    return FileBack(path=str(document["path"]), before=before, known=known)
+    exact = bool(document.get("exact", False))
+    return FileBack(path=str(document["path"]), before=before, known=known, exact=exact)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.files import Ownership
     from dockcfgd.planning.flags import Flag
 
 __all__ = ["differences", "engine_shows", "surely_runs"]
@@ -37,9 +38,32 @@ _READ_BY_MANAGER = ("Restart", "Timeout", "StartLimit", "Kill", "SendSIG", "Watc
 def differences(target: Target, host: HostState) -> tuple[Drift, ...]:
     """Give every difference in the file and in the drop-in.
 
-    Where the file is right and the running engine is not, that is one too.
+    Where the file is right and the running engine is not, that is one too; so is another owner or
+    mode, where the target gives one.
     """
-    return (*_file_differences(target, host), *_drop_in_differences(target, host))
+    return (
+        *_file_differences(target, host),
+        *_drop_in_differences(target, host),
+        *_owner_differences(target, host),
+    )
+
+
+def _owner_differences(target: Target, host: HostState) -> Iterable[Drift]:
+    pairs = (
+        (host.daemon_json, target.document is not None, target.daemon_json_owned),
+        (host.drop_in, target.drop_in is not None, target.drop_in_owned),
+    )
+    for state, wanted, given in pairs:
+        if wanted and given is not None and state.present and state.ownership != given:
+            before, after = _owner(state.ownership), _owner(given)
+            yield Drift("owner", (state.path,), after, before, Impact.NONE)
+
+
+def _owner(of: Ownership | None) -> Json:
+    if of is None:
+        return None
+    attributes = "".join(f", {one.name}" for one in of.attributes)
+    return f"{of.uid}:{of.gid}, mode {of.mode:04o}{attributes}"
 
 
 def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:

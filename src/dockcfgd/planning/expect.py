@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockcfgd.model.desired import Json, KeyPath
-    from dockcfgd.model.files import FileState
+    from dockcfgd.model.files import FileState, Ownership, Tag
 
 __all__ = [
     "ownership",
     "patient",
     "proof_of",
     "stop_timeout",
+    "written",
 ]
 
 _STOP_SECONDS = 120.0
@@ -45,10 +46,22 @@ def stop_timeout() -> float:
     return _STOP_SECONDS
 
 
-def ownership(state: FileState) -> tuple[int, int, int]:
-    """Give uid, gid and mode that a managed file keeps, or gets when it is new."""
+def ownership(state: FileState, given: Ownership | None = None) -> tuple[int, int, int]:
+    """Give uid, gid and mode that a managed file keeps, or gets when it is new or `given` some."""
+    if given is not None:
+        return given.uid, given.gid, given.mode
     tag = state.tag
     return (tag.uid, tag.gid, tag.mode) if state.present else (0, 0, state.fresh_mode)
+
+
+def written(
+    state: FileState, content: bytes, expected: tuple[Tag, ...], given: Ownership | None = None
+) -> do.WriteFile:
+    """Give the step that puts `content` there; `given` is what it gets whatever it has now."""
+    uid, gid, mode = ownership(state, given)
+    attributes = () if given is None else given.attributes
+    exact = given is not None
+    return do.WriteFile(state.path, content, expected, uid, gid, mode, attributes, exact)
 
 
 def proof_of(

@@ -19,7 +19,7 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.bridge import changes_life, obstacle, set_by_flag, unbearable_key
 from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
-from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout
+from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout, written
 from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.files import Ownership
 
 __all__ = ["Rules", "make_plan"]
 
@@ -120,7 +121,7 @@ def _exposed(host: HostState, target: Target) -> tuple[str, ...]:
     known = secret_values((), daemon_json(host))
     if (
         state.present
-        and state.tag.mode & 0o044
+        and ownership(state, target.daemon_json_owned)[2] & 0o044
         and secret_values((), dict(target.document or {})) - known
     ):
         notes.append(f"others than root can read {state.path}, which gets a secret: chmod 600 it")
@@ -428,29 +429,34 @@ class _Draft:
 
     def _write(self, content: bytes) -> None:
         state = self.host.daemon_json
-        tag = _tag_after(state, content)
-        if tag == self._json_tags[-1] and content == self._json_content:
+        given = self.target.daemon_json_owned
+        tag = _tag_after(state, content, given)
+        first = self._json_tags == [state.tag]
+        same = tag == self._json_tags[-1] and content == self._json_content
+        if same and (not first or given in {None, state.ownership}):
             return
         expected = tuple(dict.fromkeys(self._json_tags))
-        self.steps.append(do.WriteFile(state.path, content, expected, *ownership(state)))
+        self.steps.append(written(state, content, expected, given))
         self._json_tags.append(tag)
         self._json_content = content
 
     def _write_drop_in(self) -> None:
-        if not any(drift.where == "drop-in" for drift in self.drifts):
+        owned = self.target.drop_in_owned is not None
+        if not owned and not any(drift.where == "drop-in" for drift in self.drifts):
             return
         state, content = self.host.drop_in, self.target.drop_in
+        given = self.target.drop_in_owned
         if content is None:
             self.steps.append(do.RemoveFile(state.path, (state.tag,)))
-        elif not state.present or content != state.content:
-            write = do.WriteFile(state.path, content, (state.tag,), *ownership(state))
-            self.steps.append(write)
+        elif not state.present or content != state.content or given is not None:
+            self.steps.append(written(state, content, (state.tag,), given))
         self.steps.append(do.ReloadUnits())
 
     def _prove(
         self, *, settle: float, containers: bool, but: Collection[KeyPath] = frozenset()
     ) -> None:
-        touched = {drift.path for drift in self.drifts if drift.where != "drop-in"} - set(but)
+        keys = {drift.path for drift in self.drifts if drift.where in {"daemon.json", "engine"}}
+        touched = keys - set(but)
         flags = launch_with(self.host, self.target.drop_in).flags
         document = effective(self.target.document or {}, flags)
         proof = proof_of(
@@ -475,6 +481,6 @@ class _Draft:
         return Disturbed(bridged=tuple(name for name in names if name not in gone), recreated=gone)
 
 
-def _tag_after(state: FileState, content: bytes) -> Tag:
-    uid, gid, mode = ownership(state)
+def _tag_after(state: FileState, content: bytes, given: Ownership | None) -> Tag:
+    uid, gid, mode = ownership(state, given)
     return Tag(digest=digest_of(content), uid=uid, gid=gid, mode=mode)

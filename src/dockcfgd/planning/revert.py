@@ -12,10 +12,10 @@ import copy
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
-from dockcfgd.model.files import ABSENT, FileState, Tag, digest_of
+from dockcfgd.model.files import ABSENT, FileState, Ownership, Tag, digest_of
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
-from dockcfgd.planning.expect import ownership, proof_of, stop_timeout
+from dockcfgd.planning.expect import ownership, proof_of, stop_timeout, written
 from dockcfgd.planning.flags import conflict_paths
 from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_in_force, running_flags
@@ -138,7 +138,7 @@ def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Ite
     state = host.daemon_json
     content = render(_bridge(host, value=True)) if shielded else _interim(steps, host)
     at = reloads[1] if shielded else reloads[0]
-    yield BackStep(do.WriteFile(state.path, content, _known(steps, host), *ownership(state)), at)
+    yield BackStep(_write(steps, state, content, _known(steps, host)), at)
     yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout()), at)
 
 
@@ -159,7 +159,7 @@ def _with_live_restore(steps: Sequence[do.Step], host: HostState, *, value: bool
     """Give the old daemon.json with live-restore as the bridge needs it."""
     state = host.daemon_json
     content = render(_bridge(host, value=value))
-    return do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
+    return _write(steps, state, content, _known(steps, host))
 
 
 def _bridge(host: HostState, *, value: bool) -> dict[str, Json]:
@@ -171,7 +171,7 @@ def _known(steps: Sequence[do.Step], host: HostState) -> tuple[Tag, ...]:
     state = host.daemon_json
     bridges = [render(_bridge(host, value=value)) for value in (True, False)]
     contents = [_interim(steps, host), *bridges]
-    tags = (*_given(steps, state), *(_tag(state, content) for content in contents))
+    tags = (*_given(steps, state), *(_tag(steps, state, content) for content in contents))
     return tuple(dict.fromkeys(tags))
 
 
@@ -196,7 +196,7 @@ def _reload_back(
     """Undo a reload by a reload, for as long as the engine was not restarted."""
     content = _interim(steps, host)
     state = host.daemon_json
-    write = do.WriteFile(state.path, content, _known(steps, host), *ownership(state))
+    write = _write(steps, state, content, _known(steps, host))
     return [BackStep(write, reload, heavy), BackStep(_reload_of(write), reload, heavy)]
 
 
@@ -223,9 +223,32 @@ def daemon_json_of(content: bytes) -> dict[str, Json]:
     return document if isinstance(document, dict) else {}
 
 
-def _tag(state: FileState, content: bytes) -> Tag:
-    uid, gid, mode = ownership(state)
+def _tag(steps: Sequence[do.Step], state: FileState, content: bytes) -> Tag:
+    uid, gid, mode = ownership(state, _given_back(steps, state))
     return Tag(digest_of(content), uid, gid, mode)
+
+
+def _write(
+    steps: Sequence[do.Step], state: FileState, content: bytes, known: tuple[Tag, ...]
+) -> do.WriteFile:
+    return written(state, content, known, _given_back(steps, state))
+
+
+def _given_back(steps: Sequence[do.Step], state: FileState) -> Ownership | None:
+    """Give the owner and mode that the way back has to give; None where the file keeps its own.
+
+    One that was not there has those of the plan on the way, until it goes.
+    """
+    mine = [
+        step
+        for step in steps
+        if isinstance(step, do.WriteFile | do.RemoveFile) and step.path == state.path
+    ]
+    if state.present:
+        lost = any(isinstance(step, do.RemoveFile) or step.exact for step in mine)
+        return state.ownership if lost else None
+    exact = (step for step in mine if isinstance(step, do.WriteFile) and step.exact)
+    return next((Ownership(one.uid, one.gid, one.mode, one.attributes) for one in exact), None)
 
 
 def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
@@ -243,7 +266,7 @@ def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
             continue
         known = _known(steps, host) if state is host.daemon_json else _given(steps, state)
         step: do.Step = (
-            do.WriteFile(state.path, state.content, known, *ownership(state))
+            _write(steps, state, state.content, known)
             if state.present
             else do.RemoveFile(state.path, known)
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dockcfgd.engine_keys.table import impact
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import DesiredState, Json, KeyPath
+from dockcfgd.model.files import FileState, Ownership
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import UnmanagedKeys
@@ -46,6 +47,7 @@ class Applied:
     of the engine that ran when they were seen. `invocation` is the run of the engine that surely
     has the leaves in force, empty where that is not known. `slowest_start` is how many seconds the
     slowest start of the engine took that is on record.
+    The `_owned` are None where there was no file, or an older release did not keep them.
     """
 
     document: Mapping[str, Json] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Applied:
     adopted_under: str = ""
     invocation: str = ""
     slowest_start: float = 0.0
+    daemon_json_owned: Ownership | None = None
+    drop_in_owned: Ownership | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class Target:
 
     `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or
     before.
+
+    The `_owned` are what the files get; None: what they have, or root and 0644 when they are new.
     """
 
     document: dict[str, Json] | None
@@ -79,6 +85,8 @@ class Target:
     exact: bytes | None = None
     notes: tuple[str, ...] = ()
     running: Mapping[KeyPath, Json] = field(default_factory=dict)
+    daemon_json_owned: Ownership | None = None
+    drop_in_owned: Ownership | None = None
 
 
 def daemon_json(host: HostState) -> dict[str, Json]:
@@ -230,7 +238,20 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
         exact=wanted.daemon_json if same else None,
         notes=notes,
         running=_running(applied, host),
+        daemon_json_owned=_owned(
+            wanted.daemon_json_owned, applied.daemon_json_owned, host.daemon_json
+        ),
+        drop_in_owned=_owned(wanted.drop_in_owned, applied.drop_in_owned, host.drop_in)
+        if wanted.owns_drop_in
+        else None,
     )
+
+
+def _owned(then: Ownership | None, last: Ownership | None, now: FileState) -> Ownership | None:
+    """Give what a file gets that is brought back; what others made of it since stays."""
+    if then is None or (now.present and now.ownership != last):
+        return None
+    return None if now.ownership == then else then
 
 
 def _named_driver(

@@ -64,4 +64,5 @@ def _file_back(path: str, steps: Sequence[do.Step], attributes: Mapping[str, byt
         if isinstance(last, do.WriteFile)
         else None
     )
-    return FileBack(path=path, before=before, known=tuple(dict.fromkeys(known)))
+    exact = isinstance(last, do.WriteFile) and last.exact
+    return FileBack(path=path, before=before, known=tuple(dict.fromkeys(known)), exact=exact)

@@ -39,7 +39,8 @@ _NEXT = {
     Condition.PENDING: "see the reason; `dockcfgctl apply` does it now",
     Condition.DRIFTED: "`dockcfgctl apply` puts it back",
     Condition.REJECTED: "mend the files; `dockcfgctl apply` tries the same again",
-    Condition.DEGRADED: "see `journalctl -u dockcfgd -u docker`; then `dockcfgctl apply`",
+    Condition.DEGRADED: "see `dockcfgctl show`, `journalctl -u dockcfgd -u docker`; then"
+    " `dockcfgctl apply`",
 }
 
 
@@ -134,6 +135,10 @@ class Bulletin:
             self._keep(self.status.document())
         except StateFileFailure as failure:
             self._log.error("state.unwritable", reason=str(failure))
+            if condition in {Condition.IN_SYNC, Condition.UNMANAGED}:
+                # Nothing could be changed now, and that is told before it has to be.
+                next_step = _NEXT[Condition.DEGRADED]
+                self.show(condition=Condition.DEGRADED, reason=str(failure), next_step=next_step)
 
     def begin(self, transaction: OpenTransaction, plan: Plan | None) -> None:
         """Show a transaction under way; `plan` where it is new."""

@@ -90,11 +90,11 @@ class Commit:
         history: History,
         *,
         generation: int,
-        content: bytes | None,
+        left: tuple[FileState, FileState],
         now: float,
         invocation: str,
     ) -> None:
-        """Do it; doing it again is fine.
+        """Do it; doing it again is fine. `left` are daemon.json and the drop-in as they are now.
 
         Raises FileFailure, StaleFile or StateFileFailure, leaving no file behind.
         """
@@ -105,7 +105,7 @@ class Commit:
                 _put(files, seen, text.encode())
                 before.append(seen)
             history.mark_applied(
-                generation, self.target, content, held=self.held, now=now, invocation=invocation
+                generation, self.target, *left, held=self.held, now=now, invocation=invocation
             )
         except DockcfgdError:
             for seen in reversed(before):

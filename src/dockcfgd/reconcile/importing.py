@@ -12,7 +12,7 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
 from dockcfgd.model.host import EngineDown, HostState, UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE
-from dockcfgd.observe import DROP_IN, observe
+from dockcfgd.observe import observe
 
 if TYPE_CHECKING:
     from dockcfgd.effects import Effects
@@ -54,7 +54,7 @@ def without_units(effects: Effects, settings: Settings) -> HostState:
     """Give the host as it can be seen without systemd: its managed files at their usual places."""
     return HostState(
         daemon_json=effects.files.read(settings.daemon_json),
-        drop_in=effects.files.read(f"{settings.drop_in_dir}/{DROP_IN}"),
+        drop_in=effects.files.read(settings.drop_in),
         unit=UnitState(DOCKER_SERVICE, load_state="", active_state="", sub_state=""),
         engine=EngineDown("systemd cannot be asked"),
     )

@@ -120,7 +120,7 @@ class Reconciler:
 
     def run(self) -> None:
         """Recover, then serve requests until Stop."""
-        self._guarded(self._begin)
+        self._guarded(self._finish)
         self._guarded(lambda: self._pass(None))
         while True:
             request = self._next()
@@ -131,10 +131,6 @@ class Reconciler:
                 pending.append(self._inbox.get_nowait())
             if self._serve(pending):
                 return
-
-    def _begin(self) -> None:
-        self._bulletin.paused = self._state.fact(_PAUSED)
-        self._finish()
 
     def _next(self) -> Request:
         """Wait for a request; one to look again comes when something is due."""
@@ -223,6 +219,8 @@ class Reconciler:
 
     def _finish(self) -> None:
         """End what was cut off, could not be written down, or was not confirmed in time."""
+        # Here, as the state file may have been out of reach at the start.
+        self._bulletin.paused = self._state.fact(_PAUSED)
         self._after(self._transactions.finish())
         if self._transactions.seconds_left == 0:
             self._take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
@@ -348,7 +346,7 @@ class Reconciler:
             asked=asked,
             failure=self._history.failure(seen.digest, version),
             held=bool(seen.digest) and self._history.held == seen.digest,
-            degraded=self._state.fact(DEGRADED),
+            degraded=self._state.fact(DEGRADED) or self._history.set_aside,
             paused=bool(self._bulletin.paused),
         )
 
@@ -384,6 +382,7 @@ class Reconciler:
             origin="desired",
             comment=self._scrubber.text(request.comment) if request else "",
             actor=request.actor if request else "",
+            uid=request.uid if request else None,
             now=self._effects.clock.now(),
         )
 
@@ -426,12 +425,11 @@ class Reconciler:
         if seen.target is None or seen.host is None:
             return
         commit = self._commit(seen, request)
-        content = seen.host.daemon_json.content if seen.host.daemon_json.present else None
         commit.carry_out(
             self._effects.files,
             self._history,
             generation=generation,
-            content=content,
+            left=(seen.host.daemon_json, seen.host.drop_in),
             now=self._effects.clock.now(),
             invocation=self._transactions.invocation(commit),
         )
@@ -474,6 +472,9 @@ class Reconciler:
         """Carry out the plan; `awaiting-confirmation` where its end has to wait."""
         if seen.plan is None or seen.host is None:
             raise StateFileFailure("cannot act without a plan")
+        # It may have been edited since the first look, while this was held or refused.
+        now = self._effects.clock.now()
+        self._history.begin_with(seen.host.daemon_json, seen.host.drop_in, now=now)
         ended = self._transactions.carry_out(
             name, seen.plan, seen.host, generation=generation, commit=commit, confirm=confirm
         )
@@ -522,19 +523,14 @@ class Reconciler:
         if self._transactions.awaiting is not None:
             self._finished(request.transaction, str(Verdict.REFUSED))
             return
-        self._transactions.begin_anew()
-        in_force, _ = self._history.applied_generation()
-        number = (
-            self._history.before(in_force) if request.generation is None else request.generation
-        )
+        number = request.generation
+        if number is None:
+            number = self._history.before(self._history.applied_generation()[0])
         wanted = None if number is None else self._history.left_by(number)
         if wanted is None or number is None:
-            what = (
-                "there is no earlier generation"
-                if number is None
-                else f"generation {number} was never in force"
-            )
-            self._refuse_request(request.transaction, f"cannot roll back: {what}")
+            none = "there is no earlier generation"
+            why = none if number is None else self._history.never_in_force(number)
+            self._refuse_request(request.transaction, f"cannot roll back: {why}")
             return
         self._bulletin.show(phase=Phase.PLANNING)
         present = assess(self._effects, self._settings, self._history.applied()).digest
@@ -551,24 +547,24 @@ class Reconciler:
             why = seen.findings[0].text() if seen.findings else seen.unseen
             self._refuse_request(request.transaction, f"cannot roll back: {why}")
             return
+        self._transactions.begin_anew()
         generation = self._history.add(
             digest=seen.digest,
             origin="rollback",
             comment=self._scrubber.text(request.comment) or f"back to generation {number}",
             actor=request.actor,
+            uid=request.uid,
             now=self._effects.clock.now(),
         )
         commit = self._commit(seen, None, held=present)
-        if seen.plan.steps:
+        if seen.plan.steps or seen.host is None:
             verdict = self._transact(seen, generation, request.transaction, commit, confirm=0.0)
         else:
-            host = seen.host
-            content = host.daemon_json.content if host and host.daemon_json.present else None
             commit.carry_out(
                 self._effects.files,
                 self._history,
                 generation=generation,
-                content=content,
+                left=(seen.host.daemon_json, seen.host.drop_in),
                 now=self._effects.clock.now(),
                 invocation=self._transactions.invocation(commit),
             )

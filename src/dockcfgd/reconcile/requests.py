@@ -47,6 +47,7 @@ class Apply:
     files: tuple[tuple[str, str], ...] = ()
     comment: str = ""
     actor: str = ""
+    uid: int | None = None
     confirm: float | None = None
 
 
@@ -61,6 +62,7 @@ class Rollback:
     generation: int | None = None
     comment: str = ""
     actor: str = ""
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dockcfgd.transaction import recovery
 from dockcfgd.transaction.deadline import Deadline
 from dockcfgd.transaction.executor import Cause, Ending, Executor
 from dockcfgd.transaction.journal import Journal
+from dockcfgd.transaction.witness import Witness
 
 if TYPE_CHECKING:
     from dockcfgd.effects import Effects
@@ -80,6 +81,7 @@ class Transactions:
             tell=self._tell_step,
             progress=bulletin.progress,
             attention=attention,
+            witness=Witness(effects, self._journal, drop_in=settings.drop_in, scrub=scrubber.text),
         )
         self._under_way: OpenTransaction | None = None
         self._unwritten: tuple[OpenTransaction, Ending] | None = None
@@ -140,6 +142,7 @@ class Transactions:
         """Leave what could not be taken back behind, on an operator's word."""
         self._undo.clear()
         self._state.remember(DEGRADED, "")
+        self._history.begin_anew()
 
     def confirm(self) -> Ended | None:
         """Make the waiting transaction final."""
@@ -292,12 +295,12 @@ class Transactions:
         return ending
 
     def _carry_out_commit(self, transaction: OpenTransaction, commit: Commit) -> None:
-        state = self._effects.files.read(commit.daemon_json)
+        files = self._effects.files
         commit.carry_out(
-            self._effects.files,
+            files,
             self._history,
             generation=transaction.generation,
-            content=state.content if state.present else None,
+            left=(files.read(commit.daemon_json), files.read(self._settings.drop_in)),
             now=self._effects.clock.now(),
             invocation=self.invocation(commit),
         )

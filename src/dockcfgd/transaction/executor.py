@@ -16,6 +16,7 @@ from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
+from dockcfgd.transaction.witness import DEGRADED, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dockcfgd.ports import Progressing
     from dockcfgd.transaction.journal import Journal, OpenTransaction
     from dockcfgd.transaction.undo import Undo
+    from dockcfgd.transaction.witness import Witness
 
 __all__ = ["Attention", "Cause", "Ending", "Executor", "Interrupted"]
 
@@ -46,6 +48,11 @@ class Cause(Enum):
     def remembered(self) -> bool:
         """Whether the same desired state must not be tried again by itself."""
         return self in {Cause.DESIRED, Cause.CANCELLED, Cause.UNCONFIRMED}
+
+    @property
+    def by_word(self) -> bool:
+        """Whether a person or a newer file ended it, and nothing failed."""
+        return self in {Cause.CANCELLED, Cause.UNCONFIRMED, Cause.SUPERSEDED}
 
 
 class Interrupted(DockcfgdError):
@@ -93,8 +100,9 @@ class Executor:
         tell: Callable[[Phase], None],
         progress: Progressing,
         attention: Attention,
+        witness: Witness,
     ) -> None:
-        self._effects, self._journal = effects, journal
+        self._effects, self._journal, self._witness = effects, journal, witness
         self._keeping = Keeping(undo, effects)
         self._tell, self._progress, self._attention = tell, progress, attention
 
@@ -170,6 +178,22 @@ class Executor:
         cause: Cause,
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
+        if not cause.by_word:
+            self._witness.note(transaction, FAILED)
+        ending = self._way_back(transaction, begun, outcomes, reason=reason, cause=cause)
+        if ending.verdict is Verdict.DEGRADED:
+            self._witness.note(transaction, DEGRADED)
+        return ending
+
+    def _way_back(
+        self,
+        transaction: OpenTransaction,
+        begun: int,
+        outcomes: dict[str, Json],
+        *,
+        reason: str,
+        cause: Cause,
+    ) -> Ending:
         first, spared = _restarted(transaction), self._keeping.spared(transaction)
         failed = ""
         self._keeping.begin_back(transaction)

@@ -10,6 +10,7 @@ from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import StepView
 from dockcfgd.model.steps import ProveEngine, from_json, to_json
 from dockcfgd.planning.wording import step_name
+from dockcfgd.retention import prune
 from dockcfgd.transaction.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -147,11 +148,23 @@ class Journal:
         return max((float(one["seconds"]) for one in started), default=0.0)
 
     def close(self, transaction: str, *, verdict: str, reason: str | None, now: float) -> None:
-        """Note the verdict; the transaction is over."""
+        """Note the verdict; the transaction is over. What is no longer kept goes with it."""
         with self._state.write() as connection:
             connection.execute(
                 "UPDATE transactions SET finished = ?, verdict = ?, reason = ? WHERE id = ?",
                 (now, verdict, reason, transaction),
+            )
+            prune(connection)
+
+    def keep_evidence(
+        self, transaction: str, moment: str, document: dict[str, Json], *, now: float
+    ) -> None:
+        """Keep what was to be seen at a bad moment of a transaction; once for each moment."""
+        with self._state.write() as connection:
+            connection.execute(
+                "INSERT INTO evidence (txn, moment, at, document) SELECT ?1, ?2, ?3, ?4"
+                " WHERE NOT EXISTS (SELECT 1 FROM evidence WHERE txn = ?1 AND moment = ?2)",
+                (transaction, moment, now, json.dumps(document)),
             )
 
     def unfinished(self) -> OpenTransaction | None:

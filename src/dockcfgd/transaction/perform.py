@@ -48,8 +48,7 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
     """
     match step:
         case do.WriteFile():
-            fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
-            effects.files.replace(step.path, step.content, expected=step.expected, fresh=fresh)
+            _write(step, effects)
         case do.RemoveFile():
             effects.files.remove(step.path, expected=step.expected)
         case do.ReloadUnits():
@@ -95,6 +94,17 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
         case _:
             assert_never(step)
     return None
+
+
+def _write(step: do.WriteFile, effects: Effects) -> None:
+    effects.files.replace(
+        step.path,
+        step.content,
+        expected=step.expected,
+        fresh=Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode),
+        attributes={one.name: one.content for one in step.attributes},
+        exact=step.exact,
+    )
 
 
 def _folder(step: do.BackUpImages | do.BackUpContainers | do.RestoreStorage) -> str:

@@ -60,6 +60,7 @@ class Replacing(Protocol):
         expected: Sequence[Tag],
         fresh: Tag,
         attributes: Mapping[str, bytes] = ...,
+        exact: bool = ...,
     ) -> Tag:
         """Put `content` at `path` if what is there has one of the `expected` tags."""
 
@@ -150,7 +151,12 @@ def put_back(files: Replacing, one: FileBack) -> None:
         return
     fresh = Tag("", before.uid, before.gid, before.mode)
     files.replace(
-        one.path, before.content, expected=one.known, fresh=fresh, attributes=before.attributes
+        one.path,
+        before.content,
+        expected=one.known,
+        fresh=fresh,
+        attributes=before.attributes,
+        exact=one.exact,
     )
 
 

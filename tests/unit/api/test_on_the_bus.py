@@ -92,11 +92,11 @@ def test_every_method_passes_its_types(daemon: Daemon, client: Client) -> None:
     assert client.rollback(comment="back") == "t1"
     assert client.rollback(0) == "t1"
     assert daemon.requests[1:] == [
-        Apply(transaction="t1", files=(("a.toml", "ü"),), comment="why", actor="root"),
-        Apply(transaction="t1", actor="root"),
-        Rollback(transaction="t1", generation=3_000_000_000, actor="root"),
-        Rollback(transaction="t1", comment="back", actor="root"),
-        Rollback(transaction="t1", generation=0, actor="root"),
+        Apply(transaction="t1", files=(("a.toml", "ü"),), comment="why", actor="root", uid=0),
+        Apply(transaction="t1", actor="root", uid=0),
+        Rollback(transaction="t1", generation=3_000_000_000, actor="root", uid=0),
+        Rollback(transaction="t1", comment="back", actor="root", uid=0),
+        Rollback(transaction="t1", generation=0, actor="root", uid=0),
     ]
 
 

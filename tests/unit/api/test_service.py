@@ -108,7 +108,7 @@ def test_root_applies_and_gets_the_id_at_once(
     users.answer(0)
     assert call.answers == [("reply", "t1")]
     assert inbox.get_nowait() == Apply(
-        transaction="t1", files=(("a.toml", "schema = 1\n"),), comment="why", actor="root"
+        transaction="t1", files=(("a.toml", "schema = 1\n"),), comment="why", actor="root", uid=0
     )
 
 
@@ -124,7 +124,7 @@ def test_root_rolls_back(
     service.handle(call)
     users.answer(0)
     assert call.answers == [("reply", "t1")]
-    assert inbox.get_nowait() == Rollback(transaction="t1", generation=wanted, actor="root")
+    assert inbox.get_nowait() == Rollback(transaction="t1", generation=wanted, actor="root", uid=0)
 
 
 def test_a_plan_is_answered_by_the_reconciler(
