@@ -28,6 +28,7 @@ _FILES = (
     "tests/crash/test_recover_confirmation.py",
     "tests/unit/transaction/test_recovery.py",
     "tests/contract/test_engine_service.py",
+    "tests/machine/test_chaos.py",
     "tests/machine/test_story.py",
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_crash.py",
