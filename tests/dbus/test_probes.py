@@ -111,6 +111,14 @@ class TestCommands:
         assert "exited 127" in end.text
         assert "not found" in end.text
 
+    def test_of_many_lines_is_told_of_in_one(self, probes: UnitProbes, fake: FakeSystemd) -> None:
+        command = "for word in one two; do\n  echo $word\ndone\n" + "# long\n" * 99 + "exit 4"
+        assert probes.run(command, timeout=5).text == "exited 4: two"
+        (call,) = fake.calls("StartTransientUnit")
+        assert call[-1].startswith("the command `for word in one two; do echo $word done # long")
+        assert call[-1].endswith(" …`")
+        assert len(call[-1]) < 140
+
     def test_that_does_not_end(self, probes: UnitProbes) -> None:
         begin = time.monotonic()
         end = probes.run("exec sleep 60", timeout=0.5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.adapters import dial
 from dockcfgd.model.errors import SystemdFailure
-from dockcfgd.model.probes import CommandEnd
+from dockcfgd.model.probes import CommandEnd, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class UnitProbes:
 
     def run(self, command: str, *, timeout: float) -> CommandEnd:
         """Run a command of the shell as root, and end it at `timeout`."""
-        what = f"the command `{command}`"
+        what = f"the command {shown(command)}"
         end, output = self._run(["/bin/sh", "-c", command], what=what, timeout=timeout)
         why = _why(end, timeout)
         missing = end.status in {_NOT_EXECUTABLE, _NOT_FOUND}

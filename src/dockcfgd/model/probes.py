@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["CommandEnd", "Endpoint", "PublishedPort"]
+__all__ = ["CommandEnd", "Endpoint", "PublishedPort", "shown"]
 
 Endpoint: TypeAlias = tuple[str, int]  # an address without brackets, and a TCP port
+
+
+_LONGEST_SHOWN = 120
+
+
+def shown(command: str) -> str:
+    """Give a command as one line tells of it: cut, and without line ends."""
+    line = " ".join(command.split())
+    return f"`{line}`" if len(line) <= _LONGEST_SHOWN else f"`{line[:_LONGEST_SHOWN]} …`"
 
 
 @dataclass(frozen=True, slots=True)

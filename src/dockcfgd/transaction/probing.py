@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import EngineFailure, StepFailed
+from dockcfgd.model.probes import shown
 from dockcfgd.planning import probes
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def note_probes(step: NoteProbes, effects: Effects) -> dict[str, Json]:
     for command in step.commands:
         end = effects.probes.run(command, timeout=step.timeout)
         if end.not_run:
-            raise StepFailed(f"verify.commands: `{command}` cannot be run: {end.text}")
+            raise StepFailed(f"verify.commands: {shown(command)} cannot be run: {end.text}")
         if end.good:
             passed.append(command)
     return probes.note(healthy=healthy, ports=ports, commands=passed)
@@ -97,6 +98,6 @@ class Probing:
             end = self._effects.probes.run(command, timeout=self._step.timeout)
             if not end.good:
                 before = " (as before the change)" if command in self._failed_before else ""
-                return f"verify.commands: `{command}` {end.text}{before}"
+                return f"verify.commands: {shown(command)} {end.text}{before}"
             del self._commands[0]
         return ""

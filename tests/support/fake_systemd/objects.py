@@ -155,7 +155,7 @@ class Manager(Introspected):
         reply: Reply,
         error: object,  # noqa: ARG002 -- dbus-python's
     ) -> None:
-        if self._systemd.took("StartTransientUnit", name, mode):
+        if self._systemd.took("StartTransientUnit", name, mode, dict(properties)["Description"]):
             self._systemd.run_transient(name, dict(properties), reply)
 
     @dbus.service.method(MANAGER, in_signature="s")
