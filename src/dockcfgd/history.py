@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.engine_keys.secrets import redact_text
 from dockcfgd.model.steps import ReloadEngine, from_json
 from dockcfgd.ownership_json import ownership_from_json, ownership_to_json
 from dockcfgd.planning.effective import Reloaded
@@ -31,7 +30,6 @@ __all__ = [
     "last_status",
     "past_transactions",
     "read_applied",
-    "read_history",
     "read_past",
     "read_reloads",
 ]
@@ -329,32 +327,6 @@ def last_status(path: str) -> dict[str, Any] | None:
     with read_only(path) as connection:
         row = connection.execute("SELECT value FROM facts WHERE name = ?", (_STATUS,)).fetchone()
     return None if row is None else dict(json.loads(row["value"]))
-
-
-def read_history(path: str) -> list[dict[str, Any]]:
-    """Give all generations, newest first, as the history document has them.
-
-    StateFileFailure if unreadable.
-    """
-    with read_only(path) as connection:
-        rows = connection.execute("SELECT * FROM generations ORDER BY number DESC").fetchall()
-        fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
-    in_force = int(json.loads(fact["value"])["generation"]) if fact else 0
-    return [
-        {
-            "generation": row["number"],
-            "created": row["created"],
-            "digest": row["digest"],
-            "origin": row["origin"],
-            "verdict": row["verdict"],
-            "impact": row["impact"],
-            "reason": redact_text(row["reason"] or "") or None,
-            "comment": redact_text(row["comment"]),
-            "actor": row["actor"],
-            "applied": row["number"] == in_force,
-        }
-        for row in rows
-    ]
 
 
 _PAST = (

@@ -56,7 +56,7 @@ class Host:
         return tomllib.loads(self.host.files.text(ADOPTED))
 
     def history(self) -> list[dict[str, Any]]:
-        from dockcfgd.history import read_history  # noqa: PLC0415 -- used here only
+        from dockcfgd.chronicle import read_history  # noqa: PLC0415 -- used here only
 
         return read_history(self.lives.settings.state_file)
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockcfgd.adapters.journal import last_line, telling_line
+from dockcfgd.adapters.journal import last_line, lines, telling_line
+from dockcfgd.model.systemd import JournalLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +84,23 @@ def test_bytes_that_are_no_text_do_not_hide_the_reason(tmp_path: Path) -> None:
     body = r"printf 'cannot open \377 there\n'"
     line = last_line("docker.service", program=program(tmp_path, body))
     assert line == "cannot open \N{REPLACEMENT CHARACTER} there"
+
+
+def test_the_last_lines_with_time_and_run(tmp_path: Path) -> None:
+    entries = [
+        {"MESSAGE": CHATTER, "_SYSTEMD_INVOCATION_ID": "aa", "__REALTIME_TIMESTAMP": "1500000"},
+        {"MESSAGE": [0x66, 0xFF], "__REALTIME_TIMESTAMP": "2000000"},
+    ]
+    (tmp_path / "entries").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    body = f"""echo "$@" >> {tmp_path}/asked; [ "$1" = --sync ] || cat {tmp_path}/entries"""
+    found = lines("docker.service", since=1.25, most=50, program=program(tmp_path, body))
+    assert found == (
+        JournalLine(1.5, "aa", CHATTER),
+        JournalLine(2.0, "", "f\N{REPLACEMENT CHARACTER}"),
+    )
+    asked = (tmp_path / "asked").read_text().splitlines()[1].split()
+    assert {"--since=@1.250000", "--lines=50", "_SYSTEMD_UNIT=docker.service"} < set(asked)
+
+
+def test_without_a_journal_there_are_no_lines(tmp_path: Path) -> None:
+    assert lines("docker.service", since=0.0, most=5, program=str(tmp_path / "missing")) == ()

@@ -153,7 +153,7 @@ class FakeSystemd:
         return lines[-1] if lines else ""
 
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
-        lines = [line for line in self._journal if line.text and line.at >= int(since)]
+        lines = [line for line in self._journal if line.text and line.at >= since]
         return tuple(lines[-most:]) if unit == DOCKER_SERVICE else ()
 
     def _write(self, text: str) -> None:

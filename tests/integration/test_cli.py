@@ -38,6 +38,19 @@ def test_verbs_of_a_running_daemon(house: House) -> None:
     generations = house.document("history")["generations"]
     assert [one["generation"] for one in generations] == [2, 1, 0]
     assert [one["verdict"] for one in generations] == ["applied", "applied", "applied"]
+    assert (generations[0]["actor"], generations[0]["uid"]) == ("root", 0)
+    same = house.ctl("diff", "0")
+    assert (same.returncode, same.stdout) == (0, "generation 0 and disk are the same\n")
+    differs = house.document("diff", "1", "disk")
+    (view,) = differs["files"]
+    assert (view["path"], view["after"]) == (str(house.daemon_json), None)
+    assert '-  "max-concurrent-downloads": 5' in view["diff"]
+    assert house.ctl("diff", "1", "--exit-code").returncode == 4
+    shown = house.ctl("show", "1")
+    assert shown.stdout.startswith("generation 1: applied (reload)\n")
+    assert "max-concurrent-downloads" in shown.stdout
+    assert house.document("show")["generation"] == 2
+    assert house.ctl("show", "9").returncode == 1
     assert house.ctl("apply").returncode == 0
     assert house.document("status")["condition"] == "in-sync"
 

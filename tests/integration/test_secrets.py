@@ -74,7 +74,18 @@ def _all(house: House, verdict: str) -> list[str]:
         text=True,
         check=True,
     )
-    commands = (["status"], ["status", "--json"], ["plan"], ["plan", "--json"], ["history"])
+    commands = (
+        ["status"],
+        ["status", "--json"],
+        ["plan"],
+        ["plan", "--json"],
+        ["history"],
+        ["show"],
+        ["show", "--json"],
+        ["show", "1"],
+        ["diff", "0"],
+        ["diff", "0", "--json"],
+    )
     return [
         answer.stdout,
         *((house.folder / "run" / name).read_text() for name in ("status.json", "status.txt")),

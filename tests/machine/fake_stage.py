@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dockcfgd.chronicle import read_history
 from dockcfgd.cli.plan_text import render as plan_text
 from dockcfgd.cli.screen import Screen
 from dockcfgd.cli.text import render as status_text
 from dockcfgd.cli.verbs import history
 from dockcfgd.effects import Effects
-from dockcfgd.history import read_applied, read_history
+from dockcfgd.history import read_applied
 from dockcfgd.migration.archive import list_backups
 from dockcfgd.model.status import Status
 from dockcfgd.reconcile.preview import preview

@@ -44,7 +44,7 @@ def lines(
 ) -> tuple[JournalLine, ...]:
     """Give the last lines of the unit's process itself since a moment, oldest first."""
     _output(program, "--sync")
-    asked = (f"--since=@{int(since)}", f"--lines={most}", "--output=json", f"_SYSTEMD_UNIT={unit}")
+    asked = (f"--since=@{since:.6f}", f"--lines={most}", "--output=json", f"_SYSTEMD_UNIT={unit}")
     entries = _output(program, "--quiet", "--no-pager", *asked)
     return tuple(
         JournalLine(

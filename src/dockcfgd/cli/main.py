@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from dockcfgd.api.client import Client
+    from dockcfgd.chronicle import Side
     from dockcfgd.cli.preview import NamedFiles, Preview
     from dockcfgd.desired.import_host import Imported
     from dockcfgd.effects import Effects
@@ -196,6 +197,22 @@ def _start_history(arguments: Namespace, screen: Screen) -> int:
     return history.run(arguments, read=_history, screen=screen)
 
 
+def _start_show(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.chronicle import read_generation
+    from dockcfgd.cli.verbs import show
+
+    def read(number: int | None) -> dict[str, Any]:
+        return read_generation(_begun("show"), number)
+
+    return show.run(arguments, read=read, screen=screen)
+
+
+def _start_diff(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import diff
+
+    return diff.run(arguments, read=_side, screen=screen)
+
+
 def _start_wait(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import wait
 
@@ -239,6 +256,8 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "resume": lambda arguments, screen: _start_word("resume", arguments, screen),
     "effective": _start_effective,
     "history": _start_history,
+    "show": _start_show,
+    "diff": _start_diff,
     "rollback": _start_rollback,
     "wait": _start_wait,
     "schema": _start_schema,
@@ -362,15 +381,55 @@ def _past(settings: Settings) -> Sequence[PastTransaction]:
 
 
 def _history() -> Sequence[dict[str, Any]]:
-    from dockcfgd.history import read_history
+    from dockcfgd.chronicle import read_history
+
+    path = _kept("history")
+    return read_history(path) if os.path.exists(path) else ()  # noqa: PTH110 -- pathlib is heavy
+
+
+def _kept(verb: str) -> str:
+    """Give the state file's path. StateFileFailure where this user may not read it."""
     from dockcfgd.model.errors import StateFileFailure
 
     path = _settings().state_file
-    if not os.access(os.path.dirname(path), os.X_OK):  # noqa: PTH120 -- pathlib is heavy
-        if os.geteuid() == 0:
-            return ()
-        raise StateFileFailure(f"cannot read {path}: only root may; try sudo {PROGRAM} history")
-    return read_history(path) if os.path.exists(path) else ()  # noqa: PTH110 -- as above
+    folder = os.path.dirname(path)  # noqa: PTH120 -- pathlib is heavy
+    hidden = not os.access(folder, os.X_OK) and os.geteuid() != 0
+    if hidden or (os.path.exists(path) and not os.access(path, os.R_OK)):  # noqa: PTH110 -- as above
+        raise StateFileFailure(f"cannot read {path}: only root may; try sudo {PROGRAM} {verb}")
+    return path
+
+
+def _begun(verb: str) -> str:
+    """Give what `_kept` gives. StateFileFailure where there is no state file yet."""
+    from dockcfgd.model.errors import StateFileFailure
+
+    path = _kept(verb)
+    if not os.path.exists(path):  # noqa: PTH110 -- as above
+        raise StateFileFailure(f"cannot {verb} anything: no desired state was ever seen here")
+    return path
+
+
+def _side(of: int | str) -> Side:
+    from dockcfgd.adapters.files import HostFiles
+    from dockcfgd.chronicle import KeptFile, Side, read_side
+
+    if isinstance(of, int):
+        return read_side(_begun("diff"), of)
+    files, settings = HostFiles(), _settings()
+    found = {}
+    for name, where in (("daemon.json", _managed()), ("drop-in", settings.drop_in)):
+        state = files.read(where)
+        found[name] = KeptFile(where, state.content if state.present else None, state.ownership)
+    return Side("disk", found)
+
+
+def _managed() -> str:
+    """Give where daemon.json lies: as last seen, for a flag may name another place."""
+    from dockcfgd.chronicle import last_path
+
+    path = _settings().state_file
+    known = last_path(path) if os.access(path, os.R_OK) else ""
+    return known or _settings().daemon_json
 
 
 def _history_if_allowed() -> Sequence[dict[str, Any]]:

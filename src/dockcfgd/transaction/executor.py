@@ -241,7 +241,8 @@ class Executor:
                 else _go_on,
             )
         except DockcfgdError as failure:
-            self._end(entry, BACK, state="failed", outcome=str(failure))
+            why = self._witness.discreet(str(failure))
+            self._end(entry, BACK, state="failed", outcome=why)
             raise
         if outcome is not None:
             outcomes[type(step).__name__] = outcome

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERBS = ["status", "plan", "validate", "apply", "history", "rollback", "wait"]
+VERBS = ["status", "plan", "validate", "apply", "history", "show", "diff", "rollback", "wait"]
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +104,36 @@ def test_wait_without_a_daemon(capfd: pytest.CaptureFixture[str]) -> None:
 def test_without_a_bus_the_reason_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["rollback", "--yes"]) == 1
     assert capfd.readouterr().err.startswith("dockcfgctl: cannot connect to the bus: ")
+
+
+@pytest.mark.parametrize("given", [["show"], ["diff", "0"]])
+def test_there_is_nothing_to_show_yet(given: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(given) == 1
+    why = f"dockcfgctl: cannot {given[0]} anything: no desired state was ever seen here\n"
+    assert capfd.readouterr() == ("", why)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"), [("x", "'x' is no generation"), ("desired", "is told by dockcfgctl plan")]
+)
+def test_what_cannot_be_compared(given: str, why: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", given]) == 2
+    assert why in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
+@pytest.mark.parametrize("given", [["history"], ["show"], ["diff", "0"]])
+def test_only_root_reads_the_history(
+    given: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.parent.chmod(0o755)
+    tmp_path.chmod(0o755)
+    (tmp_path / "state").mkdir(mode=0o700)
+    os.setresuid(65534, 65534, 0)
+    try:
+        assert main(given) == 1
+    finally:
+        os.setresuid(0, 0, 0)
+    path = tmp_path / "state/state.db"
+    why = f"cannot read {path}: only root may; try sudo dockcfgctl {given[0]}"
+    assert capfd.readouterr() == ("", f"dockcfgctl: {why}\n")

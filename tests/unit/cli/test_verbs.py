@@ -397,9 +397,10 @@ def test_rollback_asks(answers: str, options: list[str], question: str) -> None:
 GENERATIONS: list[dict[str, Any]] = [
     {"generation": 2, "created": 1764000060.0, "digest": "9f", "verdict": "rolled-back",
      "impact": "restart", "reason": "cannot restart docker.service: " + "because " * 12,
-     "comment": "new metrics", "actor": "root", "applied": False},
+     "comment": "new metrics", "actor": "root", "uid": 0, "seconds": 12.34, "applied": False},
     {"generation": 1, "created": 1764000000.0, "digest": "5c", "verdict": "applied",
-     "impact": "reload", "reason": None, "comment": "", "actor": "", "applied": True},
+     "impact": "reload", "reason": None, "comment": "", "actor": "uid 1000", "uid": 1000,
+     "seconds": None, "applied": True},
     {"generation": 0, "created": 1764000000.0, "digest": "", "origin": "original",
      "verdict": "applied", "impact": None, "reason": None, "comment": "", "actor": "",
      "applied": False},
@@ -410,13 +411,13 @@ def test_history_lists_newest_first_and_marks_what_is_in_force() -> None:
     console = Console()
     assert history.run(parsed(history), read=lambda: GENERATIONS, screen=console.screen) == 0
     assert console.out == (
-        "GENERATION  CREATED              VERDICT      IMPACT   BY\n"
-        "         2  2025-11-24 16:01:00  rolled-back  restart  root\n"
+        "GENERATION  CREATED              VERDICT      IMPACT   TOOK      BY\n"
+        "         2  2025-11-24 16:01:00  rolled-back  restart  12.3 s    root\n"
         "            new metrics\n"
         "            cannot restart docker.service: because because because because\n"
         "            because because because because because because because because\n"
-        "*        1  2025-11-24 16:00:00  applied      reload   -\n"
-        "         0  2025-11-24 16:00:00  applied      -        -\n"
+        "*        1  2025-11-24 16:00:00  applied      reload   -         uid 1000\n"
+        "         0  2025-11-24 16:00:00  applied      -        -         -\n"
         "            what was there before dockcfgd first wrote\n"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dockcfgd.api.service import property_values
-from dockcfgd.cli import plan_text, text
+from dockcfgd.chronicle import read_generation, read_history, read_side
+from dockcfgd.cli import generation_text, plan_text, text
+from dockcfgd.cli.changes import changed_lines, changes
 from dockcfgd.engine_keys.secrets import MASK
-from dockcfgd.history import last_status, read_history
+from dockcfgd.history import last_status
 from dockcfgd.log import configure
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
@@ -96,7 +99,17 @@ class Shown:
             yield answer
             yield plan_text.render(json.loads(answer), width=200)
         path = self.lives.settings.state_file
-        yield json.dumps(read_history(path))
+        history = read_history(path)
+        yield json.dumps(history)
+        for number in (one["generation"] for one in history):
+            document = read_generation(path, number)
+            yield json.dumps(document)
+            yield "\n".join(generation_text.lines(document))
+        kept = [one["generation"] for one in history if one["verdict"] == "applied"]
+        for first, second in product(kept, kept):
+            document = changes(read_side(path, first), read_side(path, second))
+            yield json.dumps(document)
+            yield "\n".join(changed_lines(document))
         yield json.dumps(last_status(path))
 
 

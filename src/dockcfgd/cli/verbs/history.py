@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.cli.generation_text import who
 from dockcfgd.cli.text import clock_time, plain, wrapped
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run(
     elif not generations:
         screen.out("nothing yet: no desired state was ever seen")
     else:
-        screen.out("GENERATION  CREATED              VERDICT      IMPACT   BY")
+        screen.out("GENERATION  CREATED              VERDICT      IMPACT   TOOK      BY")
         for generation in generations:
             for line in _lines(generation, width=screen.width):
                 screen.out(line)
@@ -47,9 +48,11 @@ def _lines(generation: dict[str, Any], *, width: int) -> list[str]:
     number = f"{generation.get('generation')}"
     verdict = plain(generation.get("verdict") or "-")
     impact = plain(generation.get("impact") or "-")
-    actor = plain(generation.get("actor") or "-")
+    seconds = generation.get("seconds")
+    took = "-" if seconds is None else f"{seconds:.1f} s"
     created = clock_time(generation.get("created"))
-    lines = [f"{mark}{number:>9}  {created:<19}  {verdict:<11}  {impact:<7}  {actor}"]
+    head = f"{mark}{number:>9}  {created:<19}  {verdict:<11}  {impact:<7}  {took:<8}"
+    lines = [f"{head}  {who(generation)}"]
     first = "what was there before dockcfgd first wrote"
     notes = [first] if generation.get("origin") == "original" else []
     notes += [plain(generation[key]) for key in ("comment", "reason") if generation.get(key)]
