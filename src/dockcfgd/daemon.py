@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd import __version__
 from dockcfgd.adapters.assembly import host_effects
-from dockcfgd.adapters.bus import Bus, Loop
+from dockcfgd.adapters.bus import NAME_TAKEN, Bus, Loop
 from dockcfgd.adapters.clock import SystemClock
 from dockcfgd.adapters.file_watch import FileWatch
 from dockcfgd.adapters.notify import Notifier
@@ -24,11 +24,11 @@ from dockcfgd.api.service import Service
 from dockcfgd.cli.published import AT_REST
 from dockcfgd.cli.text import render
 from dockcfgd.log import configure, get_logger
-from dockcfgd.model.errors import BusFailure
+from dockcfgd.model.errors import BusFailure, DockcfgdError
 from dockcfgd.model.status import Status
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.reconcile.reconciler import Reconciler
-from dockcfgd.reconcile.requests import Look, Stop
+from dockcfgd.reconcile.requests import Look
 from dockcfgd.scrub import Scrubber
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
@@ -42,22 +42,37 @@ __all__ = ["main"]
 _FULL_CHECK_SECONDS = 300.0
 _FIRST_LOOK_SECONDS = 3.0  # whoever asks right after the start shall get an answer; work may go on
 _STUCK_SECONDS = 1800.0
+_TURN_SECONDS = 60.0
 _JOIN_SECONDS = 540.0
 
 
 def main() -> int:
     """Run until SIGTERM.
 
-    Exits 1 when the bus cannot be used, so that systemd starts us again.
+    Exits 75 where another dockcfgd is at work, and 1 when the bus cannot be used, so that systemd
+    starts us again.
     """
     scrubber = Scrubber()
     configure(scrubber.text)
     log = get_logger()
     try:
         return _Daemon(Settings.from_environment(), scrubber).run()
+    except _AnotherAtWork as other:
+        log.error("daemon.ends", reason=str(other))  # noqa: TRY400 -- the reason says it all
+        return os.EX_TEMPFAIL
     except BusFailure as failure:
         log.error("daemon.ends", reason=str(failure))  # noqa: TRY400 -- the reason says it all
         return 1
+
+
+class _AnotherAtWork(DockcfgdError):
+    """There is one dockcfgd a host."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"another dockcfgd is at work: it owns the bus name {contract.BUS_NAME};"
+            " see `dockcfgctl status`"
+        )
 
 
 class _Daemon:
@@ -102,7 +117,8 @@ class _Daemon:
             contract.OBJECT_PATH, xml, handle=self._service.handle, read=self._service.properties
         )
         self._announcer = Announcer(publication)
-        self._bus.request_name(contract.BUS_NAME)
+        self._claim_name()
+        self._folders: frozenset[str] = frozenset()
         self._watch = FileWatch(self._watched, self._hint)
         effects.systemd.watch_unit(DOCKER_SERVICE, self._hint)  # type: ignore[attr-defined]  # the real adapter's
         self._thread = threading.Thread(target=self._reconcile, name="reconciler")
@@ -128,6 +144,25 @@ class _Daemon:
         self._log.info("daemon.stopped")
         return self._exit
 
+    def _claim_name(self) -> None:
+        """Be the one dockcfgd of the host.
+
+        Under systemd another one's end is waited for, or each attempt to start would fail at once.
+        """
+        deadline = time.monotonic() + (_TURN_SECONDS if self._notifier.supervised else 0.0)
+        while True:
+            try:
+                self._bus.request_name(contract.BUS_NAME)
+            except BusFailure as failure:
+                if failure.name != NAME_TAKEN:
+                    raise
+            else:
+                return
+            if time.monotonic() >= deadline:
+                raise _AnotherAtWork
+            self._notifier.status("waiting for the end of another dockcfgd")
+            time.sleep(1.0)
+
     def _reconcile(self) -> None:
         self._reconciler.run()
         self._loop.call_soon(self._loop.quit)
@@ -135,7 +170,7 @@ class _Daemon:
     def _stop(self) -> None:
         self._notifier.stopping()
         self._notifier.extend_timeout(_JOIN_SECONDS)
-        self._reconciler.enqueue(Stop())
+        self._reconciler.stop()
 
     def _bus_closed(self, reason: str) -> None:
         self._log.error("bus.closed", reason=reason)
@@ -149,6 +184,7 @@ class _Daemon:
             *settings.config_dirs,
             str(Path(settings.daemon_json).parent),
             settings.drop_in_dir,
+            *self._folders,
         }
 
     def _hint(self, what: str) -> None:
@@ -179,6 +215,9 @@ class _Daemon:
         except OSError as error:
             self._log.error("status.unwritable", reason=str(error))
         self._announcer.status(status)
+        if self._folders != self._reconciler.folders:
+            self._folders = self._reconciler.folders
+            self._watch.check()
         if not self._busy:
             self._at_rest.set()
         reason = f": {status.reason}" if status.reason else ""

@@ -89,7 +89,8 @@ class Lives:
     or None where the life ended at a cut. One with `until` goes on until it rests in that
     condition. `told` are all statuses of all lives, `ended` what `finished` told, `answers` what
     words were answered with. After `writes_left` commits the state file's disk is full.
-    dockcfgd-recover comes before every start of the engine; `recovered` is what it said.
+    `reconciler` is the one of the newest life. dockcfgd-recover comes before every start of the
+    engine; `recovered` is what it said.
     """
 
     def __init__(self, folder: Path, host: FakeHost) -> None:
@@ -126,6 +127,7 @@ class Lives:
             publish=lambda status: self._published(reconciler, status, until),
             finished=lambda *end: self._finished(reconciler, end, requests),
         )
+        self.reconciler = reconciler
 
         def answered(why: str) -> None:
             self.answers.append(why)

@@ -54,8 +54,8 @@ class FakeSystemd:
     started again by itself; stopping the socket stops the service; unit files have an effect only
     after they were read. A start and a stop take `start_seconds` and `stop_seconds`. `jobs` lists
     the jobs that were asked for. With `start_hangs` the engine never says that it is ready.
-    `unreachable` makes every call fail. `before_start` is what a unit does that is wanted by, and
-    comes before, docker.service.
+    `cancels` lets somebody cancel the next jobs of a verb. `unreachable` makes every call fail.
+    `before_start` is what a unit does that is wanted by, and comes before, docker.service.
     """
 
     def __init__(self, files: FakeFiles, dockerd: Dockerd, clock: FakeClock, cuts: Cuts) -> None:
@@ -73,6 +73,7 @@ class FakeSystemd:
         self.start_hangs = False
         self.start_seconds, self.stop_seconds = _START_SECONDS, _STOP_SECONDS
         self.unreachable = False
+        self.cancels: list[JobVerb] = []
         self.before_start: Callable[[], None] = lambda: None
         self.shutting_down = False
         self._read_units()
@@ -124,6 +125,9 @@ class FakeSystemd:
         self._refuse_unloaded(unit, what)
         self._cuts.at(f"before: {what}")
         self.jobs.append((verb, unit))
+        if verb in self.cancels:
+            self.cancels.remove(verb)
+            return JobResult.CANCELED
         result = self._socket_job(verb) if unit == DOCKER_SOCKET else self._job(verb, timeout)
         self._cuts.at(f"after: {what}")
         return result

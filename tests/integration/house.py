@@ -103,14 +103,17 @@ class House:
         }
 
     def start(self, *, ready: bool = True) -> subprocess.Popen[str]:
-        """Start a daemon; with `ready`, return once it has said so and looked at the host."""
+        """Start a daemon; with `ready`, return once it has said so and looked at the host.
+
+        Without, nobody supervises it.
+        """
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
             heard.bind(str(self.folder / f"run/notify-{len(self._daemons)}"))
             heard.settimeout(_PATIENCE)
             log = self._cleanup.enter_context((self.folder / "dockcfgd.log").open("a"))
             daemon = subprocess.Popen(
                 [sys.executable, "-m", "dockcfgd.daemon"],
-                env=self.environment | {"NOTIFY_SOCKET": heard.getsockname()},
+                env=self.environment | ({"NOTIFY_SOCKET": heard.getsockname()} if ready else {}),
                 stdout=log,
                 stderr=log,
                 text=True,

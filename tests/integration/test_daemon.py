@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import tomllib
 
@@ -110,7 +111,8 @@ def test_a_second_daemon_is_refused(house: House) -> None:
     house.start()
     before = house.status()
     second = house.start(ready=False)
-    assert second.wait(timeout=15) == 1
+    assert second.wait(timeout=15) == os.EX_TEMPFAIL
+    assert "another dockcfgd is at work" in house.log()
     assert house.status()["daemon"] == before["daemon"]
 
 

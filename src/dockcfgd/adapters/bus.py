@@ -77,6 +77,7 @@ _BUS_NAME = "org.freedesktop.DBus"
 _BUS_PATH = "/org/freedesktop/DBus"
 _DO_NOT_QUEUE = 4  # of RequestName; without the bits that allow or ask for replacement
 _OWNER_REPLIES = {1, 4}  # became the owner; was it already
+_ATTEND = 1.0
 _LOOK = 0.5  # how long a Mailbox sleeps before it looks whether its connection still lives
 
 
@@ -170,6 +171,35 @@ class Bus:
         with _own_errors(f"call {member} of {remote.name}"):
             method = self._method(remote, member, timeout=timeout)
             return method(*(_argument(value) for value in arguments), timeout=_positive(timeout))
+
+    def call_attending(
+        self, remote: Remote, member: str, *, timeout: float, attend: Callable[[], None]
+    ) -> None:
+        """Call a method without arguments or result; `attend` is called each second meanwhile."""
+        context = GLib.MainContext.new()
+        ends: list[Exception | None] = []
+
+        def done(connection: Any, result: Any) -> None:
+            try:
+                connection.call_finish(result)
+            except GLib.Error as error:
+                ends.append(error)
+            else:
+                ends.append(None)
+
+        context.push_thread_default()
+        try:
+            self._connection.call(
+                remote.name, remote.path, remote.interface, member,
+                None, None, Gio.DBusCallFlags.NONE, int(_positive(timeout) * 1000), None, done,
+            )  # fmt: skip
+            while not ends:
+                _iterate(context, seconds=_ATTEND)
+                attend()
+        finally:
+            context.pop_thread_default()
+        if ends[0] is not None:
+            raise _failure(f"call {member} of {remote.name}", ends[0]) from ends[0]
 
     def send(
         self, remote: Remote, member: str, done: Callable[[], None], *, timeout: float = 5.0
@@ -624,6 +654,15 @@ def _keep(connection: Any) -> None:
     """
     reference = GObject.Value(GObject.TYPE_OBJECT, connection)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(reference))
+
+
+def _iterate(context: Any, *, seconds: float) -> None:
+    """Let a context of one's own work until something happened in it, or for so long."""
+    timer = GLib.timeout_source_new(int(seconds * 1000))
+    timer.set_callback(lambda *_: False)
+    timer.attach(context)
+    context.iteration(True)  # noqa: FBT003 -- GLib's own argument: it may block
+    timer.destroy()
 
 
 def _positive(timeout: float) -> float:

@@ -30,6 +30,11 @@ class Notifier:
         expected = int(period) if ours and period.isdigit() else 0
         self.watchdog_interval = expected / 2_000_000 if expected else None
 
+    @property
+    def supervised(self) -> bool:
+        """Whether somebody hears what is told here."""
+        return bool(self._address)
+
     def ready(self, status: str) -> bool:
         """Say that the start is over. Whether it was heard is given back, here and below."""
         return self._send(f"READY=1\nSTATUS={_one_line(status)}")

@@ -82,6 +82,8 @@ class SystemdBus:
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
+        self._hints: dict[str, Callable[[str], None]] = {}
+        self._heard: set[str] = set()
 
     def unit(self, name: str) -> UnitState:
         """Give the unit's state, loading it if need be.
@@ -96,6 +98,7 @@ class SystemdBus:
                 if error.name != _NO_SUCH_UNIT:
                     raise
                 return UnitState(name, "not-found", "inactive", "dead")
+            self._listen(name, path)
             values = self._bus.properties(Remote(_NAME, path, "org.freedesktop.systemd1.Unit"))
             kind = _TYPES.get(name.rpartition(".")[2])
             if kind:
@@ -106,13 +109,19 @@ class SystemdBus:
     def reload_units(self) -> None:
         """Read the unit files again; returns when that is done.
 
-        A rate limit that an administrator has set is waited for, half a minute at most.
+        A rate limit that an administrator has set is waited for, half a minute at most. The clock's
+        `sleep` is called at least once a second.
         """
         give_up = self._clock.monotonic() + _RELOAD_PATIENCE
         with _own_errors("reload the unit files"):
             while True:
                 try:
-                    self._bus.call(_MANAGER, "Reload", timeout=_RELOAD_TIMEOUT)
+                    self._bus.call_attending(
+                        _MANAGER,
+                        "Reload",
+                        timeout=_RELOAD_TIMEOUT,
+                        attend=lambda: self._clock.sleep(0),
+                    )
                 except BusFailure as error:
                     # Some versions drop the connection while they reload, and the answer with it.
                     if error.name == NO_REPLY and self._units_are_read(give_up):
@@ -195,14 +204,23 @@ class SystemdBus:
     def watch_unit(self, name: str, hint: Callable[[str], None]) -> None:
         """Call `hint` from the loop with a reason when the unit or systemd itself may have changed.
 
-        Hints may come in bursts, be needless or, rarely, missing; the first comes at once.
+        Hints may come in bursts, be needless or, rarely, missing; the first comes at once. Where
+        the name is another unit's alias, hints of that unit come once `unit` was asked for it.
         """
-        path = f"{_PATH}/unit/{_escaped(name)}"
+        self._hints[name] = hint
+        self._listen(name, f"{_PATH}/unit/{_escaped(name)}")
+        self._bus.subscribe(_RELOADING, lambda told: self._reloading(told, hint))
+        self._bus.watch_name(_NAME, lambda owner: self._owner_changed(owner, hint))
+
+    def _listen(self, name: str, path: str) -> None:
+        """Hear of changes of a watched unit at `path`: only at its own name's does systemd tell."""
+        hint = self._hints.get(name)
+        if hint is None or path in self._heard:
+            return
+        self._heard.add(path)
         properties = "org.freedesktop.DBus.Properties"
         changed = Match(_NAME, properties, "PropertiesChanged", path)
         self._bus.subscribe(changed, lambda _: hint(f"{name} changed"))
-        self._bus.subscribe(_RELOADING, lambda told: self._reloading(told, hint))
-        self._bus.watch_name(_NAME, lambda owner: self._owner_changed(owner, hint))
 
     def _owner_changed(self, owner: str, hint: Callable[[str], None]) -> None:
         if owner:

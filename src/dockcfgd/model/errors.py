@@ -11,6 +11,7 @@ DockcfgdError
 +- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
 +- StateFileFailure      state.db cannot be used
    +- StateFileDamaged   and its content is to blame
++- Unfinished            a change could not be ended yet: it is tried again
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "StateFileFailure",
     "StepFailed",
     "SystemdFailure",
+    "Unfinished",
 ]
 
 
@@ -67,7 +69,16 @@ class Finding:
 
 
 class DockcfgdError(Exception):
-    """Base of all errors that dockcfgd raises on purpose. `str()` is one line for a person."""
+    """Base of all errors that dockcfgd raises on purpose. `str()` is one line for a person.
+
+    `of_surroundings`: it tells of the host at that moment and nothing of the state tried, which may
+    be tried again once the host allows it.
+    """
+
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame."""
+        return False
 
 
 class InvalidDesiredState(DockcfgdError):
@@ -104,6 +115,11 @@ class FileFailure(DockcfgdError):
         self.path = path
         self.errno = errno
 
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame: always."""
+        return True
+
 
 class SystemdFailure(DockcfgdError):
     """systemd did not do what it was asked.
@@ -114,6 +130,11 @@ class SystemdFailure(DockcfgdError):
     def __init__(self, *, what: str, name: str, why: str) -> None:
         super().__init__(f"cannot {what}: {why}")
         self.name = name
+
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame; a unit with bad settings is not."""
+        return not self.name.endswith(".BadUnitSetting")
 
 
 class CalendarFailure(DockcfgdError):
@@ -155,6 +176,18 @@ class StepFailed(DockcfgdError):
 class StateFileFailure(DockcfgdError):
     """The state file cannot be used; the managed files were left alone."""
 
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame: always."""
+        return True
+
 
 class StateFileDamaged(StateFileFailure):
     """The state file holds something else than dockcfgd wrote."""
+
+
+class Unfinished(DockcfgdError):
+    """A change could not be ended in these surroundings.
+
+    Its way back stays in force and is gone once they allow it.
+    """

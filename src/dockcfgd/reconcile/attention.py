@@ -28,7 +28,7 @@ class Heedful:
     def __init__(self, on_disk: Callable[[], str | None]) -> None:
         self._on_disk = on_disk
         self._cancel: Cancel | None = None
-        self._news = False
+        self._news = self._stop = False
 
     def note_cancel(self, wish: Cancel) -> None:
         """Note that an operator wants what is under way cancelled."""
@@ -37,6 +37,10 @@ class Heedful:
     def note_news(self) -> None:
         """Note that files may have changed."""
         self._news = True
+
+    def note_stop(self) -> None:
+        """Note that dockcfgd is to end."""
+        self._stop = True
 
     def withdraw(self, wish: Cancel) -> bool:
         """Forget a wish; False where it was heeded already."""
@@ -49,6 +53,9 @@ class Heedful:
         """Heed what was noted, before a step."""
         self._heed_cancel(transaction, index)
         if not any(isinstance(step, _ENGINE_TOUCHED) for step in transaction.steps[:index]):
+            if self._stop:
+                # Quickly done; later on, going on is the shortest way to a proven state.
+                raise Interrupted(Cause.SURROUNDINGS, "dockcfgd was told to end")
             self._heed_news(transaction)
 
     def in_wait(self, transaction: OpenTransaction, index: int) -> None:

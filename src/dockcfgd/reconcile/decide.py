@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
 
 ROLLED_BACK = "rolled back by operator"
+_AT_REST = frozenset({"inactive", "failed"})
 
 
 class Action(Enum):
@@ -68,10 +69,13 @@ class Decision:
     reason: str | None = None
 
 
-def decide(seen: Assessment, standing: Standing) -> Decision:
+def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -- one line a case
     """Decide about one assessment."""
     if standing.held and not standing.asked:
         return Decision(Action.NOTHING, Condition.REJECTED, ROLLED_BACK)
+    masked = _masked(seen)
+    if masked:
+        return Decision(Action.NOTHING, Condition.DEGRADED, masked)
     if seen.findings:
         return _barred(seen.findings[0].text(), standing)
     if standing.degraded and not standing.asked:
@@ -89,6 +93,14 @@ def decide(seen: Assessment, standing: Standing) -> Decision:
     return _to_do(seen, standing, seen.host)
 
 
+def _masked(seen: Assessment) -> str:
+    """Say that the unit is masked, which says nothing of what is wanted, where that matters."""
+    if seen.desired is None or seen.host is None or seen.host.unit.load_state != "masked":
+        return ""
+    nothing_to_do = seen.plan is not None and not seen.plan.steps and not seen.findings
+    return "" if nothing_to_do else "docker.service is masked (systemctl unmask docker.service)"
+
+
 def _barred(why: str, standing: Standing) -> Decision:
     """Refuse what is new. What is in force stays so: the host changed in a way that bars it."""
     if standing.new:
@@ -102,7 +114,9 @@ def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decisio
     note = "; ".join(seen.plan.notes) if seen.plan else ""
     reason: str | None = note or None
     if isinstance(host.engine, EngineDown) and seen.desired is not None:
-        condition, reason = Condition.PENDING, f"engine stopped: {host.engine.reason}"
+        resting = host.unit.active_state in _AT_REST
+        what = "engine stopped" if resting else "waiting for the engine"
+        condition, reason = Condition.PENDING, f"{what}: {host.engine.reason}"
     return Decision(Action.ADOPT if standing.new else Action.NOTHING, condition, reason)
 
 
@@ -111,7 +125,7 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     policy = seen.desired.policy if seen.desired else Policy()
     if host.stopping:
         return Decision(Action.NOTHING, Condition.PENDING, "the machine is shutting down")
-    if isinstance(host.engine, EngineDown) and host.unit.active_state not in {"inactive", "failed"}:
+    if isinstance(host.engine, EngineDown) and host.unit.active_state not in _AT_REST:
         return Decision(
             Action.NOTHING, Condition.PENDING, f"waiting for the engine: {host.engine.reason}"
         )

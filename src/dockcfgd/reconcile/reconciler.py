@@ -24,6 +24,7 @@ from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
 from dockcfgd.reconcile.fights import Fights
 from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, detailed
+from dockcfgd.reconcile.recheck import Recheck, folders_of
 from dockcfgd.reconcile.requests import (
     Apply,
     Cancel,
@@ -63,7 +64,8 @@ _NOTHING_AWAITS = "nothing waits for confirmation"
 class Reconciler:
     """Owns all state that changes.
 
-    `run` is its thread; `enqueue` and `snapshot` are for any thread.
+    `run` is its thread; `enqueue`, `stop` and `snapshot` are for any thread. `folders` hold the
+    files beside the managed ones that the last look found the engine to be started with.
     """
 
     def __init__(  # noqa: PLR0913 -- what a daemon is made of
@@ -101,6 +103,8 @@ class Reconciler:
         )
         self._fights = Fights(state, effects.clock)
         self._opens: float | None = None
+        self._recheck = Recheck(effects.clock)
+        self.folders: frozenset[str] = frozenset()
         self._log = get_logger()
 
     def enqueue(self, request: Request) -> None:
@@ -113,6 +117,11 @@ class Reconciler:
         if isinstance(request, Cancel):
             self._heedful.note_cancel(request)
         self._inbox.put_nowait(request)
+
+    def stop(self) -> None:
+        """End soon: a change that has not reached the engine is taken back, another one ended."""
+        self._heedful.note_stop()
+        self.enqueue(Stop())
 
     def snapshot(self) -> Status:
         """Give the newest status."""
@@ -136,12 +145,18 @@ class Reconciler:
         """Wait for a request; one to look again comes when something is due."""
         opens = self._opens
         until_open = None if opens is None else max(opens - self._effects.clock.now(), 0.0)
-        times = (self._patience.left, self._transactions.seconds_left, until_open)
+        times = (
+            self._patience.left,
+            self._transactions.seconds_left,
+            until_open,
+            self._recheck.left,
+        )
         due = [left for left in times if left is not None]
         try:
             return self._inbox.get(timeout=min(due, default=None))
         except queue.Empty:
-            self._patience.end_wait()
+            if self._patience.left == 0:
+                self._patience.end_wait()
             self._opens = None
             return Look("something is due")
 
@@ -276,6 +291,8 @@ class Reconciler:
     # -- one pass -------------------------------------------------------------------------------
 
     def _pass(self, request: Apply | None) -> None:
+        if request is not None:
+            self._patience.end_wait()
         self._finish()
         waiting = self._transactions.awaiting
         if waiting is not None:
@@ -457,6 +474,10 @@ class Reconciler:
         if request is None and self._patience.holds(seen.digest):
             self._bulletin.settle(Condition.DEGRADED, self._bulletin.status.reason)
             return str(Condition.DEGRADED)
+        spent = "" if request else self._transactions.attempts.spent(seen.digest)
+        if spent:
+            self._bulletin.settle(Condition.DEGRADED, spent)
+            return str(Condition.DEGRADED)
         in_force, _ = self._history.applied_generation()
         if request is None and generation == in_force and seen.plan is not None:
             self._fights.note(seen.plan.drifts)
@@ -492,7 +513,7 @@ class Reconciler:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
         elif ended.verdict is Verdict.APPLIED:
             self._after_success(seen, ended.commit)
-        elif ended.cause is Cause.SUPERSEDED:
+        elif ended.cause in {Cause.SUPERSEDED, Cause.STOPPED}:
             self._look_again(ended.reason)
         elif ended.cause.remembered:
             self._bulletin.settle(Condition.REJECTED, ended.reason)
@@ -595,6 +616,9 @@ class Reconciler:
     # -- showing ----------------------------------------------------------------------------
 
     def _show_seen(self, seen: Assessment, generation: int, *, phase: Phase) -> None:
+        self._recheck.note(seen.host)
+        if seen.host is not None:
+            self.folders = folders_of(seen.host)
         self._bulletin.show_seen(
             seen,
             generation=generation,

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.log import get_logger
 from dockcfgd.migration import disposable
-from dockcfgd.model.errors import DockcfgdError, StateFileFailure, SystemdFailure
+from dockcfgd.model import steps as do
+from dockcfgd.model.errors import (
+    DockcfgdError,
+    StateFileFailure,
+    SystemdFailure,
+    Unfinished,
+)
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning.secrecy import secrets_of_applied
 from dockcfgd.planning.target import Applied
+from dockcfgd.reconcile.attempts import Attempts
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.transaction import recovery
 from dockcfgd.transaction.deadline import Deadline
@@ -20,6 +27,8 @@ from dockcfgd.transaction.journal import Journal
 from dockcfgd.transaction.witness import Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dockcfgd.effects import Effects
     from dockcfgd.history import History
     from dockcfgd.model.host import HostState
@@ -38,6 +47,7 @@ __all__ = ["DEGRADED", "NOT_CONFIRMED", "Ended", "Transactions"]
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
+_DISTURBS = (do.RestartEngine, do.StopEngine, do.BackUpContainers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,8 @@ class Transactions:
         )
         self._under_way: OpenTransaction | None = None
         self._unwritten: tuple[OpenTransaction, Ending] | None = None
+        self._stuck = ""
+        self.attempts = Attempts(state)
         self._log = get_logger()
 
     @property
@@ -123,10 +135,13 @@ class Transactions:
         )
         self._under_way = transaction
         self._bulletin.begin(transaction, plan)
-        return self._proceed(transaction, self._executor.run(transaction))
+        return self._proceed(transaction, lambda: self._executor.run(transaction))
 
     def finish(self) -> Ended | None:
-        """End what was cut off, or could not be written down to its end. None: nothing ended."""
+        """End what was cut off, or could not be written down to its end. None: nothing ended.
+
+        Unfinished where the host does not allow it yet; it is due again after a while.
+        """
         if self._unwritten is not None:
             return self._end(*self._unwritten)
         if self.awaiting is not None:
@@ -134,6 +149,9 @@ class Transactions:
         recovery.await_turn(self._undo, self._effects.clock)
         transaction = self._journal.unfinished()
         if transaction is not None:
+            digest = Commit.from_json(transaction.commit_action).digest
+            if self._stuck and self._patience.holds(digest):
+                raise Unfinished(self._stuck)
             return self._recover(transaction)
         self._take_back_unknown()
         return None
@@ -143,6 +161,7 @@ class Transactions:
         self._undo.clear()
         self._state.remember(DEGRADED, "")
         self._history.begin_anew()
+        self.attempts.forget()
 
     def confirm(self) -> Ended | None:
         """Make the waiting transaction final."""
@@ -156,8 +175,11 @@ class Transactions:
         transaction = self._journal.unfinished()
         if transaction is None:
             return None
-        self._under_way = transaction
-        ending = self._executor.take_back(transaction, reason=reason, cause=cause)
+        self._under_way = replace(transaction, deadline=None)
+        ending = self._trying(
+            transaction,
+            lambda: self._executor.take_back(transaction, reason=reason, cause=cause),
+        )
         return self._end(transaction, ending)
 
     def break_off(self, reason: str) -> Ended | None:
@@ -189,7 +211,7 @@ class Transactions:
                 return self.take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
             self._show_awaiting(transaction, transaction.deadline)
             return None
-        return self._proceed(transaction, self._executor.recover(transaction))
+        return self._proceed(transaction, lambda: self._executor.recover(transaction))
 
     def _take_back_unknown(self) -> None:
         """Put back the files of a change that the journal does not know: it was lost."""
@@ -212,7 +234,20 @@ class Transactions:
             secrets_of_applied(Applied(document=left.document or {}, drop_in=left.drop_in))
         )
 
-    def _proceed(self, transaction: OpenTransaction, ending: Ending) -> Ended | None:
+    def _trying(self, transaction: OpenTransaction, act: Callable[[], Ending]) -> Ending:
+        """Bring it to its end, or wait before that is tried again."""
+        try:
+            ending = act()
+        except Unfinished as failure:
+            self._stuck = self._scrubber.text(str(failure))
+            self._patience.lose(Commit.from_json(transaction.commit_action).digest, edited=False)
+            self._log.error("transaction.stuck", transaction=transaction.id, reason=self._stuck)
+            raise Unfinished(self._stuck) from failure
+        self._stuck = ""
+        return ending
+
+    def _proceed(self, transaction: OpenTransaction, act: Callable[[], Ending]) -> Ended | None:
+        ending = self._trying(transaction, act)
         if ending.verdict is not Verdict.APPLIED or not transaction.confirm:
             return self._end(transaction, ending)
         deadline = Deadline.after(transaction.confirm, self._effects.clock)
@@ -263,6 +298,7 @@ class Transactions:
             self._patience.lose(commit.digest, edited=ending.cause is Cause.EDITED)
         else:
             self._patience.regain()
+        self._count(transaction, ending, commit)
         if ending.cause.remembered and reason:
             self._history.remember_failure(commit.digest, commit.engine, reason)
         if verdict is Verdict.DEGRADED:
@@ -273,6 +309,16 @@ class Transactions:
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
         self._undo.forget_note()
+
+    def _count(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
+        if ending.cause is not Cause.SURROUNDINGS:
+            self.attempts.forget()
+        elif ending.verdict is Verdict.ROLLED_BACK and self._disturbed(transaction):
+            self.attempts.note(commit.digest, ending.reason or "it was taken back")
+
+    def _disturbed(self, transaction: OpenTransaction) -> bool:
+        known = self._journal.unfinished() or transaction
+        return any(isinstance(step, _DISTURBS) for step in known.steps[: known.begun + 1])
 
     def _discreet(self, ending: Ending) -> Ending:
         """Take secrets out of a reason before it is kept, shown and logged."""
@@ -290,8 +336,12 @@ class Transactions:
         except StateFileFailure:
             raise
         except DockcfgdError as failure:
-            known = self._journal.unfinished() or transaction
-            return self._executor.take_back(known, reason=str(failure), cause=Cause.SURROUNDINGS)
+            known, reason = self._journal.unfinished() or transaction, str(failure)
+            self._unwritten = None
+            return self._trying(
+                known,
+                lambda: self._executor.take_back(known, reason=reason, cause=Cause.SURROUNDINGS),
+            )
         return ending
 
     def _carry_out_commit(self, transaction: OpenTransaction, commit: Commit) -> None:

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from dockcfgd.migration.operations import note_running
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import DockcfgdError, StaleFile, StateFileFailure, StepFailed
+from dockcfgd.model.errors import (
+    DockcfgdError,
+    StaleFile,
+    StateFileFailure,
+    StepFailed,
+    SystemdFailure,
+    Unfinished,
+)
 from dockcfgd.model.status import Phase, Verdict
-from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.host import UnitState
+    from dockcfgd.model.plan import BackStep
     from dockcfgd.ports import Progressing
     from dockcfgd.transaction.journal import Journal, OpenTransaction
     from dockcfgd.transaction.undo import Undo
@@ -31,6 +40,15 @@ if TYPE_CHECKING:
 __all__ = ["Attention", "Cause", "Ending", "Executor", "Interrupted"]
 
 _TOUCHES_ENGINE = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
+_AFTER_START = (do.ReloadEngine, do.ResumeContainers, do.RestoreStorage, do.ProveEngine)
+_NEEDS_ENGINE = (
+    do.KeepDisposable,
+    do.ReloadEngine,
+    do.StopEngine,
+    do.StartEngine,
+    do.ResumeContainers,
+    do.ProveEngine,
+)
 
 
 class Cause(Enum):
@@ -39,6 +57,7 @@ class Cause(Enum):
     PROVEN = auto()
     DESIRED = auto()  # about the desired state: it is not tried again by itself
     SURROUNDINGS = auto()  # about the host at that moment
+    STOPPED = auto()  # somebody stopped the engine meanwhile
     EDITED = auto()  # somebody else wrote a managed file meanwhile
     SUPERSEDED = auto()  # a newer desired state came
     CANCELLED = auto()  # an operator's word
@@ -64,6 +83,7 @@ class Interrupted(DockcfgdError):
 
 
 _NOTED = do.NoteRunning.__name__
+_CUT_OFF = "dockcfgd was interrupted in the middle of the change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +153,70 @@ class Executor:
             except DockcfgdError as failure:
                 if isinstance(failure, StateFileFailure) and transaction.proven_before(index):
                     raise
-                cause = _cause(failure, transaction.steps[: index + 1])
-                return self._go_back(transaction, begun, outcomes, reason=str(failure), cause=cause)
+                begun = self._begun(transaction, begun, step, failure)
+                cause, reason = self._blame(failure, transaction.steps[: index + 1])
+                return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
         return Ending(Verdict.APPLIED, _told(outcomes))
 
     def recover(self, transaction: OpenTransaction) -> Ending:
         """End a transaction that was cut off: forwards once it was proven, else the way back.
 
-        Backwards too where files and folders were put back meanwhile.
+        Backwards too where files and folders were put back meanwhile. Unfinished where the host
+        does not allow either now.
         """
         if transaction.proven and not self._keeping.gone_already(transaction):
             return self.run(transaction)
-        reason = "dockcfgd was interrupted in the middle of the change"
+        why, reason = self._journal.why_back(transaction.id)
+        cause = Cause[why] if why in Cause.__members__ else Cause.SURROUNDINGS
+        if cause is Cause.STOPPED:
+            cause = Cause.SURROUNDINGS
         begun, outcomes = transaction.begun, dict(transaction.outcomes)
-        if begun >= 0 and self._started_anew(transaction):
-            begun = max(begun, _start_of_engine(transaction.steps))
-        cause = Cause.SURROUNDINGS
+        try:
+            if begun >= 0 and self._started_anew(transaction):
+                begun = max(begun, _start_of_engine(transaction.steps))
+        except SystemdFailure as failure:
+            raise Unfinished(f"{reason or _CUT_OFF}; not taken back yet: {failure}") from failure
+        reason = reason or _CUT_OFF
         return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
+
+    def _begun(
+        self, transaction: OpenTransaction, begun: int, step: do.Step, failure: DockcfgdError
+    ) -> int:
+        """Give the last step that had an effect: a restart that systemd refused had none."""
+        if begun < 0 or not isinstance(step, do.RestartEngine):
+            return begun
+        if not isinstance(failure, SystemdFailure):
+            return begun
+        unit = self._unit()
+        same = unit is not None and unit.running and unit.invocation_id == transaction.invocation
+        return begun - 1 if same else begun
+
+    def _blame(self, failure: DockcfgdError, begun: tuple[do.Step, ...]) -> tuple[Cause, str]:
+        """Say what a failure tells, with a look at what else happened on the host."""
+        cause, reason = _cause(failure, begun), str(failure)
+        cancelled = isinstance(failure, SystemdFailure) and failure.name == JobResult.CANCELED
+        awaited = isinstance(begun[-1], _AFTER_START)
+        if cause is not Cause.DESIRED and not cancelled:
+            return cause, reason
+        unit = self._unit()
+        if unit is None:
+            return Cause.SURROUNDINGS, f"{reason}; and systemd does not answer"
+        stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
+        if stopped and (awaited or cancelled):
+            return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
+        return cause, reason
+
+    def _unit(self) -> UnitState | None:
+        try:
+            return self._effects.systemd.unit(DOCKER_SERVICE)
+        except SystemdFailure:
+            return None
+
+    def _machine_stops(self) -> bool:
+        try:
+            return self._effects.systemd.stopping()
+        except SystemdFailure:
+            return False
 
     def _started_anew(self, transaction: OpenTransaction) -> bool:
         """Tell whether the engine may have read the files that were half written."""
@@ -159,7 +226,8 @@ class Executor:
     def take_back(self, transaction: OpenTransaction, *, reason: str, cause: Cause) -> Ending:
         """Go the way back of a transaction as the journal has it, whatever it was that failed.
 
-        Of one that was proven, what runs now is what runs again.
+        Of one that was proven, what runs now is what runs again. Unfinished where the host does not
+        allow it now.
         """
         outcomes = dict(transaction.outcomes)
         here = transaction.proven and not self._keeping.gone_already(transaction)
@@ -178,8 +246,13 @@ class Executor:
         cause: Cause,
     ) -> Ending:
         self._tell(Phase.ROLLING_BACK)
+        with contextlib.suppress(StateFileFailure):
+            self._journal.go_back(transaction.id, cause.name, reason)
         if not cause.by_word:
             self._witness.note(transaction, FAILED)
+        if self._machine_stops():
+            # What is started now is stopped at once; dockcfgd-recover puts the files back at boot.
+            raise Unfinished(f"{reason}; the machine is shutting down, its next boot goes on")
         ending = self._way_back(transaction, begun, outcomes, reason=reason, cause=cause)
         if ending.verdict is Verdict.DEGRADED:
             self._witness.note(transaction, DEGRADED)
@@ -194,12 +267,15 @@ class Executor:
         reason: str,
         cause: Cause,
     ) -> Ending:
-        first, spared = _restarted(transaction), self._keeping.spared(transaction)
+        first, spared = _restarted(transaction), self._spared(transaction, cause)
         failed = ""
         self._keeping.begin_back(transaction)
-        for position, back in enumerate(transaction.way_back):
-            if position < first or not back.needed(begun) or isinstance(back.step, spared):
-                continue
+        needed = [
+            (position, back)
+            for position, back in enumerate(transaction.way_back)
+            if position >= first and back.needed(begun) and not isinstance(back.step, spared)
+        ]
+        for position, back in _files_first(needed):
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
             except StaleFile as edited:
@@ -211,6 +287,8 @@ class Executor:
                     continue  # an engine that serves no more has nothing left to keep
                 if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
                     continue  # it only eases the stop; the start reads the same values
+                if failure.of_surroundings and not failed:
+                    raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = f"{reason}; and going back failed too: {failure}"
                 if not isinstance(back.step, do.ProveEngine):
                     break  # after a proof that fails only files are left to be put back
@@ -219,6 +297,19 @@ class Executor:
         self._keeping.end_back()
         told = _told(outcomes)
         return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
+
+    def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
+        """Give the steps back that need not be.
+
+        An engine that somebody stopped stays so; what is stored otherwise needs it to come back.
+        """
+        stored = any(isinstance(step, do.SetAside) for step in transaction.steps)
+        if cause is Cause.STOPPED and not stored:
+            return _NEEDS_ENGINE
+        try:
+            return self._keeping.spared(transaction)
+        except DockcfgdError as failure:
+            raise Unfinished(f"the change is not taken back yet: {failure}") from failure
 
     def _do(
         self,
@@ -269,6 +360,28 @@ class Executor:
                 raise
 
 
+def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
+    """Give the order of the way back: files are put back before the engine is stopped for it.
+
+    A running engine does not read them, and one that runs on is better than one that is down until
+    the disk can be written again.
+    """
+    order: list[tuple[int, BackStep]] = []
+    stop: int | None = None
+    for entry in way_back:
+        step = entry[1].step
+        if isinstance(step, do.WriteFile | do.RemoveFile) and stop is not None:
+            order.insert(stop, entry)
+            stop += 1
+            continue
+        if isinstance(step, do.StopEngine):
+            stop = len(order)
+        elif isinstance(step, do.StartEngine):
+            stop = None
+        order.append(entry)
+    return order
+
+
 def _go_on() -> None:
     """Heed nothing: a way back is gone to its end."""
 
@@ -278,6 +391,8 @@ def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
         return failure.cause
     if isinstance(failure, StaleFile):
         return Cause.EDITED
+    if failure.of_surroundings:
+        return Cause.SURROUNDINGS
     touched = any(isinstance(step, _TOUCHES_ENGINE) for step in begun)
     return Cause.DESIRED if touched or isinstance(failure, StepFailed) else Cause.SURROUNDINGS
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "OpenTransaction"]
 
 FORWARD, BACK = "forward", "back"
+_RETURNING = "returning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class OpenTransaction:
     Its plan as stored, how far it got, the outcomes of its steps by kind.
 
     `begun` is the index of the last forward step that has begun (-1: none), `completed` how many of
-    them are done, `returning` whether the way back has begun, `undone` its steps that are done.
+    them are done, `returning` whether the way back is gone, `undone` its steps that are done.
     `invocation` is the engine's one before it. `confirm` is for how many seconds the proven change
     waits for an operator's word (0: it does not), `deadline` until when, once it does.
     """
@@ -147,6 +148,16 @@ class Journal:
         started = [one for one in outcomes if isinstance(one, dict) and "started" in one]
         return max((float(one["seconds"]) for one in started), default=0.0)
 
+    def go_back(self, transaction: str, cause: str, reason: str) -> None:
+        """Note why the way back is gone, the first time that this is said."""
+        if self.why_back(transaction) == ("", ""):
+            self._state.remember(_RETURNING, json.dumps([transaction, cause, reason]))
+
+    def why_back(self, transaction: str) -> tuple[str, str]:
+        """Give cause and reason of a transaction's way back; empty where it has not begun."""
+        known = json.loads(self._state.fact(_RETURNING) or '["", "", ""]')
+        return (known[1], known[2]) if known[0] == transaction else ("", "")
+
     def close(self, transaction: str, *, verdict: str, reason: str | None, now: float) -> None:
         """Note the verdict; the transaction is over. What is no longer kept goes with it."""
         with self._state.write() as connection:
@@ -195,7 +206,7 @@ class Journal:
             invocation=row["invocation"],
             begun=max((entry["position"] for entry in log), default=-1),
             completed=len(finished),
-            returning=bool(back),
+            returning=bool(back) or self.why_back(row["id"]) != ("", ""),
             undone=frozenset(entry["position"] for entry in back if entry["state"] == "done"),
             outcomes=outcomes,
             confirm=row["confirm"],
@@ -209,7 +220,7 @@ class Journal:
             StepView(
                 name=f"undo: {row['name']}" if row["direction"] == BACK else row["name"],
                 state=row["state"],
-                seconds=round((row["ended"] or now) - row["began"], 3),
+                seconds=round(max((row["ended"] or now) - row["began"], 0.0), 3),
             )
             for row in rows
         )

@@ -1,0 +1,77 @@
+"""Every write fails with every errno that a disk has, once or from then on.
+
+The engine serves all the time, on the old state or the new one, what ran runs, and once the disk
+writes again the change is made by itself. Only a migration whose disk refuses everything from the
+middle on leaves the engine down until then.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.model.status import Condition
+from tests.crash.test_cuts import STORIES, Story, Told, check, places
+from tests.fakes.trouble import DiskTrouble, is_write
+
+ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT, errno.EACCES)
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+TRIED = {"reload", "plain", "bridged", "drop-in", "last-file", "flags-freed", "migrate"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
+    with tempfile.TemporaryDirectory(dir=where) as name:
+        yield Path(name)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
+@pytest.mark.parametrize(
+    "story", [one for one in STORIES if one.name in TRIED], ids=lambda story: story.name
+)
+def test_every_write_fails(folder: Path, story: Story, *, lasting: bool) -> None:
+    labels, new = places(folder / "whole", story)
+    writes = sum(is_write(label) for label in labels)
+    pairs = list(itertools.product(range(writes), ERRNOS))
+    # Which errno it is makes no difference to the code, so a sample takes them in turn.
+    tried = pairs if PROOF else pairs[:: len(ERRNOS) + 1 + 4 * story.on_disk]
+    failed = []
+    for first, number in tried:
+        told = Told(folder / f"{first}-{number}", story)
+        trouble = DiskTrouble(told.host.cuts, number, first, lasting)
+        told.lives.live()
+        assert trouble.hits, "no write failed"
+        try:
+            _meanwhile(told, lasting=lasting)
+            trouble.end()
+            status = told.lives.later()
+            if status.condition not in told.goal:
+                status = told.lives.later()
+            check(told, status, new)
+            assert told.lives.files == new
+        except AssertionError as error:
+            failed.append(f"{first} {errno.errorcode[number]}: {str(error)[:300]}")
+    print(
+        f"{story.name}: {len(tried)} of {len(pairs)} failing writes ({writes} writes by"
+        f" {len(ERRNOS)} errnos), {len(failed)} failed"
+    )
+    assert failed == []
+
+
+def _meanwhile(told: Told, *, lasting: bool) -> None:
+    """Hold what must be so while the disk refuses: nobody waits for it."""
+    status = told.lives.told[-1]
+    if not (told.story.on_disk and lasting and status.condition is Condition.DEGRADED):
+        assert told.host.engine.ping()
+    assert status.condition in {Condition.DEGRADED, *told.goal}, status.condition
+    if status.condition is Condition.DEGRADED:
+        assert status.reason
+        assert any(os.strerror(number) in status.reason for number in ERRNOS), status.reason

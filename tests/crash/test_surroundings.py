@@ -1,0 +1,279 @@
+"""What happens around dockcfgd in the middle of a change, and what comes of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.model.status import Condition, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from tests.crash.lives import DAEMON_JSON, Lives
+from tests.fakes.host import FakeHost
+
+RESTART = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
+BRIDGED = '[engine]\nlog-driver = "local"'
+DAY = 86400.0
+
+
+@pytest.fixture
+def lives(tmp_path: Path) -> Iterator[Lives]:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        host = FakeHost(daemon_json='{"debug": true}')
+        host.run("web", restart="always")
+        host.run("job")
+        yield Lives(Path(folder), host)
+
+
+def once(lives: Lives, place: str, act: Callable[[], object]) -> None:
+    """Let something happen the first time that a place is passed."""
+    acts = [act]
+
+    def passed(label: str) -> None:
+        if label == place and acts:
+            acts.pop()()
+
+    lives.host.cuts.watch(passed)
+
+
+def stop_engine(lives: Lives) -> None:
+    lives.host.systemd.run_job(JobVerb.STOP, DOCKER_SERVICE, timeout=60)
+
+
+def end(lives: Lives) -> None:
+    """Tell the living dockcfgd to end, as SIGTERM does."""
+    lives.reconciler.stop()
+
+
+def as_before(lives: Lives) -> None:
+    assert lives.host.engine.ping()
+    assert lives.files.document == {"debug": True}
+    assert lives.host.names(running=True) == ["job", "web"]
+
+
+def goes_through(lives: Lives) -> None:
+    status = lives.later()
+    if status.condition is not Condition.IN_SYNC:
+        status = lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert lives.files.document["log-driver"] == "local"
+    assert lives.host.names(running=True) == ["job", "web"]
+    assert not lives.open_transaction
+
+
+class TestTheBusGoes:
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    @pytest.mark.parametrize(
+        "place", [f"before: restart {DOCKER_SERVICE}", f"after: restart {DOCKER_SERVICE}"]
+    )
+    def test_in_a_change_it_is_taken_back_when_it_is_there_again(
+        self, lives: Lives, text: str, place: str
+    ) -> None:
+        lives.want(text)
+        once(lives, place, lambda: setattr(lives.host.systemd, "unreachable", True))
+        status = lives.look()
+        if place.startswith("after"):
+            assert status.condition is Condition.DEGRADED
+            assert "no answer in time" in (status.reason or "")
+            assert lives.open_transaction
+        lives.host.systemd.unreachable = False
+        goes_through(lives)
+
+    def test_before_a_change_it_is_said(self, lives: Lives) -> None:
+        lives.want(RESTART)
+        lives.host.systemd.unreachable = True
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "no answer in time" in (status.reason or "")
+        lives.host.systemd.unreachable = False
+        goes_through(lives)
+
+
+class TestSomebodyElse:
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    def test_stops_the_engine_in_the_middle(self, lives: Lives, text: str) -> None:
+        lives.want(text)
+        once(lives, f"after: restart {DOCKER_SERVICE}", lambda: stop_engine(lives))
+        status = lives.live(until=Condition.PENDING)
+        assert status is not None
+        assert "engine stopped" in (status.reason or "") or "somebody stopped" in (
+            status.reason or ""
+        )
+        assert lives.host.dockerd.process is None, "it was started against somebody's will"
+        status = lives.later()
+        assert status.condition is Condition.PENDING
+        assert "engine stopped" in (status.reason or "")
+        assert lives.host.dockerd.process is None
+        lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC
+        assert lives.files.document["log-driver"] == "local"
+
+    def test_cancels_our_job(self, lives: Lives) -> None:
+        lives.want(RESTART)
+        lives.host.systemd.cancels.append(JobVerb.RESTART)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "somebody cancelled the job" in (status.reason or "")
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        as_before(lives)
+        goes_through(lives)
+
+    def test_cancels_our_job_again_and_again(self, lives: Lives) -> None:
+        """A refused or cancelled job that never reached the engine costs nothing."""
+        lives.want(RESTART)
+        for _ in range(4):
+            lives.host.systemd.cancels.append(JobVerb.RESTART)
+            lives.later(600)
+        lives.host.systemd.cancels.append(JobVerb.RESTART)
+        status = lives.later(600)
+        assert status.condition is Condition.DEGRADED
+        as_before(lives)
+
+    def test_masks_the_unit_before(self, lives: Lives) -> None:
+        lives.host.systemd.mask(DOCKER_SERVICE)
+        lives.want(RESTART)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "systemctl unmask docker.service" in (status.reason or "")
+        as_before(lives)
+        lives.host.systemd.unmask(DOCKER_SERVICE)
+        goes_through(lives)
+
+    def test_masks_the_unit_in_the_middle(self, lives: Lives) -> None:
+        lives.want(RESTART)
+        once(
+            lives,
+            f"after writing {DAEMON_JSON}",
+            lambda: lives.host.systemd.mask(DOCKER_SERVICE),
+        )
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "masked" in (status.reason or "")
+        as_before(lives)
+        lives.host.systemd.unmask(DOCKER_SERVICE)
+        goes_through(lives)
+
+    def test_keeps_a_change_from_being_made_without_end(self, lives: Lives) -> None:
+        """Attempts that disturb the engine are bounded, over lives of dockcfgd too."""
+        lives.want(BRIDGED)
+
+        def refuse(label: str) -> None:
+            if label == f"after: restart {DOCKER_SERVICE}":
+                lives.host.systemd.unreachable = True
+
+        lives.host.cuts.watch(refuse)
+        for _ in range(6):
+            lives.later(600)
+            lives.host.systemd.unreachable = False
+        restarts = lives.host.systemd.jobs.count((JobVerb.RESTART, DOCKER_SERVICE))
+        status = lives.later(600)
+        lives.host.systemd.unreachable = False
+        status = lives.later(600)
+        assert restarts == 3
+        assert lives.host.systemd.jobs.count((JobVerb.RESTART, DOCKER_SERVICE)) == restarts
+        assert status.condition is Condition.DEGRADED
+        assert "given up after 3 attempts" in (status.reason or "")
+        as_before(lives)
+
+
+class TestDockcfgdIsToldToEnd:
+    def test_before_the_engine_is_reached(self, lives: Lives) -> None:
+        lives.want(RESTART)
+        once(lives, f"after writing {DAEMON_JSON}", lambda: end(lives))
+        status = lives.look()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert "told to end" in (status.last.reason or "")
+        assert (JobVerb.RESTART, DOCKER_SERVICE) not in lives.host.systemd.jobs
+        as_before(lives)
+        goes_through(lives)
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_while_the_engine_is_restarted(self, lives: Lives, when: str) -> None:
+        lives.want(RESTART)
+        once(lives, f"{when}: restart {DOCKER_SERVICE}", lambda: end(lives))
+        status = lives.look()
+        assert status.condition is Condition.IN_SYNC
+        assert not lives.open_transaction
+
+    def test_by_a_machine_that_shuts_down(self, lives: Lives) -> None:
+        lives.want(RESTART)
+
+        def shut_down() -> None:
+            lives.host.systemd.shutting_down = True
+            lives.reconciler.stop()
+            stop_engine(lives)
+
+        once(lives, f"after: restart {DOCKER_SERVICE}", shut_down)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "the machine is shutting down" in (status.reason or "")
+        assert lives.open_transaction
+        assert lives.host.dockerd.process is None
+        lives.host.crash()
+        lives.host.systemd.shutting_down = False
+        lives.host.boot()
+        assert lives.files.document == {"debug": True}
+        status = lives.later()
+        assert status.condition is not Condition.REJECTED
+        if status.condition is not Condition.IN_SYNC:
+            status = lives.later()
+        assert status.condition is Condition.IN_SYNC
+
+
+def _jumper(host: FakeHost, number: int, jump: float) -> Callable[[str], None]:
+    """Set the time of day at a place."""
+
+    def passed(_: str) -> None:
+        if len(host.cuts.passed) == number + 1:
+            host.clock.jump(jump)
+
+    return passed
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
+def test_the_clock_is_set_in_the_middle(tmp_path: Path, jump: float) -> None:
+    """At each place of a change; nothing but the dates shown depends on the time of day."""
+    for number in range(0, 60, 4):
+        host = FakeHost(daemon_json='{"debug": true}')
+        host.run("web", restart="always")
+        lives = Lives(tmp_path / str(number), host)
+        lives.want(BRIDGED)
+        host.cuts.watch(_jumper(host, number, jump))
+        status = lives.look()
+        assert status.condition is Condition.IN_SYNC, (number, status.reason)
+        assert status.last is not None
+        assert all(step.seconds >= 0 for step in status.last.steps)
+        host.clock.jump(-2 * jump)
+        assert lives.look().condition is Condition.IN_SYNC
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
+def test_the_clock_is_set_while_a_change_waits_to_be_tried_again(lives: Lives, jump: float) -> None:
+    lives.want(RESTART)
+    lives.host.systemd.cancels.append(JobVerb.RESTART)
+    begin = lives.host.clock.monotonic()
+    status = lives.look()
+    assert status.condition is Condition.DEGRADED
+    lives.host.clock.jump(jump)
+    goes_through(lives)
+    assert lives.host.clock.monotonic() - begin < 300
+
+
+@pytest.mark.parametrize("text", [RESTART, "[engine]\ndebug = true"], ids=["new", "as-it-is"])
+def test_an_engine_that_hangs_is_waited_for(lives: Lives, text: str) -> None:
+    lives.want(text)
+    lives.host.dockerd.hangs = True
+    begin = lives.host.clock.monotonic()
+    status = lives.look()
+    assert status.condition is Condition.PENDING
+    assert "waiting for the engine: " in (status.reason or "")
+    assert "no answer" in (status.reason or "")
+    assert lives.host.clock.monotonic() - begin < 60
+    assert not lives.host.systemd.jobs
+    lives.host.dockerd.hangs = False
+    assert lives.later().condition is Condition.IN_SYNC
