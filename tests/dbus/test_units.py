@@ -158,6 +158,40 @@ def test_a_lost_reload_is_a_failure(systemd: SystemdBus, fake: FakeSystemd) -> N
         systemd.reload_units()
 
 
+def test_the_clock_is_attended_while_units_are_read(
+    private_bus: PrivateBus, bus: Bus, clock: PlainClock
+) -> None:
+    with FakeSystemd(private_bus.address, ["--on-daemon-reload", "sleep 2.3; echo '{}'"]):
+        SystemdBus(bus, clock).reload_units()
+    assert clock.sleeps >= 2
+
+
+def test_hints_of_the_unit_that_the_name_is_an_alias_of(
+    systemd: SystemdBus, fake: FakeSystemd, loop: Loop
+) -> None:
+    fake.set_unit(
+        "moby.service",
+        ActiveState="active",
+        SubState="running",
+        MainPID=7,
+        DropInPaths=[],
+        NeedDaemonReload=False,
+        InvocationID=[1] * 16,
+    )
+    fake.rules(aliases={DOCKER_SERVICE: "moby.service"})
+    hints: list[str] = []
+    systemd.watch_unit(DOCKER_SERVICE, hints.append)
+
+    def work() -> None:
+        until(lambda: "systemd is there" in hints)
+        assert systemd.unit(DOCKER_SERVICE).running
+        hints.clear()
+        fake.set_unit("moby.service", ActiveState="failed")
+        until(lambda: "docker.service changed" in hints)
+
+    while_looping(loop, work)
+
+
 def test_hints_when_a_unit_changes_even_after_systemd_was_anew(
     systemd: SystemdBus, fake: FakeSystemd, loop: Loop
 ) -> None:

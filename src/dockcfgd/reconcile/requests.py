@@ -117,7 +117,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End after the step in hand."""
+    """End once what is in hand has ended."""
 
 
 Request: TypeAlias = (

@@ -23,6 +23,7 @@ class Rules:
                     and nothing is read
     after           properties of the unit that a job sets at its end, by verb
     system_state    the manager's SystemState
+    aliases         names of units that have another one
     start_limit     starts that are granted within `start_interval` seconds; 0 for no limit
     """
 
@@ -39,6 +40,7 @@ class Rules:
     system_state: str = "running"
     start_limit: int = 3
     start_interval: float = 60.0
+    aliases: dict[str, str] = field(default_factory=dict)
 
     def change(self, values: dict[str, Any]) -> None:
         """Set fields by name."""

@@ -67,6 +67,7 @@ class Systemd:
 
     def find(self, name: str) -> Unit:
         """Give a unit, a stub of one that does not exist."""
+        name = self.rules.aliases.get(name, name)
         if name not in self.units:
             self.units[name] = Unit(name, LoadState="not-found", FragmentPath="")
             self.show(self.units[name])
