@@ -28,7 +28,7 @@ class Told:
         tale.want("[engine]\ndebug = true\n" + SERVICE.format("abcdefgh", 1))
         tale.want("[engine]\ndebug = false\n" + SERVICE.format("abcdefghi", 2))
         failing(tale)
-        tale.files.delete(DAEMON_JSON)
+        tale.files.put(DAEMON_JSON, "{}")
         tale.want("[engine]\ndebug = true")
         self.tale, self.path = tale, tale.lives.settings.state_file
 

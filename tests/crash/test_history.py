@@ -65,15 +65,15 @@ class Tale:
 AS_FIRST = (FIRST, 7, 8, 0o600, (("user.note", b"mine"),))
 
 
-def test_the_first_file_comes_back_though_it_was_removed_and_made_anew(tmp_path: Path) -> None:
+def test_the_first_file_comes_back_whatever_became_of_it(tmp_path: Path) -> None:
     tale = Tale(tmp_path)
     assert tale.want("[engine]\ndebug = true").condition is Condition.IN_SYNC
     assert tale.daemon_json[1:] == AS_FIRST[1:]
-    tale.files.delete(DAEMON_JSON)
-    assert tale.lives.later().condition is Condition.IN_SYNC
-    assert tale.daemon_json[1:] == (0, 0, 0o644, ())
-    assert tale.want("[engine]\ndebug = false").condition is Condition.IN_SYNC
     tale.files.put(DAEMON_JSON, '{"debug": false, "labels": ["rack=7"]}', mode=0o644)
+    assert tale.want('[engine]\nlabels = ["rack=8"]').condition is Condition.IN_SYNC
+    assert tale.daemon_json[1:] == (0, 0, 0o644, ())
+    tale.files.delete(DAEMON_JSON)
+    tale.files.put(DAEMON_JSON, b"{}")
     status = tale.roll_back(0)
     assert status.last is not None
     assert (status.last.verdict, status.condition) == (Verdict.APPLIED, Condition.REJECTED)
@@ -82,13 +82,24 @@ def test_the_first_file_comes_back_though_it_was_removed_and_made_anew(tmp_path:
     assert tale.daemon_json == AS_FIRST
 
 
-def test_owner_and_mode_alone_come_back(tmp_path: Path) -> None:
+def test_a_file_that_somebody_removed_comes_back_with_its_owner(tmp_path: Path) -> None:
     tale = Tale(tmp_path)
     tale.want("[engine]\ndebug = true")
     tale.files.delete(DAEMON_JSON)
-    tale.want("[engine]\ndebug = false")
-    tale.want('[engine]\ndebug = true\n[policy]\nrestart = "plain"')
+    assert tale.lives.later().condition is Condition.IN_SYNC
+    assert tale.daemon_json[1:] == AS_FIRST[1:]
+    tale.want('[engine]\ndebug = true\n[policy]\non-drift = "report"')
+    tale.files.delete(DAEMON_JSON)
+    tale.roll_back(0)
+    assert tale.daemon_json == AS_FIRST
+
+
+def test_owner_and_mode_alone_come_back(tmp_path: Path) -> None:
+    tale = Tale(tmp_path)
+    tale.want("[engine]\ndebug = true")
     content = tale.daemon_json[0]
+    tale.files.put(DAEMON_JSON, content)
+    tale.want('[engine]\ndebug = true\n[policy]\nrestart = "plain"')
     assert tale.daemon_json[1:] == (0, 0, 0o644, ())
     status = tale.roll_back(1)
     assert status.last is not None
@@ -273,6 +284,18 @@ def test_a_change_cut_off_under_a_damaged_history_goes_back_by_its_plain_files(
     assert again.lives.files == old
     assert again.lives.apply().condition is Condition.IN_SYNC
     assert again.lives.files.document["log-driver"] == "local"
+
+
+def test_a_change_that_awaits_its_word_goes_back_with_a_damaged_history(tmp_path: Path) -> None:
+    tale = Tale(tmp_path)
+    tale.want("[engine]\ndebug = true")
+    old = tale.lives.files
+    waits = tale.want('[engine]\nlog-driver = "local"\n[policy]\nconfirm-timeout = "1h"')
+    assert waits.confirm_deadline
+    assert tale.lives.files != old
+    tale.damage()
+    assert tale.lives.look().condition is Condition.DEGRADED
+    assert tale.lives.files == old
 
 
 def test_a_state_folder_out_of_reach_stops_changes_and_not_the_daemon(tmp_path: Path) -> None:

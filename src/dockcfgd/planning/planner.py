@@ -120,7 +120,7 @@ def _exposed(host: HostState, target: Target) -> tuple[str, ...]:
     state = host.daemon_json
     known = secret_values((), daemon_json(host))
     if (
-        state.present
+        (state.present or target.daemon_json_owned is not None)
         and ownership(state, target.daemon_json_owned)[2] & 0o044
         and secret_values((), dict(target.document or {})) - known
     ):

@@ -137,6 +137,8 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
         owns_drop_in=drop_in is not None or applied.owns_drop_in,
         notes=notes,
         running=_running(applied, host),
+        daemon_json_owned=_as_left(applied.daemon_json_owned, host.daemon_json),
+        drop_in_owned=_as_left(applied.drop_in_owned, host.drop_in),
     )
 
 
@@ -159,6 +161,7 @@ def empty_target(host: HostState, applied: Applied) -> Target:
         owns_drop_in=applied.owns_drop_in,
         notes=notes,
         running=_running(applied, host),
+        daemon_json_owned=_as_left(applied.daemon_json_owned, host.daemon_json),
     )
 
 
@@ -213,9 +216,10 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
 
     What others wrote meanwhile stays.
     """
-    current = daemon_json(host)
-    document = copy.deepcopy(current)
     before = dict(wanted.document)
+    # Where the file is gone there is nothing of others to keep, and theirs of then is missed.
+    current = daemon_json(host) if host.daemon_json.present else before
+    document = copy.deepcopy(current)
     touched = wanted.managed | applied.managed
     for path in touched:
         value = leaves.get(before, path)
@@ -245,6 +249,11 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
         if wanted.owns_drop_in
         else None,
     )
+
+
+def _as_left(last: Ownership | None, now: FileState) -> Ownership | None:
+    """Give what a file gets that somebody removed: what it had."""
+    return None if now.present else last
 
 
 def _owned(then: Ownership | None, last: Ownership | None, now: FileState) -> Ownership | None:
