@@ -206,8 +206,12 @@ class Reconciler:
 
     def _tell_end(self, request: Apply | Rollback, *, done: bool) -> None:
         """Tell who waits for a request that it could not be served."""
-        if not done:
-            self._finished(request.transaction, str(Verdict.DEGRADED))
+        if done:
+            return
+        last, reason = self._bulletin.status.last, self._bulletin.status.reason
+        if last is None or last.transaction != request.transaction:
+            self._show_ended(request.transaction, Verdict.DEGRADED, reason)
+        self._finished(request.transaction, str(Verdict.DEGRADED))
 
     def _guarded(self, act: Callable[[], None]) -> bool:
         """Run one piece of work; whether it came to its end.
@@ -596,12 +600,15 @@ class Reconciler:
         self._finished(request.transaction, verdict)
 
     def _refuse_request(self, transaction: str, reason: str) -> None:
-        now = self._effects.clock.now()
-        last = LastTransaction(
-            transaction, self._bulletin.status.generation, Verdict.REFUSED, "none", reason, now, now
-        )
-        self._bulletin.show(last=last, phase=Phase.IDLE)
+        self._show_ended(transaction, Verdict.REFUSED, reason)
+        self._bulletin.show(phase=Phase.IDLE)
         self._finished(transaction, str(Verdict.REFUSED))
+
+    def _show_ended(self, transaction: str, verdict: Verdict, reason: str | None) -> None:
+        """Show how a request ended that came to no step."""
+        now, generation = self._effects.clock.now(), self._bulletin.status.generation
+        last = LastTransaction(transaction, generation, verdict, "none", reason, now, now)
+        self._bulletin.show(last=last)
 
     def _answer_plan(self, request: PlanRequest) -> None:
         folder = self._settings.config_dirs[-1]
