@@ -71,6 +71,23 @@ def test_other_jobs_and_doubled_signals_do_not_confuse(
         assert systemd.run_job(verb, DOCKER_SERVICE, timeout=5) is JobResult.DONE
 
 
+def test_the_time_of_a_job_begins_when_the_old_process_has_gone(
+    systemd: SystemdBus, fake: FakeSystemd
+) -> None:
+    fake.rules(delay=60)
+    with ThreadPoolExecutor() as threads:
+        begin = time.monotonic()
+        job = threads.submit(
+            systemd.run_job, JobVerb.RESTART, DOCKER_SERVICE, timeout=0.5, going=20
+        )
+        time.sleep(1.5)
+        assert not job.done()
+        fake.set_unit(DOCKER_SERVICE, MainPID=0)
+        assert job.result() is JobResult.TIMEOUT
+        assert 2.0 <= time.monotonic() - begin < 5
+    assert len(fake.calls("CancelJob")) == 1
+
+
 def test_a_job_is_cancelled_at_its_deadline(systemd: SystemdBus, fake: FakeSystemd) -> None:
     fake.rules(delay=60)
     begin = time.monotonic()
