@@ -42,10 +42,10 @@ def healthy(machine: Machine) -> bool:
     return "(healthy)" in machine.docker("ps", "--filter=name=web", "--format={{.Status}}")
 
 
-def changed(machine: Machine, text: str, *, seconds: float = 150) -> dict[str, Any]:
-    """Apply a desired state; give the status after it."""
+def changed(machine: Machine, text: str) -> dict[str, Any]:
+    """Drop a desired state; give the status after the verdict."""
     machine.write("/etc/dockcfgd/conf.toml", f"schema = 1\n{text}")
-    machine.run(["dockcfgctl", "apply"], check=False, timeout=seconds)
+    machine.run(["dockcfgctl", "wait", "--timeout", "150s"], check=False, timeout=160)
     document: dict[str, Any] = json.loads(machine.read("/run/dockcfgd/status.json"))
     return document
 
@@ -78,7 +78,8 @@ def test_what_worked_works_again(
         record_property(f"{restart}: seconds of {TRIES}", seconds_of(status, TRIES))
 
     # a port that is silent from then on
-    text = '[engine]\niptables = false\nuserland-proxy = false\n[policy]\nrestart = "plain"\n'
+    # The rules of the engine before stay, and lead nowhere in another network.
+    text = '[engine]\niptables = false\nuserland-proxy = false\nbip = "10.9.0.1/24"\n'
     status = changed(machine, f"{text}[verify]\ntimeout = '15s'\nsettle = '1s'\n")
     assert status["last"]["verdict"] == "rolled-back", status
     assert "port 8080 of web answered before and does not" in status["last"]["reason"]
@@ -86,13 +87,16 @@ def test_what_worked_works_again(
     assert "root" in machine.run(FETCH).stdout
 
     # a command that the change breaks
+    broken = f"! {RUNS_LOCAL} || {{ echo it is local >&2; exit 9; }}"
     text = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"\n'
-    verify = f"[verify]\ntimeout = '10s'\nsettle = '1s'\ncommands = [\"! {RUNS_LOCAL}\"]\n"
+    verify = f"[verify]\ntimeout = '10s'\nsettle = '1s'\ncommands = [\"{broken}\"]\n"
     status = changed(machine, text + verify)
     assert status["last"]["verdict"] == "rolled-back", status
-    assert f"verify.commands: `! {RUNS_LOCAL}` exited 1" in status["last"]["reason"]
+    said = f"verify.commands: `{broken}` exited 9: it is local"
+    assert status["last"]["reason"] == said
     assert machine.docker("info", "--format={{.LoggingDriver}}") == "json-file"
     assert machine.run(["dockcfgctl", "status"], check=False).returncode == 1
+    assert machine.docker("ps", "--quiet").count("\n") == 2  # three run
     units = machine.run("systemctl list-units --all --no-legend 'dockcfgd-probe*'").stdout
     assert units == ""
 
@@ -161,6 +165,8 @@ def test_a_way_back_that_fails_stops_everything_automatic(
 
     # an operator's word
     machine.run("systemctl reset-failed docker.service docker.socket; systemctl start docker")
-    status = changed(machine, '[engine]\nlog-driver = "local"\n[verify]\nsettle = "1s"\n')
+    machine.write("/etc/dockcfgd/conf.toml", '[engine]\nlog-driver = "local"\n')
+    machine.run(["dockcfgctl", "apply"], timeout=150)
+    status = json.loads(machine.read("/run/dockcfgd/status.json"))
     assert status["condition"] == "in-sync", status
     assert machine.docker("info", "--format={{.LoggingDriver}}") == "local"

@@ -23,7 +23,6 @@ __all__ = ["UnitProbes"]
 
 _AT_ONCE = 1000  # of a command line's length, and of the files that a process may open
 _DIAL_SECONDS = 30.0
-_TAIL = 64 * 1024
 _LONGEST_LINE = 300
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127  # of the shell
 
@@ -44,34 +43,38 @@ class UnitProbes:
         return frozenset(found)
 
     def run(self, command: str, *, timeout: float) -> CommandEnd:
-        """Run a command of the shell as root, and end it at `timeout`."""
+        """Run a command of the shell as root, and end it at `timeout`.
+
+        What it writes goes to the journal, which bounds it.
+        """
+        unit = self._unit()
         what = f"the command {shown(command)}"
-        end, output = self._run(["/bin/sh", "-c", command], what=what, timeout=timeout)
+        program = ["/bin/sh", "-c", command]
+        end = self._systemd.run_program(unit, program, what=what, timeout=timeout)
         why = _why(end, timeout)
+        line = self._systemd.last_line(unit, invocation="") if why else ""
         missing = end.status in {_NOT_EXECUTABLE, _NOT_FOUND}
-        return CommandEnd(why, _last_line(output) if why else "", not_run=missing)
+        return CommandEnd(why, line[:_LONGEST_LINE], not_run=missing)
 
     def _answering(self, asked: Sequence[Endpoint]) -> set[Endpoint]:
         program = [sys.executable, "-I", "-S", str(dial.__file__), json.dumps(asked)]
         what = f"a look at {len(asked)} published ports"
-        end, output = self._run(program, what=what, timeout=_DIAL_SECONDS)
-        why = _why(end, _DIAL_SECONDS)
-        if why:
-            why = f"it {why}: {_last_line(output)}"
-            raise SystemdFailure(what=f"have {what}", name=end.result, why=why)
-        return {asked[position] for position in json.loads(output)}
-
-    def _run(
-        self, arguments: Sequence[str], *, what: str, timeout: float
-    ) -> tuple[ProgramEnd, str]:
-        unit = f"dockcfgd-probe-{os.getpid()}-{next(self._numbers)}.service"
+        output = self._output
         try:
             end = self._systemd.run_program(
-                unit, arguments, what=what, output=str(self._output), timeout=timeout
+                self._unit(), program, what=what, timeout=_DIAL_SECONDS, output=str(output)
             )
-            return end, _tail(self._output)
+            why = _why(end, _DIAL_SECONDS)
+            text = output.read_text("utf-8", "replace") if output.exists() else ""
         finally:
-            self._output.unlink(missing_ok=True)
+            output.unlink(missing_ok=True)
+        if why:
+            line = text.strip().rpartition("\n")[2]
+            raise SystemdFailure(what=f"have {what}", name=end.result, why=f"it {why}: {line}")
+        return {asked[position] for position in json.loads(text)}
+
+    def _unit(self) -> str:
+        return f"dockcfgd-probe-{os.getpid()}-{next(self._numbers)}.service"
 
 
 def _why(end: ProgramEnd, timeout: float) -> str:
@@ -80,17 +83,3 @@ def _why(end: ProgramEnd, timeout: float) -> str:
     if end.status is None:
         return f"was ended ({end.result})"
     return f"exited {end.status}" if end.status else ""
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:_LONGEST_LINE] if lines else ""

@@ -50,7 +50,6 @@ _BRIEFLY = 0.001
 _DOUBT = 5.0  # how often a silent wait looks at the unit itself
 _SYSTEMDS_OWN = 15.0  # a program's time is over by systemd's own clock, before ours gives up
 _KILL_AFTER_SECONDS = 5
-_LARGEST_OUTPUT = 16 * 1024 * 1024
 _EXITED = 1  # CLD_EXITED
 _MICRO = 1_000_000
 
@@ -153,11 +152,12 @@ class SystemdBus:
             return self._await(_Job(job, unit, good_states=states), mailbox, allowed)
 
     def run_program(
-        self, unit: str, arguments: Sequence[str], *, what: str, output: str, timeout: float
+        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
     ) -> ProgramEnd:
         """Run a program as a service of its own, out of this one's confinement, up to its end.
 
-        What it writes goes to the file `output`, which is made anew. At `timeout` systemd ends it.
+        What it writes goes to the journal, or to the file `output`, which is made anew. At
+        `timeout` systemd ends it.
         """
         deadline = self._clock.monotonic() + timeout + _SYSTEMDS_OWN
         properties = _service(arguments, what=what, output=output, timeout=timeout)
@@ -335,7 +335,7 @@ def _service(
     arguments: Sequence[str], *, what: str, output: str, timeout: float
 ) -> list[tuple[str, Any]]:
     """Give the properties of a program's service. With AddRef it stays until we have looked."""
-    return [
+    properties = [
         ("Description", typed("s", what)),
         ("Type", typed("s", "oneshot")),
         ("AddRef", typed("b", True)),  # noqa: FBT003 -- a property's value
@@ -344,11 +344,12 @@ def _service(
         ("Environment", typed("as", ["HOME=/root"])),
         ("TimeoutStartUSec", typed("t", int(timeout * _MICRO))),
         ("TimeoutStopUSec", typed("t", _KILL_AFTER_SECONDS * _MICRO)),
-        ("StandardOutputFileToTruncate", typed("s", output)),
-        ("StandardError", typed("s", "inherit")),
-        ("LimitFSIZE", typed("t", _LARGEST_OUTPUT)),
         ("UMask", typed("u", 0o077)),
     ]
+    if output:
+        properties.append(("StandardOutputFileToTruncate", typed("s", output)))
+        properties.append(("StandardError", typed("s", "inherit")))
+    return properties
 
 
 def _result(told: Signal) -> JobResult:

@@ -32,7 +32,6 @@ __all__ = [
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 -- looked for, not bound
 _NANO = 1_000_000_000
 _DEFAULT_INTERVAL = 30.0
-_DEFAULT_PATIENCE = 30.0
 
 
 def note(
@@ -40,7 +39,7 @@ def note(
 ) -> dict[str, Json]:
     """Give what works as the journal keeps it.
 
-    `healthy` has the seconds that a container's health check needs for its first word.
+    `healthy` has the seconds from a container's start to the first check of its health.
     """
     return {
         "healthy": dict(healthy),
@@ -60,18 +59,19 @@ def healthy(listed: Sequence[dict[str, Json]]) -> tuple[str, ...]:
 
 
 def check_seconds(document: Mapping[str, Json]) -> float:
-    """Give how long a container's health check takes for its first word, from its inspect."""
+    """Give how long after its start a container's health is first checked, from its inspect."""
     config = document.get("Config")
     check = config.get("Healthcheck") if isinstance(config, dict) else None
     if not isinstance(check, dict):
-        return _DEFAULT_INTERVAL + _DEFAULT_PATIENCE
-    return _span(check, "Interval", _DEFAULT_INTERVAL) + _span(check, "Timeout", _DEFAULT_PATIENCE)
+        return _DEFAULT_INTERVAL
+    value = check.get("Interval")
+    return value / _NANO if isinstance(value, int) and value > 0 else _DEFAULT_INTERVAL
 
 
 def unhealthy(noted: Json, listed: Sequence[dict[str, Json]], *, timeout: float) -> list[str]:
     """Say which containers that were healthy run and are not.
 
-    One whose check has its first word later than `timeout` may still be starting.
+    One whose first check comes later than `timeout` may still be starting.
     """
     return [
         f"{name} was healthy before and is {state}"
@@ -96,7 +96,7 @@ def _no_longer_healthy(
         if not isinstance(before, dict) or name not in before:
             continue
         state, needs = _health(one), before[name]
-        if state == "starting" and isinstance(needs, int | float) and needs > timeout:
+        if state == "starting" and isinstance(needs, int | float) and needs >= timeout:
             yield name, _LATER
         elif state != "healthy":
             yield name, state or "not checked any more"
@@ -107,11 +107,6 @@ def _health(listed: Mapping[str, Json]) -> str:
     status = str(listed.get("Status", ""))
     words = {"(healthy)": "healthy", "(unhealthy)": "unhealthy", "(health: starting)": "starting"}
     return next((word for end, word in words.items() if status.endswith(end)), "")
-
-
-def _span(check: Mapping[str, Json], name: str, default: float) -> float:
-    value = check.get(name)
-    return value / _NANO if isinstance(value, int) and value > 0 else default
 
 
 # -- ports ---------------------------------------------------------------------------------

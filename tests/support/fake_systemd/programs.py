@@ -20,7 +20,9 @@ def run(properties: dict[str, Any], ended: Callable[[dict[str, Any]], None]) -> 
     """Run ExecStart as the properties say; `ended` gets what the unit shows after its end."""
     ((path, arguments, _),) = properties["ExecStart"]
     environment = dict(str(one).split("=", 1) for one in properties.get("Environment", ()))
-    with Path(str(properties["StandardOutputFileToTruncate"])).open("wb") as output:
+    with Path(str(properties.get("StandardOutputFileToTruncate", "/dev/null"))).open(
+        "wb"
+    ) as output:
         process = subprocess.Popen(
             [str(one) for one in arguments],
             executable=str(path),

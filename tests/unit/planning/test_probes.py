@@ -123,10 +123,10 @@ class TestHealth:
     @pytest.mark.parametrize(
         ("check", "seconds"),
         [
-            ({"Test": ["CMD", "true"]}, 60.0),
-            ({"Interval": 2_000_000_000, "Timeout": 500_000_000}, 2.5),
-            ({"Interval": 0, "Timeout": 0}, 60.0),
-            (None, 60.0),
+            ({"Test": ["CMD", "true"]}, 30.0),
+            ({"Interval": 2_500_000_000, "Timeout": 500_000_000}, 2.5),
+            ({"Interval": 0, "Timeout": 0}, 30.0),
+            (None, 30.0),
         ],
     )
     def test_the_checks_own_time(self, check: dict[str, Any] | None, seconds: float) -> None:
