@@ -118,3 +118,14 @@ def test_a_driver_on_a_host_with_nothing_to_move_is_a_restart(tmp_path: Path) ->
     assert status.last is not None
     assert status.last.impact == "restart"
     assert lives.host.engine.info()["Driver"] == "vfs"
+
+
+def test_an_engine_that_keeps_a_container_down_by_a_reload_is_restarted(tmp_path: Path) -> None:
+    host = FakeHost(version="28.5.2+dfsg4")
+    host.run("app", host_config={"ExtraHosts": ["host.docker.internal:host-gateway"]})
+    lives = Lives(tmp_path, host)
+    lives.want("[engine]\ndebug = true")
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert set(host.systemd.jobs) == {RESTART}
+    assert host.names(running=True) == ["app"]
