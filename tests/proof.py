@@ -29,6 +29,8 @@ _FILES = (
     "tests/unit/transaction/test_recovery.py",
     "tests/contract/test_engine_service.py",
     "tests/machine/test_chaos.py",
+    "tests/machine/test_keys.py",
+    "tests/machine/test_schema_truth.py",
     "tests/machine/test_story.py",
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_crash.py",
@@ -36,8 +38,15 @@ _FILES = (
     "tests/machine/test_recover.py",
 )
 # Many small tests that share a machine.
-_WHOLE = ("tests/contract/test_engine_service.py", "tests/machine/test_engine_rules.py")
-_COUNT = re.compile(r"^\.?(\S+: \d+ of \d+ places.*)$", re.MULTILINE)
+_WHOLE = (
+    "tests/contract/test_engine_service.py",
+    "tests/machine/test_engine_rules.py",
+    "tests/machine/test_keys.py",
+    "tests/machine/test_schema_truth.py",
+)
+_COUNT = re.compile(
+    r"^\.?(\S+: (?:\d+ of \d+ places|.*\d+ keys proven|\d+ tables).*)$", re.MULTILINE
+)
 _ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 
 
@@ -132,7 +141,9 @@ def _keep(commit: str, results: dict[str, Result]) -> None:
 
 
 def _write_page(commit: str, results: list[Result]) -> None:
-    places = sum(int(count.split()[1]) for result in results for count in result.counts)
+    counts = [count for result in results for count in result.counts]
+    places = sum(int(count.split()[1]) for count in counts if " places" in count)
+    keys = sum(int(n) for count in counts for n in re.findall(r"(\d+) keys proven", count))
     failed = [result for result in results if not result.passed]
     rows = [
         f"| `{result.test.removeprefix('tests/')}` | {result.ending} | "
@@ -142,12 +153,13 @@ def _write_page(commit: str, results: list[Result]) -> None:
     lines = [
         "# What was proven",
         "",
-        "Written by `make proof`: every place of the crash matrix, machine tests on all releases.",
+        "Written by `make proof`: every place of the crash matrix, every key, all releases.",
         "",
         f"- commit: {commit}",
         f"- day: {time.strftime('%Y-%m-%d', time.gmtime())}",
         f"- tests: {len(results)}, of which {len(failed)} failed",
         f"- places to be killed at or to lose power at: {places}",
+        f"- claims about keys, on all releases: {keys}",
         "",
         "| test | result | counts | s |",
         "| --- | --- | --- | --- |",

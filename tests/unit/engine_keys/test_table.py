@@ -200,7 +200,6 @@ def test_defaults_differ_by_release_and_host() -> None:
         "ipv6",
         "default-gateway",
         "default-gateway-v6",
-        "default-address-pools",
         "allow-direct-routing",
         "unheard-of",
     ],
