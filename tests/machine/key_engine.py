@@ -26,6 +26,7 @@ __all__ = ["EngineUnderTest", "Living", "make_certificate", "make_engine"]
 _UNIT = """[Service]
 ExecStartPre=-/bin/rm -rf /run/other-docker /run/other.pid /run/other.sock \\
     /etc/docker/other-key.json
+ExecStartPre=-/bin/sh -c 'for t in filter nat; do ip6tables -t $$t -F; ip6tables -t $$t -X; done'
 ExecStart=
 ExecStart=/usr/sbin/dockerd
 Restart=no
