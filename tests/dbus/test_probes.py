@@ -29,6 +29,32 @@ def probes(systemd: SystemdBus, tmp_path: Path) -> UnitProbes:
 
 @contextmanager
 def listening(address: str = "127.0.0.1") -> Iterator[Endpoint]:
+    """Take connections and keep them."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kept: list[socket.socket] = []
+    with socket.create_server((address, 0), family=family) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    kept.append(server.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield address, server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for one in kept:
+                one.close()
+
+
+@contextmanager
+def ignoring(address: str = "127.0.0.1") -> Iterator[Endpoint]:
+    """Listen and take no connection, as the engine does without its proxy."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.create_server((address, 0), family=family) as server:
         yield address, server.getsockname()[1]
@@ -67,6 +93,11 @@ class TestPorts:
         with listening() as here, listening("::1") as six, dropping() as drops, nobody() as none:
             asked = (none, here, drops, six)
             assert probes.answering(asked) == {here, six}
+
+    def test_one_that_no_program_takes_does_not(self, probes: UnitProbes) -> None:
+        with listening() as here, ignoring() as four, ignoring("::1") as six:
+            for _ in range(2):
+                assert probes.answering([four, here, six]) == {here}
 
     def test_one_that_speaks_first_answers(self, probes: UnitProbes) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -4,7 +4,8 @@
 
 It writes the positions of those that answer as a JSON list. One answers that takes the connection
 within a second and does not drop it at once, as the engine's proxy does in front of a container
-where nobody listens.
+where nobody listens. Without that proxy the engine itself listens and takes no connection: all are
+meant to be led to the container before they come to it.
 """
 
 import json
@@ -18,6 +19,9 @@ __all__ = ["answering"]
 _AT_ONCE = 400
 _CONNECT_SECONDS = 1.0
 _DROP_SECONDS = 0.05
+_CONNECTIONS = ("/proc/net/tcp", "/proc/net/tcp6")
+_LOCAL, _REMOTE, _STATE, _INODE = 1, 2, 3, 9  # columns there
+_ESTABLISHED = "01"
 
 
 def answering(endpoints: list[tuple[str, int]]) -> list[int]:
@@ -44,6 +48,7 @@ def _answering(endpoints: list[tuple[str, int]]) -> list[int]:
         for number in _ready(taken, select.POLLIN, _DROP_SECONDS):
             if _dropped(begun[number][1]):
                 taken.discard(number)
+        taken -= _waiting({number: begun[number][1] for number in taken})
         return sorted(begun[number][0] for number in taken)
     finally:
         for _, opened in begun.values():
@@ -92,6 +97,32 @@ def _dropped(opened: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def _waiting(connected: dict[int, socket.socket]) -> set[int]:
+    """Give those whose other end is on this host and not taken by any program: it has no inode."""
+    ends = {
+        (opened.getpeername()[1], opened.getsockname()[1]): number
+        for number, opened in connected.items()
+    }
+    waiting: set[int] = set()
+    for path in _CONNECTIONS if ends else ():
+        try:
+            with open(path, encoding="ascii") as table:
+                next(table)
+                for line in table:
+                    columns = line.split()
+                    if columns[_STATE] == _ESTABLISHED and columns[_INODE] == "0":
+                        pair = _port(columns[_LOCAL]), _port(columns[_REMOTE])
+                        if pair in ends:
+                            waiting.add(ends[pair])
+        except FileNotFoundError:  # a kernel without IPv6
+            continue
+    return waiting
+
+
+def _port(end: str) -> int:
+    return int(end.rpartition(":")[2], 16)
 
 
 if __name__ == "__main__":
