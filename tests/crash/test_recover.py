@@ -152,7 +152,7 @@ def test_an_engine_that_began_on_the_old_files_is_not_stopped_again(folder: Path
     restart_by_hand(told)
     process = told.host.dockerd.process
     jobs = len(told.host.systemd.jobs)
-    told.lives.live(until=Condition.IN_SYNC)
+    told.lives.look()
     ended = [status.last for status in told.lives.told if status.last and status.last.verdict]
     assert ended[0].verdict is Verdict.ROLLED_BACK
     assert "interrupted" in (ended[0].reason or "")
