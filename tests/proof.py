@@ -36,6 +36,7 @@ _FILES = (
     "tests/machine/test_crash.py",
     "tests/machine/test_engine_rules.py",
     "tests/machine/test_recover.py",
+    "tests/machine/test_probes.py",
 )
 # Many small tests that share a machine.
 _WHOLE = (
