@@ -222,18 +222,4 @@ class Lives:
         return self.writes_left is not None and self.writes_left < 0
 
     def effects(self) -> Effects:
-        host = self.host
-        return Effects(
-            calendar=host.calendar,
-            files=host.files,
-            systemd=host.systemd,
-            engine=host.engine,
-            containers=host.containers,
-            images=host.images,
-            networks=host.networks,
-            validator=host.validator,
-            unit_checker=host.unit_checker,
-            clock=host.clock,
-            surroundings=host.surroundings,
-            probes=host.probes,
-        )
+        return self.host.effects

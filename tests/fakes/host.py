@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dockcfgd.effects import Effects
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET
 from tests.fakes.calendar import FakeCalendar
 from tests.fakes.clock import FakeClock
@@ -74,6 +75,24 @@ class FakeHost:
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)
+
+    @property
+    def effects(self) -> Effects:
+        """The ports as dockcfgd is given them."""
+        return Effects(
+            calendar=self.calendar,
+            files=self.files,
+            systemd=self.systemd,
+            engine=self.engine,
+            containers=self.containers,
+            images=self.images,
+            networks=self.networks,
+            validator=self.validator,
+            unit_checker=self.unit_checker,
+            clock=self.clock,
+            surroundings=self.surroundings,
+            probes=self.probes,
+        )
 
     # What a host's other users do
 

@@ -16,7 +16,6 @@ from dockcfgd.cli.plan_text import render as plan_text
 from dockcfgd.cli.screen import Screen
 from dockcfgd.cli.text import render as status_text
 from dockcfgd.cli.verbs import history
-from dockcfgd.effects import Effects
 from dockcfgd.history import read_applied
 from dockcfgd.migration.archive import list_backups
 from dockcfgd.model.status import Status
@@ -45,21 +44,7 @@ class FakeStage:
         self.backup_table = f'\n[backup]\ndirectory = "{self._backups}"\n'
         self._settings = Settings(state_dir=str(folder / "state"))
         self._make_containers()
-        host = self._host
-        self._effects = Effects(
-            calendar=host.calendar,
-            files=host.files,
-            systemd=host.systemd,
-            engine=host.engine,
-            containers=host.containers,
-            images=host.images,
-            networks=host.networks,
-            validator=host.validator,
-            unit_checker=host.unit_checker,
-            clock=host.clock,
-            surroundings=host.surroundings,
-            probes=host.probes,
-        )
+        self._effects = self._host.effects
         self._state: StateFile | None = None
         self._undo = Undo(self._settings.state_dir)
         self._reconciler: Reconciler | None = None

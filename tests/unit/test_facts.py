@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from dockcfgd.effects import Effects
 from dockcfgd.facts import facts_of
 from dockcfgd.model.facts import Folder, Program, Questions
 from dockcfgd.planning.target import Applied
@@ -16,21 +15,7 @@ from tests.fakes.host import FakeHost
 
 def _assessed(host: FakeHost, text: str) -> Assessment:
     host.files.put("/etc/dockcfgd/conf.toml", text)
-    effects = Effects(
-        calendar=host.calendar,
-        files=host.files,
-        systemd=host.systemd,
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        clock=host.clock,
-        validator=host.validator,
-        unit_checker=host.unit_checker,
-        surroundings=host.surroundings,
-        probes=host.probes,
-    )
-    return assess(effects, Settings(), Applied(), name="T1")
+    return assess(host.effects, Settings(), Applied(), name="T1")
 
 
 def _plugin(name: str, *, enabled: bool, kind: object) -> str:

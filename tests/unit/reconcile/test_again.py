@@ -10,7 +10,6 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dockcfgd.effects import Effects
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import Assessment, assess
@@ -50,25 +49,8 @@ def _host(version: str, before: dict[str, Any], names: list[str]) -> FakeHost:
     return host
 
 
-def _effects(host: FakeHost) -> Effects:
-    return Effects(
-        calendar=host.calendar,
-        files=host.files,
-        systemd=host.systemd,
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        clock=host.clock,
-        validator=host.validator,
-        unit_checker=host.unit_checker,
-        surroundings=host.surroundings,
-        probes=host.probes,
-    )
-
-
 def _look(host: FakeHost, applied: Applied, *, folder: str, name: str = "T1") -> Assessment:
-    return assess(_effects(host), Settings(state_dir=folder), applied, name=name)
+    return assess(host.effects, Settings(state_dir=folder), applied, name=name)
 
 
 def _carry_out(host: FakeHost, seen: Assessment) -> Applied:
@@ -76,7 +58,7 @@ def _carry_out(host: FakeHost, seen: Assessment) -> Applied:
     assert seen.plan is not None
     for step in seen.plan.steps:
         outcomes[type(step).__name__] = perform(
-            step, _effects(host), outcomes, _nobody, heed=lambda: None
+            step, host.effects, outcomes, _nobody, heed=lambda: None
         )
     target = seen.target
     assert target is not None

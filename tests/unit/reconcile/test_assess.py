@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from dockcfgd.effects import Effects
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import Assessment, assess
 from dockcfgd.settings import Settings
@@ -12,21 +11,7 @@ from tests.fakes.host import FakeHost
 def _assessed(host: FakeHost, text: str | None) -> Assessment:
     if text is not None:
         host.files.put("/etc/dockcfgd/conf.toml", text)
-    effects = Effects(
-        calendar=host.calendar,
-        files=host.files,
-        systemd=host.systemd,
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        clock=host.clock,
-        validator=host.validator,
-        unit_checker=host.unit_checker,
-        surroundings=host.surroundings,
-        probes=host.probes,
-    )
-    return assess(effects, Settings(), Applied(), name="T1")
+    return assess(host.effects, Settings(), Applied(), name="T1")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dockcfgd.desired.import_host import Imported
-from dockcfgd.effects import Effects
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import assess
 from dockcfgd.reconcile.importing import import_from
@@ -12,25 +11,8 @@ _CONF = "/etc/dockcfgd/conf.toml"
 _DEFAULTS = 'DOCKER_OPTS="--mtu=1400"\nNO_PROXY=example.com\n'
 
 
-def _effects(host: FakeHost) -> Effects:
-    return Effects(
-        calendar=host.calendar,
-        files=host.files,
-        systemd=host.systemd,
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        clock=host.clock,
-        validator=host.validator,
-        unit_checker=host.unit_checker,
-        surroundings=host.surroundings,
-        probes=host.probes,
-    )
-
-
 def _imported(host: FakeHost) -> Imported:
-    return import_from(_effects(host), Settings())
+    return import_from(host.effects, Settings())
 
 
 def test_a_host_of_its_own_is_taken_over_and_plans_to_nothing() -> None:
@@ -41,7 +23,7 @@ def test_a_host_of_its_own_is_taken_over_and_plans_to_nothing() -> None:
     assert "# from --mtu=1400 in /etc/default/docker:1 (left there)\n# mtu = 1400" in imported.toml
     assert '# NO_PROXY = "example.com"' in imported.toml
     host.files.put(_CONF, imported.toml)
-    seen = assess(_effects(host), Settings(), Applied())
+    seen = assess(host.effects, Settings(), Applied())
     assert (seen.findings, seen.plan and seen.plan.steps) == ((), ())
     assert seen.desired is not None
     assert seen.desired.engine == {"debug": True, "labels": ["rack=7"]}

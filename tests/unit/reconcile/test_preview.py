@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dockcfgd.effects import Effects
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.preview import preview
@@ -14,22 +13,12 @@ from tests.fakes.host import FakeHost
 
 
 def _document(host: FakeHost, text: str, *past: PastTransaction) -> dict[str, Any]:
-    effects = Effects(
-        calendar=host.calendar,
-        files=host.files,
-        systemd=host.systemd,
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        clock=host.clock,
-        validator=host.validator,
-        unit_checker=host.unit_checker,
-        surroundings=host.surroundings,
-        probes=host.probes,
-    )
     made = preview(
-        (("10-a.toml", text),), effects=effects, settings=Settings(), applied=Applied(), past=past
+        (("10-a.toml", text),),
+        effects=host.effects,
+        settings=Settings(),
+        applied=Applied(),
+        past=past,
     )
     return made.document()
 
