@@ -57,9 +57,9 @@ _CAPITALS = re.compile(r"KEY|(?<![A-Z])PASS(?![A-Z])|(?<![A-Z])PWD(?![A-Z])|CRED
 _PROXY = re.compile(r"(?:^|_|-|\.)(?:https?|ftp|all)[-_]proxy$", re.IGNORECASE)
 
 _WORD = re.compile(r"[^\s\"'<>]+")
-_NO_USERINFO = "@sha256:"
-# An `@` before a digest belongs to an image's name.
-_USERINFO_OF_VALUE = re.compile(r"(?<=://).*(?=@(?!sha256:))")
+# The last `@` before a digest belongs to an image's name; a password may look like the beginning.
+_DIGEST = re.compile(r"@sha256:[0-9a-f]+[^@]*$")
+_USERINFO_OF_VALUE = re.compile(r"(?<=://).*(?=@(?!sha256:[0-9a-f]+[^@]*$))")
 _WHOLE_USERINFO = re.compile(r"(?:(?<=://)|^(?!\w+://)).*(?=@)", re.DOTALL)
 _NAME = re.compile(
     r"(?<![\w.-])(?P<name>[\w.-]{1,200})"
@@ -266,7 +266,7 @@ def _assignments(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _userinfo(word: re.Match[str]) -> Iterator[tuple[int, int]]:
-    text = word[0].partition(_NO_USERINFO)[0]
+    text = _DIGEST.sub("", word[0])
     start, end = text.find("://"), text.rfind("@")
     if 0 <= start < end:
         yield word.start() + start + len("://"), word.start() + end

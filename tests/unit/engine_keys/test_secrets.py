@@ -163,6 +163,15 @@ def test_environment_is_judged_by_name_and_by_form() -> None:
     assert redact_environment("LANG", "C.UTF-8") == "C.UTF-8"
 
 
+def test_a_password_may_look_like_the_beginning_of_a_digest() -> None:
+    said = "cannot reach https://u:p@sha256:@mirror/v2/: timeout"
+    assert redact_text(said) == "cannot reach https://***@mirror/v2/: timeout"
+    mirrors: Json = {"registry-mirrors": ["https://u:p@sha256:ab@mirror"]}
+    assert redact_value((), mirrors) == {"registry-mirrors": ["https://***@mirror"]}
+    pulled = "pulled https://reg/v2/img@sha256:0123abcd, done"
+    assert redact_text(pulled) == pulled
+
+
 @given(_PRINTABLE)
 def test_nothing_of_a_secret_is_left_in_a_value(secret: str) -> None:
     marked = f"QX{secret}XQ"
