@@ -116,7 +116,11 @@ def test_the_files_end_as_wanted_and_foreign_keys_as_they_were(case: _Case) -> N
     before = leaves.flatten(daemon_json(case.host))
     assert {path: after[path] for path in wanted} == wanted
     if case.desired.policy.unmanaged_keys is UnmanagedKeys.REMOVE:
-        assert set(after) == set(wanted)
+        left = set(after) - set(wanted)
+        assert left <= {("storage-driver",)}
+        # Without it the engine might choose another one and hide everything; that is said.
+        assert bool(left) == any("storage-driver stays" in note for note in plan.notes)
+        assert set(wanted) <= set(after)
         return
     above = {path[:length] for path in wanted for length in range(1, len(path))}
     foreign = {
