@@ -48,7 +48,7 @@ check: setup
 test: setup check
 	-$(NEED) $(PACKAGE_PACKAGES)
 	-$(MAKE) roots
-	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=15
 
 proof: setup roots
 	$(NEED) $(PACKAGE_PACKAGES)
