@@ -142,6 +142,9 @@ class Life:
         if "debug" not in self.wanted:
             self.foreign["debug"] = document["debug"]
             return
+        # The status knows of an edited daemon.json only once it was looked at.
+        before = self.wanted["debug"]
+        wait_for(lambda: self._on_host().get("debug") == before, 10, what="edit put back")
         self._expect_in_sync()
 
     def hand_edit_of_others(self) -> None:
