@@ -210,6 +210,11 @@ class TestPause:
         assert lives.say(Resume) == "dockcfgd is not paused"
 
 
+def test_a_refused_rollback_does_not_hide_a_pause(lives: Lives) -> None:
+    lives.say(partial(Pause, "", "root"))
+    assert lives.roll_back(77).phase is Phase.PAUSED
+
+
 def test_a_confirm_timeout_of_nothing_waits_for_nobody(lives: Lives) -> None:
     status = lives.apply(("50.toml", _WITH_TIMEOUT), confirm=0)
     assert status.condition is Condition.IN_SYNC

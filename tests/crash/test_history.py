@@ -9,7 +9,7 @@ import pytest
 
 from dockcfgd.history import History
 from dockcfgd.model.status import Condition, Status, Verdict
-from dockcfgd.reconcile.requests import Rollback
+from dockcfgd.reconcile.requests import PlanRequest, Rollback
 from dockcfgd.state_file import StateFile
 from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Lives
 from tests.fakes.files import File
@@ -336,3 +336,12 @@ def test_a_pause_is_known_again_as_soon_as_it_can_be_read(tmp_path: Path) -> Non
     tale.lives.want("[engine]\ndebug = false")
     assert "paused by root" in (tale.lives.later().reason or "")
     assert tale.lives.files.document["debug"] is True
+
+
+def test_who_asks_for_a_plan_is_answered_while_the_state_file_cannot_be_used(
+    tmp_path: Path,
+) -> None:
+    lives = Lives(tmp_path, FakeHost())
+    Path(lives.settings.state_file).mkdir(parents=True)
+    answer = lives.say(lambda told: PlanRequest((), reply=told, fail=told))
+    assert answer.startswith("cannot plan: cannot use ")

@@ -164,7 +164,7 @@ class FakeStage:
         reconciler = self._running()
         for request in requests:
             reconciler.enqueue(request)
-        reconciler.enqueue(PlanRequest((), lambda _: answered.set()))
+        reconciler.enqueue(PlanRequest((), lambda _: answered.set(), lambda _: answered.set()))
         if not answered.wait(_SECONDS):
             raise TimeoutError(f"cannot go on: no answer within {_SECONDS:g} s")
 

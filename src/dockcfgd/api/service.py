@@ -93,7 +93,9 @@ class Service:
     def _accept(self, invocation: Invocation, uid: int) -> None:
         arguments = invocation.arguments
         if invocation.method == "Plan":
-            self._enqueue(PlanRequest(files=_files(arguments[0]), reply=invocation.reply))
+            fail = partial(invocation.fail, contract.NOT_NOW)
+            files = _files(arguments[0])
+            self._enqueue(PlanRequest(files=files, reply=invocation.reply, fail=fail))
             return
         if invocation.method in {"Confirm", "Cancel", "Pause", "Resume"}:
             self._enqueue(_word(invocation, uid))

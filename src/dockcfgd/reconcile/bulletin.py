@@ -99,14 +99,21 @@ class Bulletin:
         """Show which files a look read, and what is wrong with them."""
         self.show(**_inputs(seen))
 
+    def rest(self) -> None:
+        """Come to rest with everything as it is shown."""
+        self.show(phase=self._resting)
+
+    @property
+    def _resting(self) -> Phase:
+        return Phase.PAUSED if self.paused else Phase.IDLE
+
     def settle(self, condition: Condition, reason: str | None) -> None:
         """Come to rest with a condition, or be paused with it."""
-        phase = Phase.PAUSED if self.paused else Phase.IDLE
         next_step = _HELD if reason == ROLLED_BACK else _NEXT.get(condition, "")
         if self.paused:
             next_step = "`dockcfgctl resume`"
         parts = [part for part in (self.paused, reason) if part]
-        self._rest(phase, condition, "; ".join(parts) or None, next_step)
+        self._rest(self._resting, condition, "; ".join(parts) or None, next_step)
 
     def await_word(self, reason: str, deadline: float) -> None:
         """Rest with a proven change until an operator's word, or the deadline."""

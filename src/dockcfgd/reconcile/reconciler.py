@@ -178,7 +178,9 @@ class Reconciler:
                     done = self._guarded(lambda one=request: self._roll_back(one))  # type: ignore[misc]
                     self._tell_end(request, done=done)
                 case PlanRequest():
-                    self._guarded(lambda one=request: self._answer_plan(one))  # type: ignore[misc]
+                    done = self._guarded(lambda one=request: self._answer_plan(one))  # type: ignore[misc]
+                    if not done:
+                        request.fail(f"cannot plan: {self._bulletin.status.reason}")
                 case _:
                     pass
         return False
@@ -601,7 +603,7 @@ class Reconciler:
 
     def _refuse_request(self, transaction: str, reason: str) -> None:
         self._show_ended(transaction, Verdict.REFUSED, reason)
-        self._bulletin.show(phase=Phase.IDLE)
+        self._bulletin.rest()
         self._finished(transaction, str(Verdict.REFUSED))
 
     def _show_ended(self, transaction: str, verdict: Verdict, reason: str | None) -> None:

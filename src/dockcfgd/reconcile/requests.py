@@ -69,11 +69,13 @@ class Rollback:
 class PlanRequest:
     """Work out the plan with `files` as if they lay in conf.d.
 
-    `reply` gets the plan document as JSON text, from the reconciler's thread.
+    `reply` gets the plan document as JSON text, or `fail` why there is none, from the reconciler's
+    thread.
     """
 
     files: tuple[tuple[str, str], ...]
     reply: Callable[[str], None] = field(compare=False)
+    fail: Callable[[str], None] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

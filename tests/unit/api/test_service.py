@@ -140,6 +140,19 @@ def test_a_plan_is_answered_by_the_reconciler(
     assert call.answers == [("reply", "{}")]
 
 
+def test_a_plan_that_cannot_be_made_is_answered_too(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    call = Call("Plan", ([],))
+    service.handle(call)
+    users.answer(0)
+    request = inbox.get_nowait()
+    assert isinstance(request, PlanRequest)
+    request.fail("cannot plan: the disk is full")
+    name = "org.dockcfgd1.Error.NotNow"
+    assert call.answers == [("fail", name, "cannot plan: the disk is full")]
+
+
 @pytest.mark.parametrize(
     ("uid", "why"), [(1000, "user 1000 is not root"), (None, "the bus does not say who asks")]
 )

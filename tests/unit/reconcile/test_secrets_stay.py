@@ -87,7 +87,9 @@ class Shown:
         self.lives.live(*requests)
 
     def ask(self, *files: tuple[str, str]) -> None:
-        self.live(PlanRequest(files=files, reply=self.answers.append), Apply(transaction="last"))
+        self.live(
+            PlanRequest(files, self.answers.append, self.answers.append), Apply(transaction="last")
+        )
 
     def everything(self) -> Iterator[str]:
         for status in self.lives.told:
