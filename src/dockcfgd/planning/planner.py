@@ -33,7 +33,7 @@ from dockcfgd.planning.reloading import (
     reload_step,
 )
 from dockcfgd.planning.revert import way_back
-from dockcfgd.planning.target import Target, daemon_json, render
+from dockcfgd.planning.target import Target, daemon_json, refuse_irregular, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -65,7 +65,8 @@ class Rules:
 
 
 def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
-    """Work out the plan. Raises UnreadableFile where daemon.json cannot be merged into."""
+    """Work out the plan. Raises UnreadableFile where a managed file cannot be worked on."""
+    refuse_irregular(host.drop_in)
     host = _confidential(host, target)
     slowest = max(rules.slowest_start, host.unit.start_seconds)
     rules = replace(rules, verify=patient(rules.verify, slowest))

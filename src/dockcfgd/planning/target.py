@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dockcfgd.engine_keys.table import impact
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import DesiredState, Json, KeyPath
-from dockcfgd.model.files import FileState, Ownership
+from dockcfgd.model.files import FileKind, FileState, Ownership
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.policy import UnmanagedKeys
@@ -27,6 +27,7 @@ __all__ = [
     "empty_target",
     "generation_target",
     "picks_same_driver",
+    "refuse_irregular",
     "render",
     "target_of",
 ]
@@ -35,7 +36,11 @@ _DRIVER: KeyPath = ("storage-driver",)
 
 
 class UnreadableFile(ValueError):
-    """daemon.json holds no JSON object, so there is nothing to merge into."""
+    """A managed file is none that could be merged into: no regular file, or no JSON object."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.path, self.why = path, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +96,26 @@ class Target:
 
 def daemon_json(host: HostState) -> dict[str, Json]:
     """Give the host's daemon.json; empty when it is missing or blank. Raises UnreadableFile."""
-    text = host.daemon_json.content.decode("utf-8-sig", errors="replace")
+    refuse_irregular(host.daemon_json)
+    path, text = host.daemon_json.path, host.daemon_json.content.decode("utf-8-sig", "replace")
     if not text.strip():
         return {}
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise UnreadableFile(f"{host.daemon_json.path} is not valid JSON: {error}") from error
+        raise UnreadableFile(path, f"is not valid JSON: {error}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise UnreadableFile(f"{host.daemon_json.path} is not a JSON object")
+        raise UnreadableFile(path, "is not a JSON object")
     return document
+
+
+def refuse_irregular(state: FileState) -> None:
+    """Raise UnreadableFile where something else than a file stands at a managed file's place."""
+    if state.kind in {FileKind.DIRECTORY, FileKind.SPECIAL}:
+        kind = "a directory" if state.kind is FileKind.DIRECTORY else "a device, socket or FIFO"
+        raise UnreadableFile(state.path, f"is {kind}, where a file is expected")
 
 
 def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Target:

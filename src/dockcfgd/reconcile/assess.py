@@ -314,11 +314,8 @@ def _planned(
             host = with_disposable(effects, host)
             plan = make_plan(target, host, rules)
     except UnreadableFile as error:
-        finding = Finding(
-            file=host.daemon_json.path,
-            message=str(error),
-            hint="mend or remove it, then dockcfgctl apply",
-        )
+        hint = "mend or remove it; then dockcfgctl apply, if that is not seen by itself"
+        finding = Finding(file=error.path, message=error.why, hint=hint)
         return _with(seen, checks=checks, findings=(finding,))
     except ValueError as error:
         return _with(seen, checks=checks, findings=(Finding(key="service", message=str(error)),))

@@ -90,7 +90,7 @@ def _lines(content: bytes) -> Mapping[KeyPath, int]:
     except (ValueError, IndexError, RecursionError) as error:
         if not content.strip():
             return {}
-        raise UnreadableFile(f"daemon.json is not valid JSON: {error}") from error
+        raise UnreadableFile("daemon.json", f"is not valid JSON: {error}") from error
 
 
 def _key(row: Effective) -> Json:

@@ -12,7 +12,7 @@ from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.migration import archive
-from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure
+from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure, Unfinished
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import Condition, LastTransaction, Phase, Status, Verdict
 from dockcfgd.planning.compare import surely_runs
@@ -299,15 +299,18 @@ class Reconciler:
     def _pass(self, request: Apply | None) -> None:
         if request is not None:
             self._patience.end_wait()
-        self._finish()
+        try:
+            self._finish()
+        except Unfinished:
+            # It may take a while; files that are wrong, or were mended, show meanwhile.
+            self._show_inputs()
+            raise
         waiting = self._transactions.awaiting
         if waiting is not None:
             if request is not None:
                 self._finished(request.transaction, str(Verdict.REFUSED))
                 return
-            seen = assess(self._effects, self._settings, self._history.applied())
-            self._scrubber.learn(seen.secrets)
-            self._bulletin.show_inputs(seen)
+            seen = self._show_inputs()
             if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
                 return
             self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
@@ -341,6 +344,13 @@ class Reconciler:
         verdict = self._follow(seen, decision, generation, name, request)
         if request is not None:
             self._finished(request.transaction, verdict)
+
+    def _show_inputs(self) -> Assessment:
+        """Show which files lie there now, and what is wrong with them."""
+        seen = assess(self._effects, self._settings, self._history.applied())
+        self._scrubber.learn(seen.secrets)
+        self._bulletin.show_inputs(seen)
+        return seen
 
     def _write_back(self, adopted: WriteBack) -> None:
         """Make hand edits the desired state. Noted first, so that a crash leaves nothing unsaid."""

@@ -76,6 +76,16 @@ def test_a_daemon_json_that_is_no_json_is_named() -> None:
     assert "is not valid JSON" in finding.message
 
 
+@pytest.mark.parametrize(
+    "path", ["/etc/docker/daemon.json", "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"]
+)
+def test_a_folder_in_the_place_of_a_managed_file_is_refused(path: str) -> None:
+    host = FakeHost()
+    host.files.folder(path)
+    (finding,) = _assessed(host, '[engine]\ndebug = true\n[service.environment]\nA = "b"').findings
+    assert (finding.file, finding.message) == (path, "is a directory, where a file is expected")
+
+
 def test_what_is_wrong_has_a_digest_that_changes_with_it() -> None:
     digests = {
         _assessed(FakeHost(), text).digest
