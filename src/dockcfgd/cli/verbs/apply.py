@@ -12,6 +12,7 @@ from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.span import seconds
 from dockcfgd.cli.text import finding
 from dockcfgd.cli.transact import transact
+from dockcfgd.cli.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -56,7 +57,11 @@ def run(
 ) -> int:
     """Show the plan, ask where containers would stop, apply, follow to the verdict."""
     files = read_files(arguments.files)
-    plan = preview(files, folder_of(arguments.files))
+    plan = undisturbed(
+        partial(preview, files, folder_of(arguments.files)),
+        read_status=read_status,
+        tell=screen.note,
+    )
     document = plan.document()
     if not arguments.json:
         screen.out(plan_text.render(document, width=screen.width, paint=screen.coloured))
