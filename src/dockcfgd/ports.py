@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitFile, UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
+    from dockcfgd.model.processes import Process
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.model.unit_complaint import UnitComplaint
 
@@ -32,6 +33,7 @@ __all__ = [
     "Images",
     "Networks",
     "Probes",
+    "Processes",
     "Progressing",
     "ReloadEvents",
     "Surroundings",
@@ -275,6 +277,13 @@ class Probes(Protocol):
 
     def run(self, command: str, *, timeout: float) -> CommandEnd:
         """Run a command of the shell as root, and end it at `timeout`."""
+
+
+class Processes(Protocol):
+    """The processes of the host."""
+
+    def list(self) -> tuple[Process, ...]:
+        """Give those of this PID namespace and the ones below it, as far as this user sees them."""
 
 
 class Progressing(Protocol):

@@ -42,6 +42,9 @@ def _of(folder: str) -> list[str]:
     return found
 
 
+_DECIDES = ["reconcile/decide.py", "processes/roles.py", "processes/tree.py", *_of("planning")]
+
+
 def _foreign(module: str) -> bool:
     return not _in(module, _OURS) and module.split(".", maxsplit=1)[0] not in {
         *sys.stdlib_module_names,
@@ -71,7 +74,7 @@ def test_model_knows_the_standard_library_only(path: str) -> None:
     assert {module for module in _imports(path) if _foreign(module)} == set()
 
 
-@pytest.mark.parametrize("path", ["reconcile/decide.py", *_of("planning")])
+@pytest.mark.parametrize("path", _DECIDES)
 def test_what_decides_imports_no_port(path: str) -> None:
     assert not any(_in(module, "dockcfgd.ports", "dockcfgd.effects") for module in _imports(path))
 

@@ -225,6 +225,12 @@ def _start_wait(arguments: Namespace, screen: Screen) -> int:
     )
 
 
+def _start_tree(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import tree
+
+    return tree.run(arguments, look=_tree, screen=screen)
+
+
 def _start_word(name: str, arguments: Namespace, screen: Screen) -> int:
     from importlib import import_module
 
@@ -260,6 +266,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "diff": _start_diff,
     "rollback": _start_rollback,
     "wait": _start_wait,
+    "tree": _start_tree,
     "schema": _start_schema,
 }
 
@@ -363,6 +370,14 @@ def _effective() -> dict[str, Any]:
         return look_effective(_effects(settings), settings, _applied(settings), reloads)
     except UnreadableFile as error:
         raise DockcfgdError(f"cannot tell the values: {error}") from error
+
+
+def _tree() -> dict[str, Any]:
+    from dockcfgd.adapters.processes import HostProcesses
+    from dockcfgd.processes.look import look_tree
+
+    settings = _settings()
+    return look_tree(_effects(settings), settings, HostProcesses())
 
 
 def _applied(settings: Settings) -> Applied:

@@ -49,6 +49,11 @@ class Screen:
         return self._stdout.isatty()
 
     @property
+    def draws_lines(self) -> bool:
+        """Whether the characters that boxes are drawn with come out as such."""
+        return (self._stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+    @property
     def width(self) -> int:
         """Columns to fill."""
         return min(self._size()[0], 120)

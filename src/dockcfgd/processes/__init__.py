@@ -1,0 +1,1 @@
+"""The processes of docker.service and what each is for."""
