@@ -35,7 +35,9 @@ def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line
         case do.ResumeContainers():
             return "start what ran before"
         case do.BackUpImages():
-            return f"back up images to {step.directory}/{step.backup}"
+            # Where it is only looked at, what would be done, it has no name yet.
+            place = f"{step.directory}/{step.backup}" if step.backup else ""
+            return f"back up images to {place or f'a new folder in {step.directory}'}"
         case do.BackUpContainers():
             return "stop the containers and back them up"
         case do.SetAside():

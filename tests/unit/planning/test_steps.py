@@ -43,6 +43,13 @@ def test_every_step_has_a_name_of_its_own() -> None:
     assert len(set(names)) == len(_KINDS)
 
 
+def test_a_backup_that_has_no_name_yet_is_not_given_half_a_path() -> None:
+    step = do.BackUpImages("", "/var/lib/dockcfgd/backups", "vfs")
+    assert step_name(step) == "back up images to a new folder in /var/lib/dockcfgd/backups"
+    named = dataclasses.replace(step, backup="20260101-1")
+    assert step_name(named) == "back up images to /var/lib/dockcfgd/backups/20260101-1"
+
+
 @pytest.mark.parametrize(
     ("begun", "needed"), [(-1, False), (1, False), (2, True), (3, True), (4, False), (9, False)]
 )
