@@ -192,6 +192,39 @@ def test_a_key_of_a_later_file_is_not_adopted(host: Host) -> None:
     assert not host.host.files.text(ADOPTED)
 
 
+def test_a_file_without_a_number_comes_later_and_is_named_with_the_way_out(host: Host) -> None:
+    mine = "/etc/dockcfgd/conf.d/site.toml"
+    host.lives.want("[engine]\nmax-concurrent-downloads = 5", path=mine)
+    in_sync(host.lives.look())
+    document = host.edit(**{"max-concurrent-downloads": 7})
+    status = host.lives.look()
+    assert status.condition is Condition.DRIFTED
+    assert (
+        f"max-concurrent-downloads is set in {mine}:3, which counts more than 90-adopted.toml:"
+        " edit that file, or give it a name that sorts before"
+    ) in (status.reason or "")
+    assert host.host.files.text(DAEMON_JSON) == document
+    host.host.files.delete(mine)
+    host.lives.want("[engine]\nmax-concurrent-downloads = 5", path=mine.replace("site", "10-site"))
+    in_sync(host.lives.look())
+    assert host.adopted()["engine"] == {"max-concurrent-downloads": 7}
+    assert host.host.files.text(DAEMON_JSON) == document
+
+
+@pytest.mark.parametrize("key", ["engine.mtu", "engine"])
+def test_a_later_file_that_takes_the_key_away_is_named_too(tmp_path: Path, key: str) -> None:
+    wanted = WANTED.replace("[engine]", '[engine]\nlabels = ["rack=7"]')
+    host = Host(tmp_path, f'{wanted}unmanaged-keys = "remove"\n')
+    later = "/etc/dockcfgd/conf.d/site.toml"
+    host.lives.want(f'unset = ["{key}"]\n[engine]\ndebug = false', path=later)
+    in_sync(host.lives.look())
+    host.edit(mtu=1400)
+    status = host.lives.look()
+    assert status.condition is Condition.DRIFTED
+    assert f"mtu is unset in {later}:2, which counts more than" in (status.reason or "")
+    assert not host.host.files.text(ADOPTED)
+
+
 @pytest.mark.parametrize("text", ["", None])
 def test_a_file_that_is_gone_is_no_edit(host: Host, text: str | None) -> None:
     if text is None:

@@ -16,11 +16,12 @@ from dockcfgd.planning import leaves
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dockcfgd.model.desired import DesiredState, KeyPath
+    from dockcfgd.desired.load import Unset
+    from dockcfgd.model.desired import DesiredState, KeyPath, Source
     from dockcfgd.model.host import HostState
     from dockcfgd.planning.hand_edits import Edit
 
-__all__ = ["ADOPTED", "adopted_text", "obstacle", "told"]
+__all__ = ["ADOPTED", "adopted_text", "obstacle", "taken_away", "told"]
 
 ADOPTED = "90-adopted.toml"
 
@@ -50,8 +51,29 @@ def obstacle(edits: Sequence[Edit], host: HostState, desired: DesiredState) -> s
             return f"{path}: {dotted(edit.path)}: {why}"
         later = _set_later(edit.path, desired)
         if later:
-            return f"{dotted(edit.path)} is set in {later}, which counts more than {ADOPTED}"
+            return _overruled(edit.path, "set", later)
     return ""
+
+
+def taken_away(path: KeyPath, unset: Sequence[Unset]) -> str:
+    """Say which file after ours takes the key away again, empty if none does."""
+    for one in unset:
+        table, inner = one.path[:1], one.path[1:]
+        counts = table in {("engine",), ("engine-extra",)} and path[: len(inner)] == inner
+        if counts and _comes_later(PurePosixPath(one.source.file)):
+            return _overruled(path, "unset", _place(one.source))
+    return ""
+
+
+def _overruled(path: KeyPath, how: str, where: str) -> str:
+    return (
+        f"{dotted(path)} is {how} in {where}, which counts more than {ADOPTED}:"
+        " edit that file, or give it a name that sorts before"
+    )
+
+
+def _place(source: Source) -> str:
+    return f"{source.file}:{source.line}" if source.line else source.file
 
 
 def _set_later(path: KeyPath, desired: DesiredState) -> str:
@@ -59,7 +81,7 @@ def _set_later(path: KeyPath, desired: DesiredState) -> str:
         full = (table, *path)
         for known, source in desired.sources.items():
             if known[: len(full)] == full and _comes_later(PurePosixPath(source.file)):
-                return f"{source.file}:{source.line}" if source.line else source.file
+                return _place(source)
     return ""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.desired.adopt import ADOPTED, adopted_text, obstacle, told
+from dockcfgd.desired.adopt import ADOPTED, adopted_text, obstacle, taken_away, told
 from dockcfgd.desired.json_places import key_places
-from dockcfgd.desired.load import Text
+from dockcfgd.desired.load import Text, load
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.files import FileState, Tag
 from dockcfgd.planning import leaves
@@ -15,7 +15,10 @@ from dockcfgd.planning.hand_edits import hand_edits
 from dockcfgd.reconcile.assess import Assessment, assess
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dockcfgd.effects import Effects
+    from dockcfgd.model.desired import KeyPath
     from dockcfgd.model.errors import Finding
     from dockcfgd.model.host import HostState
     from dockcfgd.planning.target import Applied
@@ -65,12 +68,14 @@ def write_back(
     if then.findings:
         return _finding(then.findings[0], host)
     lost = [
-        dotted(edit.path)
+        edit.path
         for edit in edits
         if then.target is None or leaves.get(then.target.document or {}, edit.path) != edit.value
     ]
     if lost or then.digest == seen.digest:
-        return f"{', '.join(lost) or told(edits)} would not be what {path} says"
+        names = ", ".join(dotted(path) for path in lost) or told(edits)
+        why = _taken_away(effects.files, settings, lost)
+        return why or f"{names} would not be what {path} says"
     return WriteBack(
         file=effects.files.read(path),
         content=text.encode(),
@@ -80,6 +85,11 @@ def write_back(
         comment=told(edits),
         invocation=host.unit.invocation_id,
     )
+
+
+def _taken_away(files: Files, settings: Settings, lost: Sequence[KeyPath]) -> str:
+    loaded = load(files, config_file=settings.config_file, folders=settings.config_dirs)
+    return next(filter(None, (taken_away(path, loaded.unset) for path in lost)), "")
 
 
 def _text(files: Files, settings: Settings) -> str:

@@ -108,7 +108,15 @@ def test_a_key_goes_where_it_stands_or_belongs(path: tuple[str, ...], table: str
 
 @pytest.mark.parametrize(
     ("name", "hindered"),
-    [("95-x.toml", True), ("90-adopted2.toml", True), ("89-x.toml", False), ("90-a.toml", False)],
+    [
+        ("95-x.toml", True),
+        ("90-adopted2.toml", True),
+        ("site.toml", True),
+        ("Site.toml", True),
+        ("89-x.toml", False),
+        ("90-a.toml", False),
+        ("10-site.toml", False),
+    ],
 )
 def test_a_later_file_hinders_and_an_earlier_one_does_not(*, name: str, hindered: bool) -> None:
     files = FakeFiles()
