@@ -76,6 +76,49 @@ def test_what_was_in_the_file_before_is_not_taken_for_in_force(lives: Lives) -> 
     assert status.condition is Condition.PENDING
 
 
+@pytest.mark.parametrize("live_restore", [False, True])
+@pytest.mark.parametrize("running", [False, True])
+def test_debug_that_is_taken_back_leaves_the_log_level_as_it_was(
+    tmp_path: Path, *, live_restore: bool, running: bool
+) -> None:
+    host = FakeHost()
+    if running:
+        host.run("job", layer={"/data": b"2"})
+    lives = Lives(tmp_path, host)
+    level = f'[engine]\nlog-level = "warn"\nlive-restore = {str(live_restore).lower()}'
+    lives.want(level)
+    assert lives.look().condition is Condition.IN_SYNC
+    before, pid = lives.files, _pid(lives) if running else 0
+    host.dockerd.silences.append(lambda config: "no word" if config.get("debug") else None)
+    lives.want(f"{level}\ndebug = true")
+    status = lives.later()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK, status.reason
+    assert lives.files == before
+    process = host.dockerd.process
+    assert process is not None
+    assert process.log_level == "warn"
+    assert process.live_restore is live_restore
+    assert host.names(running=True) == (["job"] if running else [])
+    if running:
+        assert _pid(lives) == pid
+
+
+def test_debug_that_goes_on_and_off_ends_at_the_log_level(lives: Lives) -> None:
+    lives.want(LEVEL)
+    lives.look()
+    jobs = len(lives.host.systemd.jobs)
+    lives.want(LEVEL.replace("[policy]", "debug = true\n[policy]"))
+    assert lives.later().condition is Condition.IN_SYNC
+    assert RESTART not in lives.host.systemd.jobs[jobs:]
+    pid = _pid(lives)
+    lives.want(LEVEL)
+    assert lives.later().condition is Condition.IN_SYNC
+    process = lives.host.dockerd.process
+    assert process is not None
+    assert (process.log_level, _pid(lives)) == ("warn", pid)
+
+
 def _off_with_new_driver(config: Mapping[str, Any]) -> str | None:
     off = config.get("log-driver") == "local" and not config.get("live-restore")
     return "the engine does not want to" if off else None

@@ -65,6 +65,7 @@ class Process:
     store: int
     events: list[dict[str, str]] = field(default_factory=list)
     subscribers: int = 0
+    log_level: str = "info"
 
     @property
     def live_restore(self) -> bool:
@@ -145,6 +146,9 @@ class Dockerd:
         self.process = Process(
             self._next(), config, command, dict(environment), root, driver, store
         )
+        self.process.log_level = (
+            "debug" if config.get("debug") else config.get("log-level") or "info"
+        )
         self._make_networks(root)
         self._restore(live_restore=self.process.live_restore)
 
@@ -185,6 +189,8 @@ class Dockerd:
         except Refused as refused:
             self.log.append(str(refused))
             return
+        if bool(fresh.get("debug", process.config.get("debug"))) != (process.log_level == "debug"):
+            process.log_level = "debug" if fresh.get("debug") else "info"
         for key in SIGHUP_KEEPS:
             if key in fresh:
                 process.config[key] = fresh[key]

@@ -15,6 +15,7 @@ from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning import leaves
 from dockcfgd.planning.launch import launch_of
+from dockcfgd.planning.log_level import PLAIN_LEVEL, level_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from dockcfgd.planning.flags import Flag
 
 __all__ = ["change_impact", "flags_lost_by_reload", "group_is_moot", "own_default"]
-
-_PLAIN_LEVEL = "info"
 
 
 def change_impact(
@@ -40,7 +39,7 @@ def change_impact(
         return weight
     if isinstance(after, leaves.Absent) and _reload_keeps(path, wanted, host):
         return Impact.RESTART
-    if path == ("debug",) and after is not True and _log_level(wanted, host) != _PLAIN_LEVEL:
+    if path == ("debug",) and after is not True and level_of(wanted, host) != PLAIN_LEVEL:
         # Debug switched off by reload sets the level to info, whatever log-level says.
         return Impact.RESTART
     return weight
@@ -86,11 +85,3 @@ def _reload_keeps(path: KeyPath, wanted: Mapping[str, Json], host: HostState) ->
         return False
     beside = leaves.get(dict(wanted), key.path)
     return isinstance(beside, leaves.Absent) and isinstance(own_default(key.path, host), NoDefault)
-
-
-def _log_level(wanted: Mapping[str, Json], host: HostState) -> str:
-    named = wanted.get("log-level")
-    if isinstance(named, str):
-        return named.lower()
-    flags = [flag.value.lower() for flag in launch_of(host).flags if flag.key == "log-level"]
-    return flags[-1] if flags else _PLAIN_LEVEL

@@ -23,6 +23,7 @@ from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout,
 from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
+from dockcfgd.planning.log_level import DISPOSABLE_SURVIVE, bears_restart, lost_on_the_way_back
 from dockcfgd.planning.reach import reach_of
 from dockcfgd.planning.refusals import refusals_of, rule_notes
 from dockcfgd.planning.reloading import (
@@ -45,7 +46,6 @@ __all__ = ["Rules", "make_plan"]
 
 _LIVE_RESTORE: KeyPath = ("live-restore",)
 _DRIVER: KeyPath = ("storage-driver",)
-_DISPOSABLE_SURVIVE = EngineVersion(26, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,12 @@ class _Draft:
         watch = max((reload_watch(path) for path in touched), default=0)
         interim = self._with_defaults(self.target.document or {})
         shield = bool(watch) and self._may_shield()
-        if watch:
+        lost = lost_on_the_way_back(self.drifts, self.host)
+        if lost and not bears_restart(self.host):
+            self.notes.append(
+                "if this is taken back, the log-level is info until the engine starts anew"
+            )
+        elif watch or lost:
             self.steps.append(do.NoteRunning())
         self._note_probes(containers=bool(watch))
         if shield:
@@ -357,7 +362,7 @@ class _Draft:
         return self.host.engine.running if isinstance(self.host.engine, EngineState) else ()
 
     def _disposable_survive(self) -> bool:
-        return self._version is not None and self._version >= _DISPOSABLE_SURVIVE
+        return self._version is not None and self._version >= DISPOSABLE_SURVIVE
 
     def _live_restore_now(self) -> bool:
         return isinstance(self.host.engine, EngineState) and self.host.engine.live_restore

@@ -11,14 +11,17 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from dockcfgd.engine_keys.table import reload_watch
 from dockcfgd.model import steps as do
 from dockcfgd.model.files import ABSENT, FileState, Ownership, Tag, digest_of
+from dockcfgd.model.host import EngineState
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
 from dockcfgd.planning.expect import ownership, proof_of, stop_timeout, written
 from dockcfgd.planning.flags import conflict_paths
 from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_in_force, running_flags
+from dockcfgd.planning.log_level import lost_on_the_way_back
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.target import daemon_json, render
 
@@ -60,9 +63,12 @@ def way_back(
         if isinstance(step, do.SetAside)
     ]
     if reload is not None and (heavy is None or reload < heavy):
-        if heavy is None:
-            back += _restarted(steps, host, verify)
-        back += _reload_back(steps, host, reload, heavy)
+        alone = heavy is None
+        if alone and _only_a_restart_brings_back(steps, host, drifts):
+            back += _anew(steps, host, verify, reload)
+        else:
+            back += _restarted(steps, host, verify) if alone else ()
+            back += _reload_back(steps, host, reload, heavy)
     files = _files_back(steps, host)
     bridge = heavy if heavy is not None and _bridged(steps, heavy) else None
     if bridge is not None:
@@ -140,6 +146,28 @@ def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Ite
     at = reloads[1] if shielded else reloads[0]
     yield BackStep(_write(steps, state, content, _known(steps, host)), at)
     yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout()), at)
+
+
+def _only_a_restart_brings_back(
+    steps: Sequence[do.Step], host: HostState, drifts: Sequence[Drift]
+) -> bool:
+    noted = _first(steps, do.NoteRunning) is not None
+    # An engine that may die of its reload is started anew anyway.
+    risky = any(drift.desired is not None and reload_watch(drift.path) for drift in drifts)
+    return noted and not risky and lost_on_the_way_back(drifts, host)
+
+
+def _anew(steps: Sequence[do.Step], host: HostState, verify: Verify, at: int) -> Iterable[BackStep]:
+    """Take a reload back by a restart, under live-restore where there are running containers."""
+    restart = do.RestartEngine(verify.timeout, going=stop_timeout())
+    engine = host.engine
+    if not isinstance(engine, EngineState) or engine.live_restore or not engine.running:
+        write = _write(steps, host.daemon_json, _interim(steps, host), _known(steps, host))
+        yield from (BackStep(write, at), BackStep(restart, at))
+        return
+    on, off = (_with_live_restore(steps, host, value=value) for value in (True, False))
+    for step in (on, _reload_of(on), restart, off, _reload_of(off)):
+        yield BackStep(step, at)
 
 
 def _reload_of(write: do.WriteFile) -> do.ReloadEngine:

@@ -403,9 +403,9 @@ def _start_of_engine(steps: tuple[do.Step, ...]) -> int:
 
 
 def _starts_later(transaction: OpenTransaction, position: int) -> bool:
-    """Tell whether the way back stops and starts the engine after this step."""
+    """Tell whether the way back ends the engine and starts it after this step."""
     later = transaction.way_back[position + 1 :]
-    return any(isinstance(back.step, do.StopEngine) for back in later)
+    return any(isinstance(back.step, do.StopEngine | do.RestartEngine) for back in later)
 
 
 def _restarted(transaction: OpenTransaction) -> int:
