@@ -29,16 +29,17 @@ from dockcfgd.engine_keys.check import check
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.facts import facts_of
 from dockcfgd.model.host import EngineState
+from dockcfgd.planning.flags import parse_flags
 from dockcfgd.planning.rules import breaches_of
 from dockcfgd.planning.rules.breach import Weight
 from dockcfgd.planning.rules.questions import questions_of
-from dockcfgd.planning.rules.scene import Scene
+from dockcfgd.planning.rules.scene import Scene, with_flags
 
 _ROOT = Path("/var/lib/docker/trial")
 _RUN = Path("/run/trial")
 _SOCKET = _RUN / "docker.sock"
 _SECONDS = 40.0
-_VARIABLES = ("DOCKER_DRIVER",)
+_VARIABLES = ("DOCKER_DRIVER", "DOCKER_CERT_PATH", "HOME")
 _INFO = "docker info --format '{{json .}}'"
 _CLEAN = """
 for bridge in docker0 trial0 $(ls /sys/class/net | grep ^br-); do
@@ -68,7 +69,7 @@ def _trial(asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked.get("set_up"):
             told = _started({}, f"({asked['set_up']}) >&2; {_INFO}", {}, environment)
             info = json.loads(told["printed"] or "{}")
-        refused = _judged(asked["document"], info, environment)
+        refused = _judged(asked["document"], info, environment, asked.get("flags", ()))
         seen = _started(asked["document"], asked.get("then", ""), asked, environment)
         return {**seen, "refused": refused}
     finally:
@@ -76,14 +77,22 @@ def _trial(asked: Mapping[str, Any]) -> dict[str, Any]:
         _clean()
 
 
-def _judged(document: object, info: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+def _judged(
+    document: object,
+    info: Mapping[str, Any],
+    environment: Mapping[str, str],
+    arguments: Sequence[str],
+) -> list[str]:
     """Give why the first two rings refuse it."""
     if not isinstance(document, dict):
         return []
     version = DockerdValidator().version("/usr/sbin/dockerd")
     release = EngineVersion.parse(version)
+    flags = parse_flags(arguments)
+    named = {"data-root": str(_ROOT), "hosts": [f"unix://{_SOCKET}"], **document}
     scene = Scene(
-        settings={"data-root": str(_ROOT), "hosts": [f"unix://{_SOCKET}"], **document},
+        settings=with_flags(named, flags),
+        by_flag=frozenset(flag.key for flag in flags),
         version=release,
         build=version,
         engine=EngineState(version=version, api_version="", info=info) if info else None,

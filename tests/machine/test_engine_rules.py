@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import dockcfgd
+from key_engine import make_certificate
 from machine import Machine
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -37,14 +38,17 @@ pytestmark = pytest.mark.suite(*RELEASES)
 
 
 @pytest.fixture(scope="module")
-def trials(module_machine: Machine) -> Machine:
+def trials(module_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """Give a machine without an engine, with the package in it."""
     module_machine.run(["systemctl", "stop", "docker.socket", "docker.service"])
+    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(_PACKAGE, "dockcfgd", filter=_source_only)
         tar.add(_HERE / "engine_trial.py", "engine_trial.py")
-    module_machine.run(["mkdir", "-p", _PLACE])
+    module_machine.run(["mkdir", "-p", _PLACE, "/root/tls"])
+    for name in ("tls.pem", "tls.key"):
+        module_machine.copy_in(certificate / name, f"/root/tls/{name}")
     module_machine.run_bytes(["tar", "-C", _PLACE, "-x"], source=archive.getvalue())
     return module_machine
 

@@ -20,11 +20,11 @@ __all__ = ["scene_of"]
 
 def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Scene:
     """Set the scene: `arguments` are those that dockerd will get."""
-    document = target.document or {}
+    document, flags = target.document or {}, parse_flags(arguments)
     environment = launch_with(host, target.drop_in).environment
     engine = host.engine if isinstance(host.engine, EngineState) else None
     return Scene(
-        settings=with_flags(document, parse_flags(arguments)),
+        settings=with_flags(document, flags),
         version=EngineVersion.parse_or_none(host.version),
         build=host.version,
         engine=engine,
@@ -33,6 +33,7 @@ def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Sce
         assigned_at={name: f"{one.file}:{one.line}" for name, one in environment.items()},
         prior_drivers=_prior_drivers(host),
         foreign=frozenset(leaves.flatten(document)) - target.managed,
+        by_flag=frozenset(flag.key for flag in flags) - set(document),
         daemon_json=host.daemon_json.path,
     )
 

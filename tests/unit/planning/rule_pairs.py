@@ -180,6 +180,14 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
         {"bip": "172.30.0.1/24", "bridge": "br0"}, "bip", {"bip": "172.30.0.1/24"}, {},
     ),
     "icc and iptables": ({"icc": False, "iptables": False}, "icc", {"icc": False}, {}),
+    "icc and ip6tables, 28": (
+        {"icc": False, "ip6tables": False, "ipv6": True}, "icc",
+        {"icc": False, "ip6tables": False}, {"version": NEW},
+    ),
+    "icc and ip6tables, 27": (
+        {"icc": False, "ip6tables": False, "ipv6": True}, "icc",
+        {"icc": False, "ipv6": True}, {"version": "27.5.1"},
+    ),
     "bip that is a network": ({"bip": "172.30.0.0/24"}, "bip", {"bip": "172.30.0.1/24"}, {}),
     "bip that is a broadcast": ({"bip": "172.30.0.255/24"}, "bip", {"bip": "172.30.0.0/31"}, {}),
     "bip of IPv6": ({"bip": "fd00::1/64"}, "bip", {"bip": "172.30.0.1/24"}, {}),
@@ -402,6 +410,28 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "TLS without a key": (
         {"tls": True, "tlscert": "/c"}, "tlskey",
         {"tls": True, "tlscert": "/c", "tlskey": "/k"}, {},
+    ),
+    "TLS of the file, its certificate by flag": (
+        {"tls": True, "tlscert": "/c", "tlskey": "/k"}, "tlscert",
+        {"tls": False, "tlscert": "/c"}, {"by_flag": frozenset({"tlscert"})},
+    ),
+    "TLS of the file, its authority by flag": (
+        {"tlsverify": True, "tlscacert": "/a", "tlscert": "/c", "tlskey": "/k"}, "tlscacert",
+        {"tls": True, "tlscacert": "/a", "tlscert": "/c", "tlskey": "/k"},
+        {"by_flag": frozenset({"tlscacert"})},
+    ),
+    "TLS by flag, with no authority": (
+        {"tls": True, "tlscert": "/c", "tlskey": "/k"}, "tlscacert",
+        {"tls": True, "tlscacert": "/a", "tlscert": "/c", "tlskey": "/k"},
+        {"by_flag": frozenset({"tls"}), "facts": Facts(files={"/root/.docker/ca.pem": None})},
+    ),
+    "TLS by flag, with the certificate of a home": (
+        {"tlsverify": True, "tlscacert": "/a", "tlskey": "/k"}, "tlscert",
+        {"tlsverify": True, "tlscacert": "/a", "tlscert": "/c", "tlskey": "/k"},
+        {
+            "by_flag": frozenset({"tlsverify"}), "environment": {"HOME": "/h"},
+            "facts": Facts(files={"/h/.docker/cert.pem": None}),
+        },
     ),
     "certificate that is none": (
         {"tls": True, "tlscert": "/no", "tlskey": "/k"}, "tlscert", {"tls": False},

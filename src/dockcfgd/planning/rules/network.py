@@ -50,6 +50,23 @@ def icc(scene: Scene) -> Iterator[Breach]:
         yield refuse("icc", why, "keep iptables", also=("iptables",))
 
 
+def icc_of_ipv6(scene: Scene) -> Iterator[Breach]:
+    """Refuse to part containers without the means to where IPv6 is on; tell of it before 27."""
+    if scene.switch("icc") is not False or not scene.switch("ipv6"):
+        return
+    by_default = scene.from_release("27.0")
+    if scene.switch("ip6tables") or (by_default and scene.switch("ip6tables") is None):
+        return
+    also = ("ipv6", "ip6tables")
+    if scene.from_release("28.0"):
+        why = "the engine refuses icc = false without ip6tables where ipv6 is on"
+        yield refuse("icc", why, "keep ip6tables", also=also)
+        return
+    what = "without ip6tables containers reach each other over IPv6 all the same"
+    weigh, hint = (misleads, "keep ip6tables") if by_default else (note, "set ip6tables = true")
+    yield weigh("icc", what, hint, also=also)
+
+
 def _interface(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
     try:
         return ipaddress.ip_interface(text) if "/" in text else None
@@ -206,6 +223,7 @@ RULES = (
     bridge_and_bip,
     bridge_is_there,
     icc,
+    icc_of_ipv6,
     bip,
     fixed_cidr,
     gateway,

@@ -30,7 +30,7 @@ class Scene:
 
     `version` None: the newest engine's rules hold. `build` is the whole version text. `engine`
     None: it is stopped. `foreign` are the leaves that somebody else wrote, `assigned_at` is where a
-    variable of the environment has its value from.
+    variable of the environment has its value from, `by_flag` are the keys that flags set.
     """
 
     settings: Mapping[str, Json]
@@ -42,6 +42,7 @@ class Scene:
     assigned_at: Mapping[str, str] = field(default_factory=dict)
     prior_drivers: tuple[str, ...] = ()
     foreign: frozenset[KeyPath] = frozenset()
+    by_flag: frozenset[str] = frozenset()
     daemon_json: str = "/etc/docker/daemon.json"
 
     def text(self, key: str) -> str:

@@ -27,7 +27,8 @@ _ACTIONS = {
     )
 }
 _PEM = "-----BEGIN "
-_TLS_KEYS = ("tlscacert", "tlscert", "tlskey")
+# Each with the file that counts where a flag switches TLS on and nothing names one.
+_TLS_KEYS = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
 _AUTHZ = "authz"
 
 
@@ -39,7 +40,7 @@ def files(scene: Scene) -> frozenset[str]:
     if scene.text("userns-remap"):
         found |= {SUBUID, SUBGID}
     if _tls(scene):
-        found |= {scene.text(key) for key in _TLS_KEYS}
+        found |= {_certificate(scene, key) for key in _TLS_KEYS}
     return frozenset(found - {""})
 
 
@@ -129,27 +130,63 @@ def _tls(scene: Scene) -> bool:
     return bool(scene.switch("tls") or scene.switch("tlsverify") is not None)
 
 
+def _tls_by_flag(scene: Scene) -> bool:
+    switched_on = "tls" in scene.by_flag and bool(scene.switch("tls"))
+    return switched_on or "tlsverify" in scene.by_flag
+
+
+def _certificate(scene: Scene, key: str) -> str:
+    """Give the file that the engine takes for the key, empty where it has none.
+
+    It reads flags and has defaults only where a flag, too, switches TLS on.
+    """
+    if not _tls_by_flag(scene):
+        return "" if key in scene.by_flag else scene.text(key)
+    home = f"{scene.environment.get('HOME') or '/root'}/.docker"
+    folder = scene.environment.get("DOCKER_CERT_PATH") or home
+    return scene.text(key) or f"{folder}/{_TLS_KEYS[key]}"
+
+
 def tls_files(scene: Scene) -> Iterator[Breach]:
     """Refuse TLS without certificates that can be read."""
     if not _tls(scene):
         return
     for key in _TLS_KEYS:
-        path = scene.text(key)
-        text = scene.facts.files.get(path, _PEM)
-        if not path and key != "tlscacert":
-            why = f"with TLS the engine does not start without {key}"
-            yield refuse(key, why, "name its file", also=("tls", "tlsverify"))
-        elif path and text is None:
-            why = f"the file {path} cannot be read"
-            yield refuse(key, why, "make it first", also=("tls", "tlsverify"))
-        elif path and _PEM not in (text or ""):
-            why = f"the file {path} holds nothing in PEM"
-            yield refuse(key, why, "name another file", also=("tls", "tlsverify"))
+        found = _tls_file(scene, key)
+        if found is not None:
+            yield found
+
+
+def _tls_file(scene: Scene, key: str) -> Breach | None:
+    also, path = ("tls", "tlsverify"), _certificate(scene, key)
+    text = scene.facts.files.get(path, _PEM) if path else _PEM
+    if not path and key in scene.by_flag:
+        why = "its flag is not read where TLS is switched on in daemon.json and not by a flag"
+        hint = f"set {key} in [engine] too"
+        if key != "tlscacert":
+            return refuse(key, why, hint, also=also)
+        return misleads(key, why, hint, also=also) if _verifies(scene) else None
+    if not path and key != "tlscacert":
+        why = f"with TLS the engine does not start without {key}"
+        return refuse(key, why, "name its file", also=also)
+    if text is None:
+        named = path == scene.text(key)
+        why = f"the file {path} cannot be read" + (
+            "" if named else ", which counts where a flag switches TLS on and nothing names one"
+        )
+        return refuse(key, why, "make it first" if named else "name its file", also=also)
+    if _PEM not in text:
+        return refuse(key, f"the file {path} holds nothing in PEM", "name another file", also=also)
+    return None
+
+
+def _verifies(scene: Scene) -> bool:
+    return scene.switch("tlsverify") is not None
 
 
 def open_to_the_network(scene: Scene) -> Iterator[Breach]:
     """Tell of an address where everybody is root."""
-    verified = scene.switch("tlsverify") is not None
+    verified = _verifies(scene)
     for host in scene.texts("hosts"):
         if not host.startswith("tcp://") or verified:
             continue
