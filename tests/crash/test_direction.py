@@ -119,6 +119,30 @@ def test_debug_that_goes_on_and_off_ends_at_the_log_level(lives: Lives) -> None:
     assert (process.log_level, _pid(lives)) == ("warn", pid)
 
 
+@pytest.mark.parametrize(
+    "keys", ['runtimes.other.path = "/usr/bin/runc"', 'labels = ["a=b"]'], ids=["set", "beside"]
+)
+def test_a_reload_leaves_the_runtimes_of_an_old_engine(tmp_path: Path, keys: str) -> None:
+    """Whatever the file names, a reload of this engine takes away those that it does not."""
+    host = FakeHost(version="20.10.24+dfsg1")
+    host.files.put("/usr/bin/runc", "", mode=0o755)
+    lives = Lives(tmp_path, host)
+    mine = '[engine]\nruntimes.mine.path = "/usr/bin/runc"\n'
+    lives.want(mine)
+    assert lives.look().condition is Condition.IN_SYNC
+    lives.want(f"{mine}{keys}")
+    status = lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    lives.want("[engine]\ndebug = true")
+    status = lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert lives.files.document == {"debug": True}
+    assert RESTART not in host.systemd.jobs
+    shown = host.engine.info()["Runtimes"]
+    assert isinstance(shown, dict)
+    assert "io.containerd.runc.v2" in shown
+
+
 def _off_with_new_driver(config: Mapping[str, Any]) -> str | None:
     off = config.get("log-driver") == "local" and not config.get("live-restore")
     return "the engine does not want to" if off else None

@@ -66,6 +66,7 @@ class Process:
     events: list[dict[str, str]] = field(default_factory=list)
     subscribers: int = 0
     log_level: str = "info"
+    own_runtimes: bool = True
 
     @property
     def live_restore(self) -> bool:
@@ -191,6 +192,8 @@ class Dockerd:
             return
         if bool(fresh.get("debug", process.config.get("debug"))) != (process.log_level == "debug"):
             process.log_level = "debug" if fresh.get("debug") else "info"
+        if self.release < EngineVersion(23, 0) and "runtimes" in fresh:
+            process.own_runtimes = False
         for key in SIGHUP_KEEPS:
             if key in fresh:
                 process.config[key] = fresh[key]

@@ -71,10 +71,17 @@ def reload_attributes(config: Mapping[str, Any], release: EngineVersion) -> dict
 
 
 def info_document(
-    config: Mapping[str, Any], *, version: str, driver: str, root: str, states: list[str]
+    config: Mapping[str, Any],
+    *,
+    version: str,
+    driver: str,
+    root: str,
+    states: list[str],
+    own_runtimes: bool = True,
 ) -> dict[str, Any]:
-    """Give the /info document."""
-    stock: dict[str, Any] = {name: {"path": "runc"} for name in _STOCK_RUNTIMES}
+    """Give the /info document. Without `own_runtimes` only runc is there beside the file's."""
+    names = _STOCK_RUNTIMES if own_runtimes else ("runc",)
+    stock: dict[str, Any] = {name: {"path": "runc"} for name in names}
     release = EngineVersion.parse(version)
     running = sum(state in {"running", "restarting"} for state in states)
     paused = states.count("paused")

@@ -88,6 +88,7 @@ class FakeEngine(_Served):
             driver=process.driver,
             root=process.root.path,
             states=[container.state for container in self._dockerd.containers()],
+            own_runtimes=process.own_runtimes,
         )
         for field, name in _PROXY_VARIABLES.items():
             document[field] = document[field] or masked(process.environment.get(name, ""))

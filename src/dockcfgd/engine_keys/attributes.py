@@ -91,7 +91,11 @@ def _runtimes_agree(path: KeyPath, wanted: object, text: str) -> bool:
         return wanted is not None and shown.get(path[1]) == _program(wanted)
     if not isinstance(wanted, Mapping):
         return False
-    return shown == {name: _program(runtime) for name, runtime in wanted.items()}
+    return shown == {
+        name: _program(runtime)
+        for name, runtime in wanted.items()
+        if not _STOCK_RUNTIME.fullmatch(name)
+    }
 
 
 def _program(runtime: object) -> object:

@@ -203,7 +203,7 @@ class _Draft:
                 "group has no effect here: systemd makes the socket;"
                 " set SocketGroup= of docker.socket"
             )
-        if readable(document, self.host) != document:
+        if "userland-proxy" in document.keys() - readable(document, self.host).keys():
             self.notes.append(
                 "userland-proxy = true without userland-proxy-path: this engine refuses every"
                 " reload by others; true is the default, so leave it out"

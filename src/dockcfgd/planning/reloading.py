@@ -34,6 +34,12 @@ _RELOAD_SECONDS = 10.0
 # These engines refuse every reload of a file with userland-proxy and no path, though they start
 # with it and have both by default.
 _PROXY_WANTS_PATH = EngineVersion(25, 0)
+# A reload of these takes every runtime away that a file with any does not name, their own too, and
+# containers that were made with one cannot start any more.
+_KEEPS_OWN_RUNTIMES = EngineVersion(23, 0)
+_OWN_RUNTIMES: dict[str, Json] = {
+    name: {"path": "runc"} for name in ("io.containerd.runc.v2", "io.containerd.runtime.v1.linux")
+}
 # These forget with any reload which address host-gateway stands for, whatever the file says of it:
 # containers that name it cannot be created, started or restarted until the engine starts anew.
 _FORGETS_GATEWAY = Window(EngineVersion(28, 0), EngineVersion(29, 0))
@@ -42,7 +48,12 @@ _FORGETS_GATEWAY = Window(EngineVersion(28, 0), EngineVersion(29, 0))
 def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
     """Give the form of `document` that this engine can be reloaded with, equal in its meaning."""
     version = EngineVersion.parse_or_none(host.version)
-    if version is None or version < _PROXY_WANTS_PATH:
+    if version is None:
+        return document
+    runtimes = document.get("runtimes")
+    if version < _KEEPS_OWN_RUNTIMES and isinstance(runtimes, dict):
+        return {**document, "runtimes": {**_OWN_RUNTIMES, **runtimes}}
+    if version < _PROXY_WANTS_PATH:
         return document
     if document.get("userland-proxy") is not True or document.get("userland-proxy-path"):
         return document

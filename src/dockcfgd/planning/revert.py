@@ -231,7 +231,7 @@ def _reload_back(
 def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
     """Give the old daemon.json with defaults for what a reload would else keep."""
     old = daemon_json(host)
-    document: dict[str, Json] = copy.deepcopy(readable(old, host))
+    document: dict[str, Json] = copy.deepcopy(old)
     by_flag = {path for flag in running_flags(host) for path in conflict_paths(flag)}
     for step in steps:
         if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path:
@@ -240,6 +240,7 @@ def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
                 # What a flag of the running engine sets it has never read from the file.
                 if by_flag.isdisjoint({path, path[:1]}):
                     leaves.put(document, path, value)
+    document = readable(document, host)
     return render(document) if document != old else host.daemon_json.content or render(old)
 
 
