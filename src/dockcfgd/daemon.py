@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from dockcfgd.api import contract
 from dockcfgd.api.announcer import Announcer
 from dockcfgd.api.service import Service
 from dockcfgd.cli.published import AT_REST
-from dockcfgd.cli.text import render
+from dockcfgd.cli.text import progress_line, render
 from dockcfgd.log import configure, get_logger
 from dockcfgd.model.errors import BusFailure, DockcfgdError
 from dockcfgd.model.status import Status
@@ -222,10 +223,19 @@ class _Daemon:
             self._at_rest.set()
         reason = f": {status.reason}" if status.reason else ""
         self._summary = str(status.phase) if self._busy else f"{status.condition}{reason}"
-        self._notifier.status(self._summary)
+        self._notifier.status(_with_task(self._summary, status))
 
     def _finished(self, transaction: str, verdict: str) -> None:
         self._announcer.finished(transaction, verdict)
+
+
+def _with_task(summary: str, status: Status) -> str:
+    """Give what systemd shows, with how far a long piece of work is."""
+    if status.progress is not None:
+        return f"{summary}: {progress_line(asdict(status.progress))}"
+    if status.task is not None and status.task.under_way:
+        return f"{summary}: a {status.task.kind} is under way"
+    return summary
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Containers,
         Engine,
         Files,
+        FolderArchives,
         Images,
         Networks,
         Probes,
@@ -42,6 +43,7 @@ class Effects:
     surroundings: Surroundings
     calendar: Calendar
     probes: Probes
+    folders: FolderArchives
 
     @property
     def access(self) -> Access:

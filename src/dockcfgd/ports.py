@@ -30,8 +30,10 @@ __all__ = [
     "Containers",
     "Engine",
     "Files",
+    "FolderArchives",
     "Images",
     "Networks",
+    "PackedFolder",
     "Probes",
     "Processes",
     "Progressing",
@@ -218,6 +220,9 @@ class Containers(Protocol):
     def changed(self, container: str) -> bool:
         """Whether the writable layer differs from the image."""
 
+    def written(self, container: str) -> int:
+        """Give the bytes of the writable layer, as the engine counts them."""
+
 
 class Images(Protocol):
     """The engine's images. Raises EngineFailure."""
@@ -264,6 +269,40 @@ class Networks(Protocol):
 
     def connect(self, network: str, body: Mapping[str, Json]) -> None:
         """Connect a container that has not started yet."""
+
+    def create_volume(self, body: Mapping[str, Json]) -> None:
+        """Create a volume; one that is there with the same driver is fine."""
+
+
+class PackedFolder(Protocol):
+    """A folder that is being packed."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the archive, once."""
+
+    def steady(self) -> bool:
+        """Whether no file changed while it was read; to be asked after the last chunk."""
+
+
+class FolderArchives(Protocol):
+    """The whole content of a folder of the host as a plain tar archive.
+
+    Owners, modes, times, links, devices, extended attributes, ACLs and holes are in it; sockets and
+    other filesystems below are not. Raises FileFailure, and SystemdFailure where no program can be
+    run.
+    """
+
+    def size(self, folder: str) -> int:
+        """Give the bytes that its files take on disk."""
+
+    def pack(self, folder: str) -> AbstractContextManager[PackedFolder]:
+        """Stream the archive of a folder; FileFailure where something in it cannot be read."""
+
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+        """Put an archive's content in the place of an empty folder, when all of it has come.
+
+        An error of `archive` passes. FileFailure where the folder is not empty any more.
+        """
 
 
 class Probes(Protocol):

@@ -215,6 +215,11 @@ class FakeContainers(_Served):
                 created=self._dockerd.moment(),
             )
 
+    def written(self, container: str) -> int:
+        self._process(f"measure container {container}")
+        layer = self._find(container, "measure").layer
+        return sum(len(content or b"") for content in layer.values())
+
     def changed(self, container: str) -> bool:
         self._process(f"compare container {container} with its image")
         return bool(self._find(container, "compare").layer)
@@ -433,6 +438,21 @@ class FakeNetworks(_Served):
     def volumes(self) -> Documents:
         root = self._process("list volumes").root
         return [volume.document(root.path) for volume in root.volumes.values()]
+
+    def create_volume(self, body: Mapping[str, Json]) -> None:
+        name = str(body.get("Name"))
+        with self._effect(f"create volume {name}") as process:
+            labels, options = body.get("Labels"), body.get("DriverOpts")
+            process.root.volumes.setdefault(
+                name,
+                Volume(
+                    name,
+                    self._dockerd.moment(),
+                    driver=str(body.get("Driver") or "local"),
+                    labels=copy.deepcopy(labels) if isinstance(labels, dict) else None,
+                    options=copy.deepcopy(options) if isinstance(options, dict) else None,
+                ),
+            )
 
     def list(self) -> Documents:
         root = self._process("list networks").root

@@ -14,6 +14,7 @@ from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
+from tests.fakes.folders import FakeFolders
 from tests.fakes.images import apply_layer
 from tests.fakes.probes import FakeProbes
 from tests.fakes.surroundings import FakeSurroundings
@@ -35,10 +36,10 @@ class FakeHost:
         host.run("web", layer={"/data": b"1"}, restart="always")
 
     `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`,
-    `unit_checker`, `surroundings` and `probes` are the ports. `cuts` crashes dockcfgd at a chosen
-    effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts. With `data_root` (a
-    folder of the test's own) the engine's stores are real folders that can be moved aside; else
-    they are in memory only.
+    `unit_checker`, `surroundings`, `probes` and `folders` are the ports. `cuts` crashes dockcfgd at
+    a chosen effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts. With
+    `data_root` (a folder of the test's own) the engine's stores are real folders that can be moved
+    aside; else they are in memory only.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class FakeHost:
         self.calendar = FakeCalendar()
         self.surroundings = FakeSurroundings(self.files)
         self.probes = FakeProbes(self.dockerd, self.clock)
+        self.folders = FakeFolders(self.dockerd, self.files, self.cuts)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)
@@ -92,6 +94,7 @@ class FakeHost:
             clock=self.clock,
             surroundings=self.surroundings,
             probes=self.probes,
+            folders=self.folders,
         )
 
     # What a host's other users do
@@ -126,6 +129,19 @@ class FakeHost:
         self.containers.start(made)
         self.container(name).layer.update(layer or {})
         return made
+
+    def fill(self, volume: str, content: Mapping[str, bytes]) -> None:
+        """Put files into a volume, made if need be."""
+        self.networks.create_volume({"Name": volume, "Driver": "local"})
+        self.folders.fill(volume, content)
+
+    def volume(self, name: str) -> dict[str, bytes]:
+        """Give the files of a volume; KeyError where there is none of the name."""
+        return self.folders.content(name)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume and its content."""
+        self.folders.remove(name)
 
     def container(self, name: str) -> Container:
         """Give a container that the engine shows; KeyError where it shows none of the name."""

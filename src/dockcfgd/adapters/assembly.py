@@ -14,6 +14,7 @@ from dockcfgd.adapters.engine import (
 )
 from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.probes import UnitProbes
 from dockcfgd.adapters.serving import Serving
 from dockcfgd.adapters.surroundings import HostSurroundings
@@ -49,4 +50,5 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         clock=clock,
         surroundings=HostSurroundings(),
         probes=UnitProbes(systemd, settings.runtime_dir),
+        folders=UnitFolderArchives(systemd, settings.runtime_dir),
     )

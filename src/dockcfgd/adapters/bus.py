@@ -166,7 +166,7 @@ class Bus:
         """Call a method and give its result: None, the one value, or a tuple of values.
 
         The argument types are those that the remote object's introspection names; a dict is sent
-        as `a{sv}` and holds bool, int, float and str.
+        as `a{sv}` and holds bool, int, float, str and lists of str.
         """
         with _own_errors(f"call {member} of {remote.name}"):
             method = self._method(remote, member, timeout=timeout)
@@ -676,7 +676,7 @@ def _argument(value: Any) -> Any:
 
 
 def _variant(value: Any) -> Any:
-    signatures: dict[type, str] = {bool: "b", int: "x", float: "d", str: "s"}
+    signatures: dict[type, str] = {bool: "b", int: "x", float: "d", str: "s", list: "as"}
     return GLib.Variant(signatures[type(value)], value)
 
 

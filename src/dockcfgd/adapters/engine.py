@@ -189,6 +189,14 @@ class DockerContainers:
         )
         return bool(self._connections.call(request))
 
+    def written(self, container: str) -> int:
+        """Give the bytes of the writable layer, as the engine counts them."""
+        what = f"ask how much container {container} has written"
+        path, query = f"/containers/{container}/json", {"size": "1"}
+        request = Request("GET", path, what, query=query, limit=_BULK_SECONDS)
+        size = _object(self._connections.call(request), request).get("SizeRw")
+        return size if isinstance(size, int) else 0
+
     def _act(self, container: str, verb: str, *, limit: float = 60.0) -> None:
         path = f"/containers/{container}/{verb}"
         self._connections.call(Request("POST", path, f"{verb} container {container}", limit=limit))
@@ -294,6 +302,11 @@ class DockerNetworks:
         """Connect a container that has not started yet."""
         what = f"connect container {body.get('Container')} to network {network}"
         self._connections.call(Request("POST", f"/networks/{network}/connect", what, body=body))
+
+    def create_volume(self, body: Mapping[str, Json]) -> None:
+        """Create a volume; one that is there with the same driver is fine."""
+        what = f"create volume {body.get('Name')}"
+        self._connections.call(Request("POST", "/volumes/create", what=what, body=body))
 
     def volumes(self) -> Documents:
         """Give all volumes."""

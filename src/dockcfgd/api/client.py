@@ -19,6 +19,7 @@ __all__ = ["Client"]
 _TIMEOUT = 25.0
 _WORD_TIMEOUT = 120.0
 _CANCEL_TIMEOUT = 600.0
+_PRUNE_TIMEOUT = 600.0
 _PLAN_TIMEOUT = 120.0
 """A plan waits for the step in hand, and may run the engine's own check of the configuration."""
 
@@ -73,6 +74,38 @@ class Client:
         """Ask for the way back to a generation (0: the first state), give the transaction's id."""
         answer = self.connection.call("Rollback", generation, _options(comment), timeout=_TIMEOUT)
         return str(answer)
+
+    def create_backup(
+        self,
+        names: Sequence[str] = (),
+        *,
+        volumes: bool | None = None,
+        consistency: str = "",
+        comment: str = "",
+    ) -> str:
+        """Ask for a backup, give its ID; the end comes as a signal. None: as [backup] says."""
+        options: dict[str, object] = dict(_options(comment))
+        if names:
+            options["names"] = list(names)
+        if volumes is not None:
+            options["volumes"] = volumes
+        if consistency:
+            options["consistency"] = consistency
+        return str(self.connection.call("CreateBackup", options, timeout=_TIMEOUT))
+
+    def restore(self, backup: str, names: Sequence[str] = ()) -> str:
+        """Ask for a backup's restore, or of some names in it; give the transaction's id."""
+        options = {"names": list(names)} if names else {}
+        return str(self.connection.call("Restore", backup, options, timeout=_TIMEOUT))
+
+    def prune_backups(
+        self, backups: Sequence[str] = (), *, keep: int | None = None
+    ) -> dict[str, Any]:
+        """Remove these backups, or all but the newest of each kind; give which were removed."""
+        options: dict[str, object] = {"backups": list(backups)} if backups else {}
+        if keep is not None:
+            options["keep"] = keep
+        return _document(self.connection.call("PruneBackups", options, timeout=_PRUNE_TIMEOUT))
 
     def signals(self) -> AbstractContextManager[Signals]:
         """Subscribe to the daemon's signals; in force when the context is entered."""

@@ -12,13 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dockcfgd.api import contract
+from dockcfgd.model.policy import Consistency
+from dockcfgd.model.status import Phase
 from dockcfgd.reconcile.requests import (
     Apply,
     Cancel,
     Confirm,
+    CreateBackup,
     Pause,
     PlanRequest,
+    PruneBackups,
     Request,
+    Restore,
     Resume,
     Rollback,
 )
@@ -32,7 +37,14 @@ if TYPE_CHECKING:
 __all__ = ["Service", "property_values"]
 
 
-_MUTATING = {"Plan", "Apply", "Rollback", "Confirm", "Cancel", "Pause", "Resume"}
+_BACKUPS = {"CreateBackup", "Restore"}
+_MUTATING = {
+    "Plan", "Apply", "Rollback", "Confirm", "Cancel", "Pause", "Resume", "PruneBackups", *_BACKUPS
+}  # fmt: skip
+_AT_WORK = {Phase.PLANNING, Phase.APPLYING, Phase.VERIFYING, Phase.ROLLING_BACK}
+
+
+_WORDS = {"CreateBackup": "create a backup", "Restore": "restore"}
 
 
 class _BadArgumentsError(Exception):
@@ -100,17 +112,36 @@ class Service:
         if invocation.method in {"Confirm", "Cancel", "Pause", "Resume"}:
             self._enqueue(_word(invocation, uid))
             return
+        if invocation.method == "PruneBackups":
+            self._enqueue(_prune(invocation))
+            return
         waiting = self._snapshot().confirm_deadline
         if waiting is not None:
             why = "a change awaits confirmation: dockcfgctl confirm or dockcfgctl cancel first"
             invocation.fail(contract.BUSY, f"cannot {invocation.method.lower()}: {why}")
             return
+        if invocation.method in _BACKUPS:
+            why = self._busy()
+            if why:
+                invocation.fail(contract.BUSY, f"cannot {_WORDS[invocation.method]}: {why}")
+                return
         transaction = self._new_transaction()
-        if invocation.method == "Apply":
+        if invocation.method == "CreateBackup":
+            self._enqueue(_create_backup(transaction, arguments, uid))
+        elif invocation.method == "Restore":
+            self._enqueue(_restore(transaction, arguments, uid))
+        elif invocation.method == "Apply":
             self._enqueue(_apply(transaction, arguments, uid))
         else:
             self._enqueue(_rollback(transaction, arguments, uid))
         invocation.reply(transaction)
+
+    def _busy(self) -> str:
+        """Say what keeps a backup from beginning now; empty where nothing does."""
+        status = self._snapshot()
+        if status.task is not None and status.task.under_way:
+            return f"a {status.task.kind} is under way; `dockcfgctl cancel` ends it"
+        return "a change is under way; `dockcfgctl wait` first" if status.phase in _AT_WORK else ""
 
 
 def _actor(uid: int) -> str:
@@ -158,6 +189,53 @@ def _rollback(transaction: str, arguments: tuple[object, ...], uid: int) -> Roll
         actor=_actor(uid),
         uid=uid,
     )
+
+
+def _create_backup(transaction: str, arguments: tuple[object, ...], uid: int) -> CreateBackup:
+    options = _options(arguments[0], known={"names", "volumes", "consistency", "comment"})
+    volumes = options.get("volumes")
+    if volumes is not None and not isinstance(volumes, bool):
+        raise _BadArgumentsError("cannot take volumes: true or false is expected")
+    consistency = options.get("consistency")
+    if consistency is not None and consistency not in list(Consistency):
+        words = ", ".join(Consistency)
+        raise _BadArgumentsError(f"cannot take the consistency {consistency!r}: one of {words}")
+    return CreateBackup(
+        transaction=transaction,
+        names=_names(options.get("names", ())),
+        volumes=volumes,
+        consistency=None if consistency is None else Consistency(str(consistency)),
+        comment=_text(options.get("comment", ""), "comment"),
+        actor=_actor(uid),
+        uid=uid,
+    )
+
+
+def _restore(transaction: str, arguments: tuple[object, ...], uid: int) -> Restore:
+    options = _options(arguments[1], known={"names"})
+    names = _names(options.get("names", ()))
+    return Restore(transaction, _text(arguments[0], "backup"), names, _actor(uid))
+
+
+def _prune(invocation: Invocation) -> PruneBackups:
+    options = _options(invocation.arguments[0], known={"backups", "keep"})
+    keep = options.get("keep")
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 0):
+        raise _BadArgumentsError("cannot take keep: a number from 0 on is expected")
+    return PruneBackups(
+        backups=_names(options.get("backups", ())),
+        keep=keep,
+        reply=invocation.reply,
+        fail=partial(invocation.fail, contract.NOT_NOW),
+    )
+
+
+def _names(argument: object) -> tuple[str, ...]:
+    known = isinstance(argument, (list, tuple)) and all(isinstance(one, str) for one in argument)
+    if not known or len(argument) > contract.MAX_FILES:  # type: ignore[arg-type]  # known says so
+        limit = contract.MAX_FILES
+        raise _BadArgumentsError(f"cannot take the names: at most {limit} texts are expected")
+    return tuple(argument)  # type: ignore[arg-type]  # as above
 
 
 def property_values(status: Status) -> dict[str, Value]:

@@ -66,6 +66,7 @@ class Outcome:
 def follow(
     transaction: str,
     *,
+    part: str = "last",
     signals: Signals,
     read_status: Callable[[], dict[str, Any] | None],
     tell: Callable[[str], None],
@@ -74,9 +75,9 @@ def follow(
     """Wait for the end, telling each step once when it is done.
 
     `signals` were subscribed to before the transaction was asked for; `read_status` gives the
-    published document.
+    published document, whose `part` tells of it.
     """
-    following = _Following(transaction, tell=tell)
+    following = _Following(transaction, part=part, tell=tell)
     begun_by = _pid(read_status())
     gone_since: float | None = None
     while True:
@@ -110,8 +111,9 @@ _PROGRESS = ("step", "item", "done", "total", "unit")
 class _Following:
     """What was seen of one transaction so far."""
 
-    def __init__(self, transaction: str, *, tell: Callable[[str], None]) -> None:
+    def __init__(self, transaction: str, *, part: str, tell: Callable[[str], None]) -> None:
         self._transaction = transaction
+        self._part = part
         self._tell = tell
         self._told = 0
         self._last: dict[str, Any] = {}
@@ -119,7 +121,7 @@ class _Following:
 
     def see(self, document: dict[str, Any] | None) -> bool:
         """Take in a status document; whether it holds the verdict."""
-        last = (document or {}).get("last")
+        last = (document or {}).get(self._part)
         if not document or not last:
             return False
         if last.get("transaction") != self._transaction:

@@ -213,6 +213,33 @@ def _start_diff(arguments: Namespace, screen: Screen) -> int:
     return diff.run(arguments, read=_side, screen=screen)
 
 
+def _start_backup(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import backup
+
+    def listed(directory: str) -> dict[str, Any]:
+        from dockcfgd.migration.shelf import list_document
+
+        return list_document(directory or _backups_directory())
+
+    def shown(directory: str, identity: str) -> dict[str, Any]:
+        from dockcfgd.migration.shelf import show_document
+
+        return show_document(directory or _backups_directory(), identity)
+
+    def verified(directory: str, identity: str) -> dict[str, Any]:
+        from dockcfgd.migration.shelf import verify_document
+
+        return verify_document(directory or _backups_directory(), identity)
+
+    return backup.run(
+        arguments,
+        shelf=backup.Shelf(listed, shown, verified),
+        connect=_connect,
+        read_status=_published,
+        screen=screen,
+    )
+
+
 def _start_wait(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import wait
 
@@ -265,6 +292,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "show": _start_show,
     "diff": _start_diff,
     "rollback": _start_rollback,
+    "backup": _start_backup,
     "wait": _start_wait,
     "tree": _start_tree,
     "schema": _start_schema,
@@ -354,6 +382,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         clock=clock.SystemClock(),
         surroundings=surroundings.HostSurroundings(),
         probes=NoBus(why),
+        folders=NoBus(why),
     )
 
 
@@ -436,6 +465,23 @@ def _side(of: int | str) -> Side:
         state = files.read(where)
         found[name] = KeptFile(where, state.content if state.present else None, state.ownership)
     return Side("disk", found)
+
+
+def _backups_directory() -> str:
+    """Give where backups lie by the files on disk, the default where these cannot be used."""
+    from dockcfgd.adapters.files import HostFiles
+    from dockcfgd.desired.load import load
+    from dockcfgd.desired.parse import parse
+    from dockcfgd.model.errors import InvalidDesiredState
+    from dockcfgd.model.policy import Backup
+
+    settings = _settings()
+    loaded = load(HostFiles(), config_file=settings.config_file, folders=settings.config_dirs)
+    try:
+        desired = parse(loaded, version=None)
+    except InvalidDesiredState:
+        return Backup().directory
+    return Backup().directory if desired is None else desired.backup.directory
 
 
 def _managed() -> str:

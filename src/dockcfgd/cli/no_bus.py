@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dockcfgd.model.errors import SystemdFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
@@ -17,7 +17,7 @@ __all__ = ["NoBus"]
 
 
 class NoBus:
-    """`ports.Systemd` and `ports.Probes` without a bus: the answer is why there is none."""
+    """`ports.Systemd`, `Probes`, `FolderArchives` without a bus: each says why there is none."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -68,3 +68,15 @@ class NoBus:
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:  # noqa: ARG002 -- the port's
         """Give none."""
         return ()
+
+    def size(self, folder: str) -> int:
+        """Fail."""
+        self._refuse(f"measure {folder}")
+
+    def pack(self, folder: str) -> NoReturn:
+        """Fail."""
+        self._refuse(f"read {folder}")
+
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"fill {folder}")

@@ -86,6 +86,7 @@ def unknown() -> dict[str, Any]:
         "desired": {"generation": 0, "digest": "", "files": [], "folders": [], "errors": []},
         "applied": {"generation": 0, "at": None},
         "last": None,
+        "task": None,
         "confirm": None,
         "progress": None,
         "drifts": [],

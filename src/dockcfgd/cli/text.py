@@ -89,6 +89,7 @@ def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> l
         ("Errors", _errors(document, limits["errors"])),
         ("Progress", _progress(document.get("progress"))),
         ("Last", _last(document, limits["steps"])),
+        ("Backup", _task(document.get("task"))),
         ("Drifts", _drifts(document.get("drifts") or [], limits["drifts"])),
         ("Engine", _engine(document.get("engine"))),
         ("Backups", [str(document["backups"])] if document.get("backups") else []),
@@ -267,6 +268,18 @@ def _last(document: dict[str, Any], limit: int) -> list[str]:
     if last.get("reason") and last["reason"] != document.get("reason"):
         lines.append(plain(last["reason"]))
     return lines + _steps(last.get("steps") or [], limit)
+
+
+def _task(task: dict[str, Any] | None) -> list[str]:
+    """Give the newest backup or restore, as far as it is still of interest."""
+    if not task:
+        return []
+    verdict, started, finished = task.get("verdict"), task.get("started"), task.get("finished")
+    took = f", {finished - started:.1f} s" if finished and started else ""
+    words = {None: "under way", "applied": "done", "degraded": "failed"}
+    kind, backup = plain(task.get("kind", "")), plain(task.get("backup", ""))
+    head = f"{kind} {backup} {words.get(verdict, verdict)} {clock_time(started)}{took}"
+    return [head, plain(task["reason"])] if task.get("reason") else [head]
 
 
 def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:

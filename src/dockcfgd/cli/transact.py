@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli.follow import EXIT_INTERRUPTED, Outcome, follow, report
@@ -14,7 +15,19 @@ if TYPE_CHECKING:
     from dockcfgd.api.client import Client
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["transact"]
+__all__ = ["CHANGE", "Manner", "transact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a kind of transaction shows: where in the status, and how its end is told."""
+
+    part: str
+    document: Callable[[Outcome], dict[str, Any]]
+    report: Callable[[Outcome, Screen], None]
+
+
+CHANGE = Manner("last", Outcome.document, report)
 
 
 def transact(
@@ -24,6 +37,7 @@ def transact(
     read_status: Callable[[], dict[str, Any] | None],
     arguments: Namespace,
     screen: Screen,
+    manner: Manner = CHANGE,
 ) -> int:
     """Begin with `ask`, follow unless `--no-wait`, print the end; give the exit code."""
     if arguments.no_wait:
@@ -37,6 +51,7 @@ def transact(
             transaction = ask()
             outcome = follow(
                 transaction,
+                part=manner.part,
                 signals=signals,
                 read_status=read_status,
                 tell=_nothing if arguments.json else screen.out,
@@ -47,15 +62,11 @@ def transact(
         if transaction:
             screen.note(f"\nnot followed any more; it goes on ({transaction}): dockcfgctl status")
         return EXIT_INTERRUPTED
-    _print(outcome, arguments, screen)
-    return outcome.exit_code
-
-
-def _print(outcome: Outcome, arguments: Namespace, screen: Screen) -> None:
     if arguments.json:
-        screen.out(json.dumps(outcome.document(), indent=2))
+        screen.out(json.dumps(manner.document(outcome), indent=2))
     else:
-        report(outcome, screen)
+        manner.report(outcome, screen)
+    return outcome.exit_code
 
 
 def _nothing(_line: str) -> None:

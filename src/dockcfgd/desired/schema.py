@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dockcfgd.desired.spans import SPAN_PATTERN, parse_span, split_window
 from dockcfgd.model.impact import Impact
-from dockcfgd.model.policy import ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
+from dockcfgd.model.policy import Consistency, ContainersRule, OnDrift, RestartStyle, UnmanagedKeys
 
 __all__ = ["Root"]
 
@@ -97,7 +97,7 @@ def _not_yet(_value: object) -> NoReturn:
 
 
 def _choice(
-    kind: type[OnDrift | RestartStyle | UnmanagedKeys | ContainersRule],
+    kind: type[OnDrift | RestartStyle | UnmanagedKeys | ContainersRule | Consistency],
 ) -> BeforeValidator:
     words = " or ".join(f'"{member}"' for member in kind)
 
@@ -146,10 +146,6 @@ _WINDOW_PATTERN = r"^.*\S.*/" + SPAN_PATTERN.removeprefix("^")
 def _window(value: str) -> str:
     split_window(value)
     return value
-
-
-def _only_false(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
-    return _not_yet(value) if value else value
 
 
 def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
@@ -252,7 +248,7 @@ class VerifyTable(_Table):
 
 
 class BackupTable(_Table):
-    """Made before images and containers are touched."""
+    """Made before images and containers are touched, by schedule, and at an operator's word."""
 
     directory: Annotated[
         str,
@@ -260,12 +256,22 @@ class BackupTable(_Table):
         Field(json_schema_extra={"pattern": "^/"}),
         _told("Where backups lie, an absolute path."),
     ] = "/var/lib/dockcfgd/backups"
-    keep: Annotated[int, Field(ge=1), _told("How many complete backups are kept.")] = 3
+    keep: Annotated[
+        int, Field(ge=1), _told("How many are kept of a migration's and of the schedule's.")
+    ] = 3
     volumes: Annotated[
-        bool,
-        AfterValidator(_only_false),
-        _told("Archives the content of volumes too; true is not in this release."),
+        bool, _told("Archives the content of volumes too, but for a migration, which leaves them.")
     ] = False
+    consistency: Annotated[
+        Consistency,
+        _choice(Consistency),
+        _told("What becomes of running containers while what they write is read.", "pause"),
+    ] = Consistency.PAUSE
+    schedule: Annotated[
+        str,
+        AfterValidator(_single_line),
+        _told('When a backup is made by itself, as in "daily" or "Sat 03:00"; empty: never.'),
+    ] = ""
 
 
 class StorageTable(_Table):

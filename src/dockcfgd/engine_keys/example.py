@@ -103,13 +103,17 @@ _OTHERS = """\
 #commands = []
 
 
-# Made before images and containers are touched.
+# Made before images and containers are touched, by schedule, and by `dockcfgctl backup create`.
 [backup]
 #directory = "/var/lib/dockcfgd/backups"
-# How many are kept.
+# How many are kept of those that a migration made, and of those that the schedule made.
 #keep = 3
-# Archives the content of volumes too (true is not in this release).
+# Archives the content of volumes too, but for a migration, which leaves volumes as they are.
 #volumes = false
+# What becomes of running containers while what they have written is read: pause, stop or none.
+#consistency = "pause"
+# When one is made by itself, a calendar expression of systemd as "daily" or "Sat 03:00".
+#schedule = ""
 
 
 # Changes of the storage driver.

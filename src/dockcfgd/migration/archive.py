@@ -18,25 +18,29 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote
 
 import zstandard
 
-from dockcfgd.migration.documents import Document, number, tables, text
+from dockcfgd.migration.documents import Document, number, table, tables, text
 from dockcfgd.migration.layer_filter import keep_top_layer
 from dockcfgd.migration.tar_members import BadArchive
 from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dockcfgd.model.desired import Json
 
 __all__ = [
     "MANIFEST",
+    "MIGRATION",
+    "OPERATOR",
+    "ORIGINS",
+    "SCHEDULE",
     "SCHEMA",
     "Backup",
     "Entry",
@@ -50,6 +54,8 @@ __all__ = [
     "read_document",
     "read_documents",
     "read_manifest",
+    "remove",
+    "remove_document",
     "remove_incomplete",
     "verify",
     "write_archive",
@@ -58,13 +64,15 @@ __all__ = [
 ]
 
 SCHEMA = 1
+MIGRATION, SCHEDULE, OPERATOR = "migration", "schedule", "operator"
+ORIGINS = (MIGRATION, SCHEDULE, OPERATOR)
 MANIFEST = "manifest.json"
 
 _CHUNK = 1024 * 1024
 _PART = ".part"
 _LEVEL = 1
 # What dockcfgd notes beside a backup while it uses it; no part of the backup.
-_NOTES = frozenset({MANIFEST, "restored.json", "disposable"})
+_NOTES = frozenset({MANIFEST, "restored.json", "restoring.json", "disposable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a complete backup says of itself. `created` is in seconds since 1970."""
+    """What a complete backup says of itself. `created` is in seconds since 1970.
+
+    `about` says who made it and why, and what is in it by whose choice; `origin` is `migration`,
+    `schedule` or `operator`.
+    """
 
     created: float
     engine: str
     api: str
     storage: str
     files: tuple[Entry, ...] = ()
+    about: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """What it was made for."""
+        return text(self.about, "origin") or MIGRATION
 
     def to_json(self) -> Document:
         """Give the manifest as a JSON object."""
@@ -95,6 +113,7 @@ class Manifest:
             "engine": self.engine,
             "api": self.api,
             "storage": self.storage,
+            "about": dict(self.about),
             "files": [dict(asdict(entry)) for entry in self.files],
         }
 
@@ -162,6 +181,14 @@ def read_documents(folder: str, kind: str) -> list[Document]:
     return [read_document(folder, f"{kind}/{name}") for name in names]
 
 
+def remove_document(folder: str, path: str) -> None:
+    """Remove a JSON file that is no part of the backup; one that is gone is fine."""
+    where = Path(folder, path)
+    with _translated("remove", str(where)):
+        where.unlink(missing_ok=True)
+        _sync_folder(where.parent)
+
+
 def write_archive(folder: str, path: str, chunks: Iterable[bytes]) -> Entry:
     """Write a compressed archive from a stream; give its size and checksum."""
     with _new_file(folder, path) as file:
@@ -207,7 +234,7 @@ def finish(folder: str, manifest: Manifest, *, known: Iterable[Entry]) -> Manife
     sums = {entry.path: entry for entry in known}
     paths = _files(folder)
     files = tuple(sums.get(path) or _entry(folder, path) for path in paths)
-    complete = Manifest(manifest.created, manifest.engine, manifest.api, manifest.storage, files)
+    complete = replace(manifest, files=files)
     for sub in sorted({str(Path(path).parent) for path in paths}):
         _sync_folder(Path(folder, sub))
     write_document(folder, MANIFEST, complete.to_json())
@@ -232,13 +259,19 @@ def read_manifest(folder: str) -> Manifest:
             Entry(text(entry, "path"), number(entry, "size"), text(entry, "sha256"))
             for entry in tables(document, "files")
         ),
+        about=table(document, "about"),
     )
 
 
-def verify(folder: str) -> tuple[str, ...]:
-    """Read a complete backup through; give what is wrong with it, one line for each file."""
+def verify(folder: str, *, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Read a complete backup through; give what is wrong with it, one line for each file.
+
+    `only` are the paths to look at, None for all.
+    """
     complaints = []
     for entry in read_manifest(folder).files:
+        if only is not None and entry.path not in only:
+            continue
         where = Path(folder, entry.path)
         if not where.is_file():
             complaints.append(f"{where}: missing")
@@ -257,11 +290,28 @@ def list_backups(directory: str) -> tuple[Backup, ...]:
     return tuple(sorted(found, key=_age))
 
 
-def prune(directory: str, *, keep: int, in_use: Sequence[str]) -> tuple[str, ...]:
-    """Remove all complete backups but the newest `keep` and those `in_use`; give their IDs."""
-    complete = [backup for backup in list_backups(directory) if backup.complete]
-    old = [backup for backup in complete[max(0, keep) :] if backup.id not in in_use]
-    return _remove(directory, old)
+def prune(
+    directory: str, *, keep: int, in_use: Sequence[str], origins: Collection[str] = ORIGINS
+) -> tuple[str, ...]:
+    """Remove complete backups but the newest `keep` of each of the `origins`; give their IDs.
+
+    Those `in_use` and of other origins stay.
+    """
+    removed: tuple[str, ...] = ()
+    for origin in origins:
+        found = [
+            backup
+            for backup in list_backups(directory)
+            if backup.manifest is not None and backup.manifest.origin == origin
+        ]
+        old = [backup for backup in found[max(0, keep) :] if backup.id not in in_use]
+        removed += _remove(directory, old)
+    return removed
+
+
+def remove(directory: str, wanted: Collection[str]) -> None:
+    """Remove the backups of these IDs, complete or not; what is not there is fine."""
+    _remove(directory, [backup for backup in list_backups(directory) if backup.id in wanted])
 
 
 def remove_incomplete(directory: str, *, in_use: Sequence[str]) -> tuple[str, ...]:

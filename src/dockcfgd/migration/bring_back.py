@@ -7,7 +7,7 @@ made by a crash, and is made anew.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,20 @@ from dockcfgd.migration.saved_images import load_images, present_ids
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dockcfgd.migration.access import Access
+    from dockcfgd.model.desired import Json
     from dockcfgd.ports import Progressing
 
-__all__ = ["restore_all"]
+__all__ = [
+    "Known",
+    "create_all",
+    "load_layers",
+    "make_networks",
+    "read_ids",
+    "restore_all",
+]
 
 _RECORD = "restored.json"
 
@@ -50,15 +58,56 @@ def restore_all(access: Access, *, folder: str, api: str, progress: Progressing)
     """
     manifest = read_manifest(folder)
     images = load_images(access.images, folder=folder, progress=progress)
-    records = _ordered(read_records(folder))
-    images |= _load_layers(access, records, folder=folder, manifest=manifest)
-    renamed = _make_networks(access, folder=folder)
+    records = read_records(folder)
+    images |= load_layers(access, records, folder=folder, manifest=manifest)
+    renamed = make_networks(access, read_documents(folder, "networks"))
     setting = Setting("", api, manifest.api, networks=renamed, empty_volumes=empty_volumes(access))
-    maker = _Maker(access, records, folder=folder, images=images, setting=setting)
-    for number, record in enumerate(records):
-        progress(item=record.name, done=number, total=len(records), unit="containers")
+    known = Known(records, read_ids(folder, _RECORD), _RECORD)
+    return create_all(
+        access, records, folder=folder, images=images, setting=setting, known=known,
+        progress=progress,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known when containers are created.
+
+    All containers of the backup, the present IDs of some of them by the old ones, and the file in
+    the backup's folder that keeps these. `begun` are the IDs from before that the file has, where
+    it does not have all.
+    """
+
+    records: Sequence[Record]
+    present: Mapping[str, str]
+    note: str
+    begun: Collection[str] = ()
+
+    def entries(self, present: Mapping[str, str]) -> dict[str, Json]:
+        """Give what the file has; an empty ID where a container is still to be made."""
+        return {key: present.get(key, "") for key in self.begun or present}
+
+
+def create_all(
+    access: Access,
+    records: Sequence[Record],
+    *,
+    folder: str,
+    images: Mapping[str, str],
+    setting: Setting,
+    known: Known,
+    progress: Progressing,
+) -> dict[str, str]:
+    """Create the containers that are not there and start what ran.
+
+    `images` has present image IDs by the old ones. Gives present container IDs by the old ones.
+    """
+    ordered = _ordered(records)
+    maker = _Maker(access, known, folder=folder, images=images, setting=setting)
+    for number, record in enumerate(ordered):
+        progress(item=record.name, done=number, total=len(ordered), unit="containers")
         maker.make(record)
-    _start(access, records, maker.present, progress)
+    _start(access, ordered, maker.present, progress)
     return maker.present
 
 
@@ -68,15 +117,16 @@ class _Maker:
     def __init__(
         self,
         access: Access,
-        records: Sequence[Record],
+        known: Known,
         *,
         folder: str,
         images: Mapping[str, str],
         setting: Setting,
     ) -> None:
-        self.present = _restored(folder)
+        self.present = dict(known.present)
         self._access = access
-        self._documents = [record.inspect for record in records]
+        self._known = known
+        self._documents = [record.inspect for record in known.records]
         self._folder = folder
         self._images = images
         self._setting = setting
@@ -91,7 +141,7 @@ class _Maker:
             self._remove_half_made(found, record)
             found = None
         self.present[record.id] = text(found, "Id") if found is not None else self._create(record)
-        write_document(self._folder, _RECORD, dict(self.present))
+        write_document(self._folder, self._known.note, self._known.entries(self.present))
 
     def _create(self, record: Record) -> str:
         plan = self._plan(record)
@@ -157,9 +207,10 @@ def _ordered(records: Sequence[Record]) -> list[Record]:
     return [by_id[text(document, "Id")] for document in documents]
 
 
-def _load_layers(
+def load_layers(
     access: Access, records: Sequence[Record], *, folder: str, manifest: Manifest
 ) -> dict[str, str]:
+    """Load the writable layers of containers; give the present IDs of their images."""
     entries: dict[str, Entry] = {entry.path: entry for entry in manifest.files}
     images: dict[str, str] = {}
     for record in records:
@@ -175,17 +226,18 @@ def _load_layers(
     return images
 
 
-def _make_networks(access: Access, *, folder: str) -> dict[str, str]:
-    """Create the networks that are missing; give the names of those by their old IDs."""
+def make_networks(access: Access, networks: Sequence[Document]) -> dict[str, str]:
+    """Create those of `networks` that are missing; give the names of those by their old IDs."""
     present = {text(network, "Name") for network in access.networks.list()}
-    wanted = network_order(read_documents(folder, "networks"))
+    wanted = network_order(networks)
     missing = [network for network in wanted if text(network, "Name") not in present]
     for network in missing:
         access.networks.create(network_body(network))
     return {text(network, "Id"): text(network, "Name") for network in missing}
 
 
-def _restored(folder: str) -> dict[str, str]:
-    if not Path(folder, _RECORD).exists():
+def read_ids(folder: str, note: str) -> dict[str, str]:
+    """Give the present IDs by the old ones that a file of the backup's folder keeps."""
+    if not Path(folder, note).exists():
         return {}
-    return {key: str(value) for key, value in read_document(folder, _RECORD).items()}
+    return {key: str(value) for key, value in read_document(folder, note).items()}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.ports import Files, Progressing
 
-__all__ = ["DISPOSABLE", "save_layers", "stop_all"]
+__all__ = ["DISPOSABLE", "asked_macs", "save_layer", "save_layers", "stop_active", "stop_all"]
 
 DISPOSABLE = "disposable"
 
@@ -46,7 +46,7 @@ def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -
         active = [document for document in documents if _status(document) in ACTIVE]
         if not active:
             return
-        _stop(access, active, progress)
+        stop_active(access, active, progress)
     names = ", ".join(container_name(document) for document in active)
     raise EngineFailure(
         what="stop all containers", status=0, why=f"something starts them again: {names}"
@@ -63,7 +63,7 @@ def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[E
         progress(item=record.name, done=number, total=len(records), unit="containers")
         image = kept.get(record.id) or _commit(access, record)
         if image != text(record.inspect, "Image"):
-            entries.append(_save_layer(access, record, image=image, folder=folder))
+            entries.append(save_layer(access, record, image=image, folder=folder))
             record = record.with_layer(image, entries[-1].path)  # noqa: PLW2901 -- the record itself changes
         write_record(folder, record)
     progress(item="", done=len(records), total=len(records), unit="containers")
@@ -71,14 +71,14 @@ def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[E
 
 
 def _write_down(files: Files, document: Document, *, folder: str, root: str) -> None:
-    macs = _asked_macs(files, text(document, "Id"), root=root)
+    macs = asked_macs(files, text(document, "Id"), root=root)
     record = Record(inspect=document, image=text(document, "Image"), macs=macs)
     earlier = read_record(folder, record)
     if earlier is None or (earlier.state not in ACTIVE and record.state in ACTIVE):
         write_record(folder, record)
 
 
-def _asked_macs(files: Files, container: str, *, root: str) -> dict[str, str]:
+def asked_macs(files: Files, container: str, *, root: str) -> dict[str, str]:
     """Read which addresses the user asked for; engines from 25 on keep them apart in their file."""
     content = files.read(f"{root}/containers/{container}/config.v2.json").content
     try:
@@ -94,7 +94,7 @@ def _asked_macs(files: Files, container: str, *, root: str) -> dict[str, str]:
     return {name: mac for name, mac in asked.items() if mac}
 
 
-def _stop(access: Access, active: Sequence[Document], progress: Progressing) -> None:
+def stop_active(access: Access, active: Sequence[Document], progress: Progressing) -> None:
     """Stop them, many at a time: one that ignores the signal takes its whole stop timeout."""
     done = 0
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -124,7 +124,8 @@ def _commit(access: Access, record: Record) -> str:
     return commit_changes(access.containers, present, purpose=_PURPOSE)
 
 
-def _save_layer(access: Access, record: Record, *, image: str, folder: str) -> Entry:
+def save_layer(access: Access, record: Record, *, image: str, folder: str) -> Entry:
+    """Save the image that has a container's writable layer, without what is below; its archive."""
     layers = texts(access.images.inspect(image), "RootFS", "Layers")
     with access.images.save([image]) as stream:
         return write_layer(folder, record.layer_path, stream, layers=layers)

@@ -5,6 +5,7 @@ These may differ, and only these:
     Id, Created, RestartCount, ExecIDs, State but what it does (exited and created are one),
     paths that contain the ID, Driver, GraphDriver and sizes
     Image and Config.Image, where the writable layer was committed or a name means another image now
+    the place of a volume on the host
     the name of an unnamed volume in HostConfig (Binds, Mounts), `nocopy` of a volume there, and an
     entry of VolumesFrom that says from whom a `--rm` container took it
     the hostname in the configuration, where the container has that of another namespace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-__all__ = ["differences"]
+__all__ = ["differences", "differences_of_releases"]
 
 _SHORT = 12
 _TOP = frozenset(
@@ -43,12 +44,37 @@ def differences(before: Document, after: Document, *, now: Mapping[str, str]) ->
 
     `now` has the present IDs of all containers by their IDs from before.
     """
-    first, second = _comparable(before, now), _comparable(after, {})
+    return list(_found(before, after, _comparable(before, now), _comparable(after, {})))
+
+
+def differences_of_releases(
+    before: Document, after: Document, *, now: Mapping[str, str]
+) -> list[str]:
+    """Give what `differences` gives, for documents of two releases of the engine.
+
+    What only one of them shows counts only where it says something.
+    """
+    first, second = _telling(_comparable(before, now)), _telling(_comparable(after, {}))
+    if isinstance(first, dict) and isinstance(second, dict):
+        return list(_found(before, after, first, second))
+    return []
+
+
+def _found(before: Document, after: Document, first: Document, second: Document) -> Iterator[str]:
     if text(before, "Image") == text(after, "Image"):
         named = texts({"names": [text(after, "Config", "Image"), text(after, "Image")]}, "names")
         if text(before, "Config", "Image") not in named and named[0] != named[1]:
-            return [f"Config.Image: {text(before, 'Config', 'Image')} -> {named[0]}"]
-    return list(_differing("", first, second))
+            yield f"Config.Image: {text(before, 'Config', 'Image')} -> {named[0]}"
+            return
+    yield from _differing("", first, second)
+
+
+def _telling(value: Json) -> Json:
+    """Leave out what says nothing: null, false, 0 and what is empty."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _telling(inner) for key, inner in value.items()}
+    return {key: inner for key, inner in kept.items() if inner}
 
 
 def _comparable(document: Document, now: Mapping[str, str]) -> Document:
@@ -141,7 +167,8 @@ def _mounts(document: Document) -> list[Document]:
 
 def _mount(mount: Document) -> Document:
     options = sorted({option for option in text(mount, "Mode").split(",") if option} - {"nocopy"})
-    return mount | {"Mode": ",".join(options)}
+    place = {"Source": ""} if text(mount, "Type") == "volume" else {}
+    return mount | {"Mode": ",".join(options)} | place
 
 
 def _endpoint(document: Document, endpoint: Document, now: Mapping[str, str]) -> Document:

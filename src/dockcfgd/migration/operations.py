@@ -28,8 +28,9 @@ from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.obstacles import obstacles
 from dockcfgd.migration.presence import came_back, find_container, start_as_before
 from dockcfgd.migration.records import read_records
+from dockcfgd.migration.room import room_of
 from dockcfgd.migration.saved_images import read_images, save_images
-from dockcfgd.migration.space import Room, content_size, estimate, layer_sizes, refusal
+from dockcfgd.migration.space import content_size, estimate, layer_sizes, refusal
 from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ __all__ = [
     "note_running",
     "restore",
     "resume",
+    "sizes_of_layers",
     "what_differs",
+    "write_all",
 ]
 
 
@@ -61,13 +64,13 @@ def back_up_images(
     """
     facts = access.facts()
     inventory = take_inventory(access.containers, access.images, access.networks)
-    sizes = _layer_sizes(access, inventory)
+    sizes = sizes_of_layers(access, inventory)
     need = estimate(inventory, sizes, target_driver=target_driver)
     saved = bool(read_images(folder)[1])
     _refuse(inventory, facts, target_driver=target_driver)
     if not saved:
         directory = str(Path(folder).parent)
-        room = _room(access, directory=directory, root=facts.root)
+        room = room_of(access.files, directory=directory, root=facts.root)
         why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
         if why:
             raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
@@ -90,11 +93,11 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     gone = [record.inspect for record in read_records(folder)]
     inventory = take_inventory(access.containers, access.images, access.networks, gone=gone)
     _refuse(inventory, facts, target_driver="")
-    total = content_size(inventory.images, _layer_sizes(access, inventory))
+    total = content_size(inventory.images, sizes_of_layers(access, inventory))
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
     layers = save_layers(access, folder=folder, progress=progress)
-    _write_all(folder, "networks", inventory.networks)
-    _write_all(folder, "volumes", inventory.volumes)
+    write_all(folder, "networks", inventory.networks)
+    write_all(folder, "volumes", inventory.volumes)
     manifest = archive.Manifest(
         created=access.clock.now(), engine=facts.version, api=facts.api, storage=facts.driver
     )
@@ -178,7 +181,8 @@ def clean_up_old_engine(access: Access, *, folder: str) -> None:
     drop_kept_names(access.images)
 
 
-def _layer_sizes(access: Access, inventory: Inventory) -> dict[str, tuple[int, ...]]:
+def sizes_of_layers(access: Access, inventory: Inventory) -> dict[str, tuple[int, ...]]:
+    """Give the sizes of the layers of each image, by its ID."""
     return {
         image.id: layer_sizes(image, access.images.history(image.id)) for image in inventory.images
     }
@@ -195,27 +199,8 @@ def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str) -> None:
         )
 
 
-def _room(access: Access, *, directory: str, root: str) -> Room:
-    return Room(
-        backup=access.files.free_bytes(directory),
-        data_root=access.files.free_bytes(root),
-        shared=_device(directory) == _device(root),
-    )
-
-
-def _device(folder: str) -> int:
-    """Give the device of a folder, or of the nearest one above it that exists."""
-    path = Path(folder)
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    try:
-        return path.stat().st_dev
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileFailure(what="look at", path=folder, errno=error.errno or 0, why=why) from error
-
-
-def _write_all(folder: str, kind: str, documents: Sequence[Document]) -> None:
+def write_all(folder: str, kind: str, documents: Sequence[Document]) -> None:
+    """Write the documents of `networks` or `volumes`, each into a file of its name."""
     for document in documents:
         name = archive.file_name(text(document, "Name"))
         archive.write_document(folder, f"{kind}/{name}.json", document)

@@ -15,10 +15,11 @@ from dockcfgd.migration.archive import (
 )
 from dockcfgd.migration.documents import Document, number, tables, text
 from dockcfgd.migration.inventory import Image
+from dockcfgd.migration.reporting import reported
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from dockcfgd.ports import Images, Progressing
 
@@ -47,7 +48,7 @@ def save_images(
         path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
         references = [reference for image in missing for reference in image.references]
         with images.save(references) as stream:
-            chunks = _reported(stream, item=path, total=total, progress=progress)
+            chunks = reported(stream, item=path, total=total, progress=progress)
             archives = [*archives, write_archive(folder, path, chunks)]
     elif Path(folder, _LIST).exists() and [*wanted, *gone] == known:
         return
@@ -81,7 +82,7 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
         total = number(read_document(folder, _LIST), "content")
         for entry in archives:
             chunks = read_archive(folder, entry)
-            images.load(_reported(chunks, item=entry.path, total=total, progress=progress))
+            images.load(reported(chunks, item=entry.path, total=total, progress=progress))
     return present_ids(images, wanted)
 
 
@@ -114,14 +115,3 @@ def _id(images: Images, name: str) -> str | None:
         if error.status != _NOT_FOUND:
             raise
         return None
-
-
-def _reported(
-    chunks: Iterable[bytes], *, item: str, total: int, progress: Progressing
-) -> Iterator[bytes]:
-    done = 0
-    progress(item=item, done=0, total=total, unit="bytes")
-    for chunk in chunks:
-        yield chunk
-        done += len(chunk)
-        progress(item=item, done=done, total=max(total, done), unit="bytes")

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from dockcfgd.migration.inventory import Image, Inventory
 
-__all__ = ["Need", "Room", "content_size", "estimate", "layer_sizes", "refusal"]
+__all__ = [
+    "BackupNeed",
+    "Need",
+    "Room",
+    "backup_refusal",
+    "content_size",
+    "estimate",
+    "layer_sizes",
+    "refusal",
+    "restore_refusal",
+]
 
 _COPYING = frozenset({"vfs", "native"})
 _COPIES_OF_A_CONTAINER = 2
@@ -34,6 +44,25 @@ class Need:
 
     backup: int
     data_root: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupNeed:
+    """Bytes that a backup holds at most, before they are compressed."""
+
+    images: int
+    layers: int
+    volumes: int
+
+    @property
+    def backup(self) -> int:
+        """What the backup's folder may take."""
+        return _with_margin(self.images + self.layers + self.volumes)
+
+    @property
+    def data_root(self) -> int:
+        """What the engine may stage while it saves, beside the copies of writable layers."""
+        return _with_margin(max(self.images, self.layers) + self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,43 @@ def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver:
             f"{target_driver} take {_size(need.data_root)} (docker's staging included)"
         )
     return ""
+
+
+def backup_refusal(need: BackupNeed, room: Room, *, directory: str, root: str) -> str:
+    """Say why there is too little room for a backup; empty where there is enough."""
+    parts = (
+        f"images {_size(need.images)}, written by containers {_size(need.layers)}, "
+        f"volumes {_size(need.volumes)}"
+    )
+    total = need.backup + need.data_root
+    if room.shared and total > room.data_root:
+        return (
+            f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
+            f"backup takes up to {_size(need.backup)} ({parts}) and docker's staging "
+            f"{_size(need.data_root)}"
+        )
+    if not room.shared and need.backup > room.backup:
+        return (
+            f"the filesystem of {directory} has {_size(room.backup)} free, and the backup takes up "
+            f"to {_size(need.backup)} ({parts})"
+        )
+    if not room.shared and need.data_root > room.data_root:
+        return (
+            f"the filesystem of {root} has {_size(room.data_root)} free, and docker's staging "
+            f"takes up to {_size(need.data_root)} while it saves"
+        )
+    return ""
+
+
+def restore_refusal(need: int, free: int, *, root: str, driver: str) -> str:
+    """Say why there is too little room to restore `need` bytes; empty where there is enough."""
+    wanted = _with_margin(need)
+    if wanted <= free:
+        return ""
+    return (
+        f"the filesystem of {root} has {_size(free)} free, and what is to be restored takes up to "
+        f"{_size(wanted)} on {driver}, docker's staging included"
+    )
 
 
 def _chains(

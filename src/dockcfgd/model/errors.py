@@ -12,6 +12,7 @@ DockcfgdError
 +- StateFileFailure      state.db cannot be used
    +- StateFileDamaged   and its content is to blame
 +- Unfinished            a change could not be ended yet: it is tried again
++- BackupRefused         a backup or restore is refused before anything is touched
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "BackupRefused",
     "BusFailure",
     "CalendarFailure",
     "DockcfgdError",
@@ -191,3 +193,7 @@ class Unfinished(DockcfgdError):
 
     Its way back stays in force and is gone once they allow it.
     """
+
+
+class BackupRefused(DockcfgdError):
+    """A backup or a restore is refused before anything is touched."""

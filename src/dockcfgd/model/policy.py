@@ -9,6 +9,7 @@ from dockcfgd.model.impact import Impact
 
 __all__ = [
     "Backup",
+    "Consistency",
     "ContainersRule",
     "OnDrift",
     "Policy",
@@ -46,6 +47,14 @@ class ContainersRule(StrEnum):
     """Which containers must run after a restart."""
 
     RUNNING_BEFORE = "running-before"
+    NONE = "none"
+
+
+class Consistency(StrEnum):
+    """What becomes of running containers while a backup reads what they write."""
+
+    PAUSE = "pause"
+    STOP = "stop"
     NONE = "none"
 
 
@@ -91,10 +100,17 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """The `[backup]` table. `keep` counts complete backups in `directory`."""
+    """The `[backup]` table.
+
+    `keep` counts complete backups in `directory`, those of migrations and those by schedule apart.
+    `schedule` is a calendar expression, empty for none.
+    """
 
     directory: str = "/var/lib/dockcfgd/backups"
     keep: int = 3
+    volumes: bool = False
+    consistency: Consistency = Consistency.PAUSE
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

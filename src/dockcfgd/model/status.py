@@ -22,6 +22,7 @@ __all__ = [
     "Progress",
     "Status",
     "StepView",
+    "Task",
     "Verdict",
 ]
 
@@ -107,6 +108,28 @@ class LastTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """The newest backup or restore; `kind` is `backup` or `restore`, `backup` its ID.
+
+    Verdict: applied, refused (nothing was touched) or degraded (it could not be ended well).
+    """
+
+    transaction: str
+    kind: str
+    backup: str
+    verdict: Verdict | None
+    reason: str | None
+    started: float
+    finished: float | None
+    steps: tuple[StepView, ...] = ()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended."""
+        return self.verdict is None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSummary:
     """The engine at the last look."""
 
@@ -153,6 +176,7 @@ class Status:
     applied_generation: int = 0
     applied_at: float | None = None
     last: LastTransaction | None = None
+    task: Task | None = None
     progress: Progress | None = None
     drifts: tuple[dict[str, Json], ...] = ()
     engine: EngineSummary | None = None
@@ -192,7 +216,8 @@ class Status:
                 "errors": [cast("Json", asdict(error)) for error in self.errors],
             },
             "applied": {"generation": self.applied_generation, "at": self.applied_at},
-            "last": self._last(),
+            "last": _ended(self.last),
+            "task": _ended(self.task),
             "confirm": None
             if self.confirm_deadline is None
             else {"deadline": self.confirm_deadline},
@@ -203,10 +228,11 @@ class Status:
             "next": self.next_step,
         }
 
-    def _last(self) -> Json:
-        if self.last is None:
-            return None
-        document = asdict(self.last)
-        document["steps"] = list(document["steps"])
-        document["verdict"] = None if self.last.verdict is None else str(self.last.verdict)
-        return cast("Json", document)
+
+def _ended(work: LastTransaction | Task | None) -> Json:
+    if work is None:
+        return None
+    document = asdict(work)
+    document["steps"] = list(document["steps"])
+    document["verdict"] = None if work.verdict is None else str(work.verdict)
+    return cast("Json", document)

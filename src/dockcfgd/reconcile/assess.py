@@ -37,7 +37,7 @@ from dockcfgd.planning.target import (
 from dockcfgd.reconcile.check import Check
 from dockcfgd.reconcile.discretion import discreet
 from dockcfgd.reconcile.unit_check import checked_drop_in
-from dockcfgd.reconcile.windows import unreadable
+from dockcfgd.reconcile.windows import unreadable, unreadable_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,11 @@ def assess(
     seen = _judged(given, applied, effects=effects, rules_of=rules_of)
     if seen.desired is not None:
         windows = seen.desired.policy.maintenance_windows
-        wrong = unreadable(windows, effects.calendar, effects.clock.now())
+        calendar, now = effects.calendar, effects.clock.now()
+        wrong = [
+            *unreadable(windows, calendar, now),
+            *unreadable_schedule(seen.desired.backup.schedule, calendar, now),
+        ]
         placed = (_placed(seen, finding) for finding in wrong)
         seen = replace(seen, findings=(*seen.findings, *placed))
     return discreet(seen, secrets_of_desired(loaded.document) | secrets_of_applied(applied))

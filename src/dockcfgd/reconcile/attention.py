@@ -63,6 +63,16 @@ class Heedful:
         self._heed_cancel(transaction, index)
         self._heed_news(transaction)
 
+    def in_task(self, identity: str) -> None:
+        """Heed what was noted, in work that changes no setting: Interrupted ends it."""
+        if self._stop:
+            raise Interrupted(Cause.STOPPED, "dockcfgd was told to end")
+        wish = self._cancel
+        if wish is not None and wish.transaction in {"", identity}:
+            self._cancel = None
+            wish.answer("")
+            raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
+
     def _heed_cancel(self, transaction: OpenTransaction, index: int) -> None:
         wish = self._cancel
         if wish is None or wish.transaction not in {"", transaction.id}:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
-from dockcfgd.migration import archive
 from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure, Unfinished
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import Condition, LastTransaction, Phase, Status, Verdict
 from dockcfgd.planning.compare import surely_runs
 from dockcfgd.reconcile.assess import assess, assess_rollback, digest_on_disk
 from dockcfgd.reconcile.attention import Heedful
+from dockcfgd.reconcile.backing_up import BackingUp
 from dockcfgd.reconcile.bulletin import Bulletin
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
@@ -29,10 +29,13 @@ from dockcfgd.reconcile.requests import (
     Apply,
     Cancel,
     Confirm,
+    CreateBackup,
     Look,
     Pause,
     PlanRequest,
+    PruneBackups,
     Request,
+    Restore,
     Resume,
     Rollback,
     Stop,
@@ -101,6 +104,14 @@ class Reconciler:
             attention=self._heedful,
             scrubber=self._scrubber,
         )
+        self._backing_up = BackingUp(
+            effects,
+            state,
+            bulletin=self._bulletin,
+            attention=self._heedful,
+            scrubber=self._scrubber,
+            finished=finished,
+        )
         self._fights = Fights(state, effects.clock)
         self._opens: float | None = None
         self._recheck = Recheck(effects.clock)
@@ -131,6 +142,7 @@ class Reconciler:
         """Recover, then serve requests until Stop."""
         self._guarded(self._finish)
         self._guarded(lambda: self._pass(None))
+        self._keep_schedule()
         while True:
             request = self._next()
             pending = [request]
@@ -150,6 +162,7 @@ class Reconciler:
             self._transactions.seconds_left,
             until_open,
             self._recheck.left,
+            self._backing_up.seconds_left if self._at_leisure else None,
         )
         due = [left for left in times if left is not None]
         try:
@@ -170,20 +183,33 @@ class Reconciler:
         if any(isinstance(request, Look | Resume) for request in pending):
             self._guarded(lambda: self._pass(None))
         for request in pending:
-            match request:
-                case Apply():
-                    done = self._guarded(lambda one=request: self._pass(one))  # type: ignore[misc]
-                    self._tell_end(request, done=done)
-                case Rollback():
-                    done = self._guarded(lambda one=request: self._roll_back(one))  # type: ignore[misc]
-                    self._tell_end(request, done=done)
-                case PlanRequest():
-                    done = self._guarded(lambda one=request: self._answer_plan(one))  # type: ignore[misc]
-                    if not done:
-                        request.fail(f"cannot plan: {self._bulletin.status.reason}")
-                case _:
-                    pass
+            self._serve_one(request)
+        self._keep_schedule()
         return False
+
+    def _serve_one(self, request: Request) -> None:
+        """Serve what is done one after the other."""
+        match request:
+            case Apply():
+                done = self._guarded(lambda: self._pass(request))
+                self._tell_end(request, done=done)
+            case Rollback():
+                done = self._guarded(lambda: self._roll_back(request))
+                self._tell_end(request, done=done)
+            case CreateBackup() | Restore():
+                done = self._guarded(lambda: self._back_up(request))
+                if not done:
+                    self._finished(request.transaction, str(Verdict.DEGRADED))
+            case PruneBackups():
+                done = self._guarded(lambda: self._prune_backups(request))
+                if not done:
+                    request.fail(f"cannot remove backups: {self._bulletin.status.reason}")
+            case PlanRequest():
+                done = self._guarded(lambda: self._answer_plan(request))
+                if not done:
+                    request.fail(f"cannot plan: {self._bulletin.status.reason}")
+            case _:
+                pass
 
     def _serve_word(self, request: Confirm | Cancel | Pause | Resume) -> None:
         """Serve an operator's word on what is under way; it is always answered."""
@@ -305,6 +331,7 @@ class Reconciler:
             # It may take a while; files that are wrong, or were mended, show meanwhile.
             self._show_inputs()
             raise
+        self._backing_up.settle()
         waiting = self._transactions.awaiting
         if waiting is not None:
             if request is not None:
@@ -537,9 +564,7 @@ class Reconciler:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
 
     def _after_success(self, seen: Assessment, commit: Commit) -> None:
-        if seen.desired is not None:
-            backup = seen.desired.backup
-            archive.prune(backup.directory, keep=backup.keep, in_use=())
+        self._backing_up.after_migration()
         if commit.held:
             self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
             return
@@ -632,20 +657,37 @@ class Reconciler:
         preview = Preview(detailed(self._effects, seen), past_transactions(self._state))
         request.reply(json.dumps(preview.document()))
 
+    # -- backups --------------------------------------------------------------------------------
+
+    @property
+    def _at_leisure(self) -> bool:
+        return self._transactions.awaiting is None and not self._bulletin.paused
+
+    def _keep_schedule(self) -> None:
+        if self._at_leisure:
+            self._guarded(self._backing_up.scheduled)
+
+    def _back_up(self, request: CreateBackup | Restore) -> None:
+        self._finish()
+        self._backing_up.settle()
+        self._backing_up.serve(request)
+
+    def _prune_backups(self, request: PruneBackups) -> None:
+        self._finish()
+        self._backing_up.prune(request, in_use=self._transactions.backups_needed)
+
     # -- showing ----------------------------------------------------------------------------
 
     def _show_seen(self, seen: Assessment, generation: int, *, phase: Phase) -> None:
         self._recheck.note(seen.host)
+        if seen.desired is not None or not seen.findings:
+            self._backing_up.note(seen.desired)
         if seen.host is not None:
             self.folders = folders_of(seen.host)
         self._bulletin.show_seen(
             seen,
             generation=generation,
             in_force=self._history.applied_generation(),
-            backups=self._backups(seen),
+            backups=self._backing_up.count(),
             phase=phase,
         )
-
-    def _backups(self, seen: Assessment) -> int:
-        directory = seen.desired.backup.directory if seen.desired else "/var/lib/dockcfgd/backups"
-        return sum(1 for backup in archive.list_backups(directory) if backup.complete)

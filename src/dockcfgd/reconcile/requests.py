@@ -8,17 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from dockcfgd.migration.archive import OPERATOR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dockcfgd.model.policy import Consistency
 
 __all__ = [
     "Apply",
     "Cancel",
     "Confirm",
+    "CreateBackup",
     "Look",
     "Pause",
     "PlanRequest",
+    "PruneBackups",
     "Request",
+    "Restore",
     "Resume",
     "Rollback",
     "Stop",
@@ -63,6 +70,46 @@ class Rollback:
     comment: str = ""
     actor: str = ""
     uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBackup:
+    """Make the backup `transaction` of `names`, of everything without them.
+
+    `volumes` and `consistency` are None where the desired state says.
+    """
+
+    transaction: str
+    names: tuple[str, ...] = ()
+    volumes: bool | None = None
+    consistency: Consistency | None = None
+    comment: str = ""
+    actor: str = ""
+    uid: int | None = None
+    origin: str = OPERATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Restore `names` of a backup, everything without them."""
+
+    transaction: str
+    backup: str
+    names: tuple[str, ...] = ()
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PruneBackups:
+    """Remove these backups, or without them all but the newest `keep` of each kind.
+
+    `reply` gets the document as JSON text, `fail` why nothing was removed.
+    """
+
+    backups: tuple[str, ...]
+    keep: int | None
+    reply: Callable[[str], None] = field(compare=False)
+    fail: Callable[[str], None] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +170,16 @@ class Stop:
 
 
 Request: TypeAlias = (
-    Look | Apply | Rollback | PlanRequest | Confirm | Cancel | Pause | Resume | Stop
+    Look
+    | Apply
+    | Rollback
+    | PlanRequest
+    | Confirm
+    | Cancel
+    | Pause
+    | Resume
+    | CreateBackup
+    | Restore
+    | PruneBackups
+    | Stop
 )

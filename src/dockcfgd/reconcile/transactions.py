@@ -110,6 +110,12 @@ class Transactions:
         waiting = self.awaiting
         return waiting.deadline.left(self._effects.clock) if waiting and waiting.deadline else None
 
+    @property
+    def backups_needed(self) -> tuple[str, ...]:
+        """The backups that the transaction under way may have to be taken back with."""
+        steps = self._under_way.steps if self._under_way else ()
+        return tuple(step.backup for step in steps if isinstance(step, do.BackUpImages))
+
     def carry_out(
         self,
         name: str,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.policy import Window
     from dockcfgd.ports import Calendar
 
-__all__ = ["ALWAYS", "Opening", "opening", "unreadable"]
+__all__ = ["ALWAYS", "Opening", "opening", "unreadable", "unreadable_schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,17 @@ def unreadable(windows: Iterable[Window], calendar: Calendar, now: float) -> Ite
                 hint='write a calendar expression and a length, as "Sat,Sun 02:00/2h";'
                 " see systemd.time(7)",
             )
+
+
+def unreadable_schedule(schedule: str, calendar: Calendar, now: float) -> Iterable[Finding]:
+    """Find that systemd does not understand when backups are to be made."""
+    if not schedule:
+        return
+    try:
+        calendar.next_after(schedule, now)
+    except CalendarFailure as failure:
+        yield Finding(
+            key="backup.schedule",
+            message=str(failure),
+            hint='write a calendar expression, as "daily" or "Sat 03:00"; see systemd.time(7)',
+        )

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockcfgd.api.service import Service
-from dockcfgd.model.status import Condition, Phase, Status
+from dockcfgd.model.policy import Consistency
+from dockcfgd.model.status import Condition, Phase, Status, Task
 from dockcfgd.reconcile.requests import (
     Apply,
     Cancel,
     Confirm,
+    CreateBackup,
     Pause,
     PlanRequest,
+    PruneBackups,
     Request,
+    Restore,
     Resume,
     Rollback,
 )
@@ -270,3 +274,81 @@ def test_while_a_change_awaits_its_word_there_is_no_other(
     assert (name, inbox.empty()) == ("org.dockcfgd1.Error.Busy", True)
     assert message.endswith("dockcfgctl confirm or dockcfgctl cancel first")
     assert service.properties()["ConfirmDeadline"] == 9
+
+
+def test_backups_are_asked_for_with_options(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    options = {"names": ["web"], "volumes": True, "consistency": "stop", "comment": "why"}
+    for call, request in (
+        (
+            Call("CreateBackup", (options,)),
+            CreateBackup("t1", ("web",), True, Consistency.STOP, "why", "root", 0),  # noqa: FBT003 -- as options has it
+        ),
+        (Call("CreateBackup", ({},)), CreateBackup("t1", actor="root", uid=0)),
+        (Call("Restore", ("b1", {"names": ["db"]})), Restore("t1", "b1", ("db",), "root")),
+    ):
+        service.handle(call)
+        users.answer(0)
+        assert call.answers == [("reply", "t1")]
+        assert inbox.get_nowait() == request
+    prune = Call("PruneBackups", ({"backups": ["b1"], "keep": 2},))
+    service.handle(prune)
+    users.answer(0)
+    asked = inbox.get_nowait()
+    assert isinstance(asked, PruneBackups)
+    assert (asked.backups, asked.keep, prune.answers) == (("b1",), 2, [])
+    asked.fail("cannot remove: no")
+    assert prune.answers == [("fail", "org.dockcfgd1.Error.NotNow", "cannot remove: no")]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("CreateBackup", ({"names": "web"},)),
+        ("CreateBackup", ({"volumes": "yes"},)),
+        ("CreateBackup", ({"consistency": "freeze"},)),
+        ("CreateBackup", ({"keep": 1},)),
+        ("Restore", ("b1", {"names": [1]})),
+        ("PruneBackups", ({"keep": -1},)),
+        ("PruneBackups", ({"keep": True},)),
+    ],
+)
+def test_bad_options_of_backups_are_named(
+    service: Service,
+    users: Users,
+    inbox: queue.Queue[Request],
+    method: str,
+    arguments: tuple[Any, ...],
+) -> None:
+    call = Call(method, arguments)
+    service.handle(call)
+    users.answer(0)
+    ((kind, name, message),) = call.answers
+    assert (kind, name) == ("fail", "org.dockcfgd1.Error.InvalidArguments")
+    assert message.startswith("cannot take")
+    assert inbox.empty()
+
+
+@pytest.mark.parametrize("method", ["CreateBackup", "Restore"])
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (replace(STATUS, phase=Phase.APPLYING), "a change is under way"),
+        (
+            replace(STATUS, task=Task("t0", "backup", "t0", None, None, 1.0, None)),
+            "a backup is under way; `dockcfgctl cancel` ends it",
+        ),
+        (replace(STATUS, confirm_deadline=5.0), "a change awaits confirmation"),
+    ],
+)
+def test_one_thing_at_a_time(users: Users, method: str, status: Status, why: str) -> None:
+    inbox: queue.Queue[Request] = queue.Queue()
+    busy = Service(snapshot=lambda: status, enqueue=inbox.put_nowait, sender_uid=users.ask)
+    call = Call(method, ({},) if method == "CreateBackup" else ("b1", {}))
+    busy.handle(call)
+    users.answer(0)
+    ((kind, name, message),) = call.answers
+    assert (kind, name) == ("fail", "org.dockcfgd1.Error.Busy")
+    assert why in message
+    assert inbox.empty()

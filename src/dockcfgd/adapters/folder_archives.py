@@ -1,0 +1,261 @@
+"""A folder's whole content as a tar archive, by GNU tar in a service of its own.
+
+This daemon's service may neither read every attribute nor make devices. The archive passes through
+a named pipe, so that it is never on disk uncompressed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import select
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from dockcfgd.model.errors import FileFailure, SystemdFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from dockcfgd.adapters.systemd import ProgramEnd
+    from dockcfgd.model.systemd import JournalLine
+
+__all__ = ["Runs", "UnitFolderArchives"]
+
+_CHUNK = 1024 * 1024
+_LONGEST_SECONDS = 24 * 3600.0
+_LOOK_SECONDS = 0.2
+_BLOCK = 512
+_CHANGED = 1  # of tar's exit statuses
+_NEW = ".dockcfgd-new"
+_LINES = 20
+# What tar says after it has said what is wrong.
+_PARTING = ("exiting now", "due to previous errors")
+
+_AS_IT_IS = ("--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--force-local")
+_PACK = ("/bin/tar", "--create", "--format=posix", "--sparse", "--one-file-system", *_AS_IT_IS)
+_UNPACK = (
+    'rm -rf -- "$2" && mkdir -m 0700 -- "$2" && exec /bin/tar --extract --file="$1"'
+    ' --directory="$2" --same-owner --same-permissions --delay-directory-restore '
+    + " ".join(f"'{option}'" for option in _AS_IT_IS)
+)
+# rmdir refuses a folder that somebody has put something into meanwhile.
+_TAKE_PLACE = 'sync -f -- "$2" && rmdir -- "$1" && mv -T -- "$2" "$1" && sync -f -- "$1"'
+_REMOVE = 'rm -rf -- "$1"'
+
+
+class Runs(Protocol):
+    """What runs programs outside of this daemon's confinement (adapters.systemd.SystemdBus)."""
+
+    def run_program(
+        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
+    ) -> ProgramEnd:
+        """Run a program up to its end."""
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
+        """Give the last lines that it said."""
+
+
+class UnitFolderArchives:
+    """ports.FolderArchives by systemd's transient units. `folder` is only root's to write to."""
+
+    def __init__(self, runs: Runs, folder: str) -> None:
+        self._runs = runs
+        self._folder = Path(folder)
+        self._numbers = itertools.count(1)
+
+    def size(self, folder: str) -> int:
+        """Give the bytes that its files take on disk; what goes meanwhile counts nothing."""
+        with _translated("measure", folder):
+            return sum(_sizes(folder))
+
+    @contextlib.contextmanager
+    def pack(self, folder: str) -> Iterator[_Packed]:
+        """Stream the archive of a folder."""
+        with self._pipe() as pipe:
+            program = [*_PACK, f"--file={pipe}", f"--directory={folder}", "."]
+            with self._begun(program, f"the reading of {folder}") as running:
+                packed = _Packed(running, folder, pipe)
+                try:
+                    yield packed
+                finally:
+                    packed.close()
+                    _release(running, pipe)
+
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+        """Put an archive's content in the place of an empty folder, when all of it has come."""
+        new = f"{folder}{_NEW}"
+        try:
+            with self._pipe() as pipe:
+                program = ["/bin/sh", "-c", _UNPACK, "sh", str(pipe), new]
+                with self._begun(program, f"the filling of {folder}") as running:
+                    try:
+                        _feed(running, pipe, archive)
+                    except BaseException:
+                        _release(running, pipe)
+                        raise
+                    running.judge("fill", folder)
+            with self._begun(["/bin/sh", "-c", _TAKE_PLACE, "sh", folder, new], folder) as running:
+                running.judge("fill", folder)
+        except BaseException:
+            with (
+                contextlib.suppress(SystemdFailure),
+                self._begun(["/bin/sh", "-c", _REMOVE, "sh", new], f"the removal of {new}"),
+            ):
+                pass
+            raise
+
+    @contextlib.contextmanager
+    def _pipe(self) -> Iterator[Path]:
+        pipe = self._folder / f"archive-{os.getpid()}-{next(self._numbers)}.pipe"
+        with _translated("make", str(pipe)):
+            os.mkfifo(pipe, 0o600)
+        try:
+            yield pipe
+        finally:
+            pipe.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _begun(self, program: Sequence[str], what: str) -> Iterator[_Running]:
+        """Run a program beside what the block does; its end is awaited at the block's end."""
+        unit = f"dockcfgd-archive-{os.getpid()}-{next(self._numbers)}.service"
+        with ThreadPoolExecutor(1) as pool:
+            end = pool.submit(
+                self._runs.run_program, unit, program, what=what, timeout=_LONGEST_SECONDS
+            )
+            yield _Running(end, self._runs, unit)
+
+
+class _Running:
+    """A program at work."""
+
+    def __init__(self, end: Future[ProgramEnd], runs: Runs, unit: str) -> None:
+        self._end = end
+        self._runs = runs
+        self._unit = unit
+        self._begun = time.time() - 1.0
+
+    @property
+    def ended(self) -> bool:
+        return self._end.done()
+
+    def judge(self, what: str, folder: str, *, fine: frozenset[int] = frozenset({0})) -> int:
+        """Wait for its end and give its exit status; FileFailure for another than a `fine` one."""
+        end = self._end.result()
+        if end.status is not None and end.status in fine:
+            return end.status
+        said = self._runs.lines(self._unit, since=self._begun, most=_LINES)
+        telling = [line.text for line in said if not line.text.endswith(_PARTING)]
+        line = telling[-1] if telling else ""
+        how = end.result if end.status is None else f"exit status {end.status}"
+        raise FileFailure(what=what, path=folder, errno=0, why=line or how)
+
+
+class _Packed:
+    """ports.PackedFolder."""
+
+    def __init__(self, running: _Running, folder: str, pipe: Path) -> None:
+        self._running = running
+        self._folder = folder
+        with _translated("open", str(pipe)):
+            self._descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._status = -1
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the archive; FileFailure where its end is not a good one."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        ended = False
+        while True:
+            # Before anybody has opened the other end, nothing tells of that.
+            events = poll.poll(_LOOK_SECONDS * 1000)
+            if events:
+                chunk = self._read()
+                if chunk:
+                    yield chunk
+                elif chunk is not None:
+                    break
+            elif ended:
+                break
+            ended = self._running.ended
+        fine = frozenset({0, _CHANGED})
+        self._status = self._running.judge("read", self._folder, fine=fine)
+
+    def steady(self) -> bool:
+        """Whether no file changed while it was read."""
+        return self._status == 0
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _read(self) -> bytes | None:
+        with _translated("read", self._folder):
+            try:
+                return os.read(self._descriptor, _CHUNK)
+            except BlockingIOError:
+                return None
+
+
+def _feed(running: _Running, pipe: Path, archive: Iterable[bytes]) -> None:
+    """Write an archive into the pipe of a program that reads it; its early end is no error here."""
+    descriptor = _opened_for_writing(running, pipe)
+    if descriptor is None:
+        return
+    with open(descriptor, "wb", buffering=0) as file, contextlib.suppress(BrokenPipeError):
+        for chunk in archive:
+            left = memoryview(chunk)
+            while left:
+                left = left[file.write(left) or 0 :]
+
+
+def _opened_for_writing(running: _Running, pipe: Path) -> int | None:
+    """Open a pipe as soon as its reader has; None where the program ended before."""
+    while True:
+        try:
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise FileFailure(
+                    what="open", path=str(pipe), errno=error.errno or 0, why=str(error)
+                ) from error
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
+        if running.ended:
+            return None
+        time.sleep(_LOOK_SECONDS / 4)
+
+
+def _release(running: _Running, pipe: Path) -> None:
+    """Let a program that waits for the pipe's other end go on, into its end."""
+    while not running.ended:
+        # A reader that goes ends a writer, and a writer that goes ends a reader.
+        with contextlib.suppress(OSError):
+            os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        time.sleep(_LOOK_SECONDS / 4)
+
+
+def _sizes(folder: str) -> Iterator[int]:
+    for path, names, files in os.walk(folder, onerror=_raise):
+        for name in (*names, *files):
+            with contextlib.suppress(FileNotFoundError):
+                yield os.lstat(f"{path}/{name}").st_blocks * _BLOCK
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+@contextlib.contextmanager
+def _translated(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(what=what, path=path, errno=error.errno or 0, why=why) from error

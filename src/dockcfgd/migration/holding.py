@@ -1,0 +1,137 @@
+"""Keeping containers from writing while a backup reads what they have written.
+
+They are paused, or stopped and started again. Who holds them is told before the first is held and
+after the last is let go, so that a crash in between leaves none held for good. One with `--rm` is
+paused in either case, as to stop it would remove it, and one whose namespaces others use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.capture import stop_active
+from dockcfgd.migration.choice import mounted_volumes
+from dockcfgd.migration.dependency import in_order, stop_waves
+from dockcfgd.migration.documents import Document, flag, text
+from dockcfgd.migration.inventory import container_name
+from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.policy import Consistency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dockcfgd.migration.access import Access
+    from dockcfgd.model.desired import Json
+
+__all__ = ["groups", "held", "let_go"]
+
+_RUNNING = "running"
+_SHARED = "container:"
+
+
+def groups(documents: Sequence[Document]) -> list[list[Document]]:
+    """Sort containers into groups that share volumes, in the order of their first one. Pure."""
+    found: list[tuple[set[str], list[Document]]] = []
+    for document in documents:
+        volumes = set(mounted_volumes(document))
+        joined = [group for group in found if group[0] & volumes]
+        members = [one for group in joined for one in group[1]]
+        merged = (volumes.union(*(group[0] for group in joined)), [*members, document])
+        place = found.index(joined[0]) if joined else len(found)
+        found = [group for group in found if group not in joined]
+        found.insert(place, merged)
+    return [members for _, members in found]
+
+
+@contextlib.contextmanager
+def held(
+    access: Access,
+    documents: Sequence[Document],
+    *,
+    known: Sequence[Document],
+    consistency: Consistency,
+    note: Callable[[Sequence[Json]], None],
+) -> Iterator[None]:
+    """Hold those of `documents` that run while the block works; `known` are all containers.
+
+    `note` keeps what `let_go` needs, and gets nothing when nobody is held any more.
+    """
+    running = [one for one in documents if text(one, "State", "Status") == _RUNNING]
+    if consistency is Consistency.NONE or not running:
+        yield
+        return
+    note([dict(one) for one in running])
+    try:
+        _hold(access, running, known, consistency)
+        yield
+    finally:
+        let_go(access, running)
+        note(())
+
+
+def let_go(access: Access, documents: Sequence[Document]) -> None:
+    """Have containers run that were held; EngineFailure names those that do not.
+
+    `documents` are their inspect documents from before. One that is gone is fine.
+    """
+    refused = []
+    for document in in_order(documents):
+        identity = text(document, "Id")
+        try:
+            if find_container(access.containers, identity) is not None:
+                start_as_before(access.containers, identity, _RUNNING)
+        except EngineFailure as error:
+            if error.status == 0:
+                raise
+            refused.append(f"{container_name(document)} ({error})")
+    if refused:
+        why = "; ".join(refused)
+        raise EngineFailure(what="let all containers go on", status=0, why=why)
+
+
+def _hold(
+    access: Access,
+    running: Sequence[Document],
+    known: Sequence[Document],
+    consistency: Consistency,
+) -> None:
+    lent = _lent(known)
+    stopping = [
+        one
+        for one in running
+        if consistency is Consistency.STOP
+        and not flag(one, "HostConfig", "AutoRemove")
+        and not lent & {container_name(one), text(one, "Id")}
+    ]
+    pausing = [one for one in running if one not in stopping]
+    for wave in stop_waves(pausing):
+        for document in wave:
+            _pause(access, text(document, "Id"))
+    if stopping:
+        stop_active(access, stopping, _untold)
+
+
+def _lent(documents: Sequence[Document]) -> set[str]:
+    """Give names and IDs of containers whose namespaces others use, which would lose them."""
+    modes = (
+        text(document, "HostConfig", key)
+        for document in documents
+        for key in ("NetworkMode", "IpcMode", "PidMode")
+    )
+    return {mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)}
+
+
+def _pause(access: Access, container: str) -> None:
+    try:
+        access.containers.pause(container)
+    except EngineFailure:
+        # It may have ended meanwhile, and then writes no more.
+        found = find_container(access.containers, container)
+        if found is not None and text(found, "State", "Status") == _RUNNING:
+            raise
+
+
+def _untold(*, item: str, done: int, total: int, unit: str) -> None:
+    """Tell nobody."""

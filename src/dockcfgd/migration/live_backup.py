@@ -1,0 +1,264 @@
+"""A backup of what an engine holds while it serves, with containers held for moments only.
+
+Its folder is complete or, after a failure, to be removed (`clear_away`). Containers that share
+volumes are held together, until their writable layers are committed and their volumes are read.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration import archive
+from dockcfgd.migration.capture import asked_macs, save_layer
+from dockcfgd.migration.choice import Choice, choose, mounted_volumes
+from dockcfgd.migration.documents import Document, text, texts
+from dockcfgd.migration.holding import groups, held
+from dockcfgd.migration.inventory import KEPT, Inventory, container_name, take_inventory
+from dockcfgd.migration.kept_images import commit_changes, short
+from dockcfgd.migration.operations import sizes_of_layers, write_all
+from dockcfgd.migration.presence import find_container
+from dockcfgd.migration.records import Record, write_record
+from dockcfgd.migration.room import room_of
+from dockcfgd.migration.saved_images import read_images, save_images
+from dockcfgd.migration.space import BackupNeed, backup_refusal, content_size
+from dockcfgd.migration.volume_content import Saved, obstacle, save_volume
+from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.model.policy import Consistency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dockcfgd.migration.access import Access, Facts
+    from dockcfgd.migration.archive import Entry
+    from dockcfgd.model.desired import Json
+    from dockcfgd.ports import FolderArchives, Progressing
+
+__all__ = ["Reports", "Wish", "clear_away", "make_backup"]
+
+_PURPOSE = "backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be in a backup (no names: everything), and how; `about` goes into its manifest."""
+
+    names: tuple[str, ...] = ()
+    volumes: bool = False
+    consistency: Consistency = Consistency.PAUSE
+    about: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where a backup or a restore tells what it does.
+
+    `step` begins a named part of it, `progress` says how far that is. `note` keeps who is held; it
+    is first called, with nobody, before anything is touched.
+    """
+
+    step: Callable[[str], None]
+    progress: Progressing
+    note: Callable[[Sequence[Json]], None]
+
+
+def make_backup(
+    access: Access, archives: FolderArchives, wish: Wish, *, folder: str, reports: Reports
+) -> tuple[str, ...]:
+    """Make a backup; give what a person should know of it, a line each.
+
+    Before anything is written: BackupRefused for a name that means nothing, FileFailure with ENOSPC
+    where it would not fit. Later EngineFailure, FileFailure or SystemdFailure.
+    """
+    reports.step("look at what is to be saved")
+    facts = access.facts()
+    inventory = take_inventory(access.containers, access.images, access.networks)
+    chosen = choose(
+        wish.names, containers=inventory.containers, images=inventory.images, where="this engine"
+    )
+    work = _Work(access, archives, wish, folder=folder, reports=reports, facts=facts)
+    work.make(chosen, inventory)
+    return tuple(work.remarks)
+
+
+def clear_away(access: Access) -> None:
+    """Remove the images that a backup has made of containers, where it was cut off."""
+    for image in access.images.list():
+        for tag in texts(image, "RepoTags"):
+            if tag.startswith(KEPT) and tag.endswith(f":{_PURPOSE}"):
+                access.images.untag(tag)
+
+
+class _Work:
+    def __init__(
+        self,
+        access: Access,
+        archives: FolderArchives,
+        wish: Wish,
+        *,
+        folder: str,
+        reports: Reports,
+        facts: Facts,
+    ) -> None:
+        self._access, self._archives, self._wish = access, archives, wish
+        self._folder, self._reports, self._facts = folder, reports, facts
+        self._entries: list[Entry] = []
+        self._saved: dict[str, Saved] = {}
+        self._known: tuple[Document, ...] = ()
+        self.remarks: list[str] = []
+
+    def make(self, chosen: Choice, inventory: Inventory) -> None:
+        """Make it."""
+        self._known = inventory.containers
+        volumes = [
+            one for one in inventory.volumes if chosen.all or text(one, "Name") in chosen.volumes
+        ]
+        content = self._readable(volumes)
+        self._check_room(chosen, content)
+        self._reports.note(())
+        archive.open_folder(self._folder)
+        self._reports.step("save the images")
+        self._save_images(chosen)
+        self._reports.step("save the containers")
+        self._save_containers(chosen, content)
+        networks = [
+            one for one in inventory.networks if chosen.all or text(one, "Name") in chosen.networks
+        ]
+        write_all(self._folder, "networks", networks)
+        write_all(self._folder, "volumes", volumes)
+        self._reports.step("complete the backup")
+        manifest = archive.Manifest(
+            created=self._access.clock.now(),
+            engine=self._facts.version,
+            api=self._facts.api,
+            storage=self._facts.driver,
+            about=self._about(),
+        )
+        archive.finish(
+            self._folder, manifest, known=[*read_images(self._folder)[1], *self._entries]
+        )
+
+    def _about(self) -> Document:
+        about = dict(self._wish.about)
+        about["names"] = list(self._wish.names)
+        about["consistency"] = str(self._wish.consistency)
+        about["volumes"] = self._wish.volumes
+        about["content"] = [one.to_json() for _, one in sorted(self._saved.items())]
+        about["remarks"] = list(self.remarks)
+        return about
+
+    def _readable(self, volumes: Sequence[Document]) -> dict[str, Document]:
+        """Give the volumes whose content is to be read, by their names."""
+        if not self._wish.volumes:
+            return {}
+        found = {}
+        for volume in volumes:
+            name, why = text(volume, "Name"), obstacle(volume)
+            if why:
+                self.remarks.append(f"volume {name} is without its content: {why}")
+            else:
+                found[name] = volume
+        return found
+
+    def _check_room(self, chosen: Choice, content: dict[str, Document]) -> None:
+        only = Inventory(containers=chosen.containers, images=chosen.images)
+        places = [text(volume, "Mountpoint") for volume in content.values()]
+        need = BackupNeed(
+            images=content_size(chosen.images, sizes_of_layers(self._access, only)),
+            layers=sum(self._written(document) for document in chosen.containers),
+            volumes=sum(self._archives.size(place) for place in places),
+        )
+        directory, root = str(Path(self._folder).parent), self._facts.root
+        room = room_of(self._access.files, directory=directory, root=root)
+        why = backup_refusal(need, room, directory=directory, root=root)
+        if why:
+            raise FileFailure(what="back up to", path=self._folder, errno=errno.ENOSPC, why=why)
+
+    def _written(self, document: Document) -> int:
+        try:
+            return self._access.containers.written(text(document, "Id"))
+        except EngineFailure:
+            if find_container(self._access.containers, text(document, "Id")) is not None:
+                raise
+            return 0  # it ended meanwhile, and removed itself
+
+    def _save_images(self, chosen: Choice) -> None:
+        sizes = sizes_of_layers(self._access, Inventory(images=chosen.images))
+        save_images(
+            self._access.images,
+            chosen.images,
+            folder=self._folder,
+            total=content_size(chosen.images, sizes),
+            progress=self._reports.progress,
+        )
+
+    def _save_containers(self, chosen: Choice, content: dict[str, Document]) -> None:
+        done = 0
+        for group in groups(chosen.containers):
+            held_records = self._commit_group(group, content)
+            for record, image in held_records:
+                self._reports.progress(
+                    item=record.name, done=done, total=len(chosen.containers), unit="containers"
+                )
+                self._keep(record, image)
+                done += 1
+            done += len(group) - len(held_records)
+        for name, volume in content.items():
+            if name not in self._saved:
+                self._save_volume(volume)
+
+    def _commit_group(
+        self, group: Sequence[Document], content: dict[str, Document]
+    ) -> list[tuple[Record, str]]:
+        """Commit what containers have written and read their volumes, while they are held."""
+        names = sorted({name for one in group for name in mounted_volumes(one)} & content.keys())
+        # Without volumes to read a commit holds the one that it commits by itself.
+        users = [one for one in self._known if mounted_volumes(one) & set(names)]
+        with held(
+            self._access,
+            users,
+            known=self._known,
+            consistency=self._wish.consistency,
+            note=self._reports.note,
+        ):
+            committed = [one for document in group for one in self._commit(document)]
+            for name in names:
+                self._save_volume(content[name])
+        return committed
+
+    def _commit(self, document: Document) -> Iterator[tuple[Record, str]]:
+        present = find_container(self._access.containers, text(document, "Id"))
+        if present is None:
+            self.remarks.append(
+                f"container {container_name(document)} went while the backup was made"
+            )
+            return
+        root = self._facts.root
+        macs = asked_macs(self._access.files, text(document, "Id"), root=root)
+        record = Record(inspect=document, image=text(document, "Image"), macs=macs)
+        running = text(present, "State", "Status") == "running"
+        if running:
+            self._reports.note([dict(document)])
+        image = commit_changes(self._access.containers, present, purpose=_PURPOSE)
+        if running:
+            self._reports.note(())
+        yield record, image
+
+    def _keep(self, record: Record, image: str) -> None:
+        if image != text(record.inspect, "Image"):
+            entry = save_layer(self._access, record, image=image, folder=self._folder)
+            self._entries.append(entry)
+            record = record.with_layer(image, entry.path)
+            self._access.images.untag(f"{KEPT}{short(record.inspect)}:{_PURPOSE}")
+        write_record(self._folder, record)
+
+    def _save_volume(self, volume: Document) -> None:
+        saved, entry, steady = save_volume(
+            self._archives, volume, folder=self._folder, progress=self._reports.progress
+        )
+        self._saved[saved.name] = saved
+        self._entries.append(entry)
+        if not steady:
+            self.remarks.append(f"volume {saved.name} changed while it was read")

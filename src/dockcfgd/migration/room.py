@@ -1,0 +1,35 @@
+"""How much room there is for a backup and in data-root, and whether that is the same room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.migration.space import Room
+from dockcfgd.model.errors import FileFailure
+
+if TYPE_CHECKING:
+    from dockcfgd.ports import Files
+
+__all__ = ["room_of"]
+
+
+def room_of(files: Files, *, directory: str, root: str) -> Room:
+    """Look at the filesystems of a backup's directory and of data-root; FileFailure."""
+    return Room(
+        backup=files.free_bytes(directory),
+        data_root=files.free_bytes(root),
+        shared=_device(directory) == _device(root),
+    )
+
+
+def _device(folder: str) -> int:
+    """Give the device of a folder, or of the nearest one above it that exists."""
+    path = Path(folder)
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return path.stat().st_dev
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(what="look at", path=folder, errno=error.errno or 0, why=why) from error

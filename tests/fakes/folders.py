@@ -1,0 +1,113 @@
+"""Folders' contents as tar archives: of those that the simulated engine keeps for its volumes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from dockcfgd.model.errors import FileFailure
+from tests.fakes.containers import Volume
+from tests.fakes.cuts import Cuts
+from tests.fakes.dockerd import Dockerd
+from tests.fakes.files import FakeFiles
+
+__all__ = ["FakeFolders"]
+
+_CHUNK = 512
+
+
+class FakeFolders:
+    """ports.FolderArchives. What a folder has is seen in the simulated files too.
+
+    `writers` are called while a folder is read; where one is true, something wrote to it meanwhile.
+    """
+
+    def __init__(self, dockerd: Dockerd, files: FakeFiles, cuts: Cuts) -> None:
+        self._dockerd, self._files, self._cuts = dockerd, files, cuts
+        self.writers: list[Callable[[str], bool]] = []
+
+    def size(self, folder: str) -> int:
+        return sum(len(content) for content in self._volume(folder, "measure").content.values())
+
+    @contextlib.contextmanager
+    def pack(self, folder: str) -> Iterator[_Packed]:
+        self._cuts.at(f"while reading {folder}")
+        volume = self._volume(folder, "read")
+        changed = [writer(volume.name) for writer in self.writers]
+        yield _Packed(_archive(volume.content), steady=not any(changed))
+
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+        content = b"".join(archive)
+        self._cuts.at(f"before: fill {folder}")
+        volume = self._volume(folder, "fill")
+        if volume.content:
+            raise FileFailure(
+                what="fill", path=folder, errno=errno.ENOTEMPTY, why="Directory not empty"
+            )
+        self.fill(volume.name, _files(content))
+        self._cuts.at(f"after: fill {folder}")
+
+    # What others do
+
+    def fill(self, volume: str, content: Mapping[str, bytes]) -> None:
+        place, found = self._named(volume)
+        found.content.update(content)
+        for path, data in content.items():
+            self._files.put(f"{place}/{path}", data)
+
+    def content(self, volume: str) -> dict[str, bytes]:
+        return dict(self._named(volume)[1].content)
+
+    def remove(self, volume: str) -> None:
+        place, _ = self._named(volume)
+        self._files.delete(place)
+        for root in self._dockerd.roots.values():
+            root.volumes.pop(volume, None)
+
+    def _named(self, name: str) -> tuple[str, Volume]:
+        for place, volume in self._all():
+            if volume.name == name:
+                return place, volume
+        raise KeyError(name)
+
+    def _volume(self, folder: str, what: str) -> Volume:
+        for place, volume in self._all():
+            if place == folder:
+                return volume
+        raise FileFailure(what=what, path=folder, errno=errno.ENOENT, why="No such file or folder")
+
+    def _all(self) -> Iterator[tuple[str, Volume]]:
+        for root in self._dockerd.roots.values():
+            for name, volume in root.volumes.items():
+                yield f"{root.path}/volumes/{name}/_data", volume
+
+
+class _Packed:
+    def __init__(self, content: bytes, *, steady: bool) -> None:
+        self._content, self._steady = content, steady
+
+    def chunks(self) -> Iterator[bytes]:
+        for start in range(0, len(self._content), _CHUNK):
+            yield self._content[start : start + _CHUNK]
+
+    def steady(self) -> bool:
+        return self._steady
+
+
+def _archive(content: Mapping[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path, data in sorted(content.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return output.getvalue()
+
+
+def _files(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+        found = {member.name: opened.extractfile(member) for member in opened}
+        return {name: file.read() for name, file in found.items() if file is not None}

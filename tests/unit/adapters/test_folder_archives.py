@@ -1,0 +1,182 @@
+"""Folders as archives by the real tar, run by a plain process instead of a service."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.adapters.folder_archives import UnitFolderArchives
+from dockcfgd.adapters.systemd import ProgramEnd
+from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.systemd import JournalLine
+
+ROOT = os.geteuid() == 0
+
+
+class Processes:
+    """Runs programs as processes; keeps what each unit said."""
+
+    def __init__(self) -> None:
+        self.ran: list[Sequence[str]] = []
+        self._lines: dict[str, list[str]] = {}
+
+    def run_program(
+        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
+    ) -> ProgramEnd:
+        assert what
+        assert not output
+        self.ran.append(arguments)
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=min(timeout, 10.0), check=False
+        )
+        self._lines[unit] = done.stderr.splitlines()
+        return ProgramEnd("success" if done.returncode == 0 else "exit-code", done.returncode)
+
+    def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
+        return tuple(JournalLine(since, "", line) for line in self._lines[unit][-most:])
+
+
+@pytest.fixture
+def archives(tmp_path: Path) -> Iterator[UnitFolderArchives]:
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    yield UnitFolderArchives(Processes(), str(runtime))
+    assert list(runtime.iterdir()) == []
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o2750)
+    (folder / "plain").write_bytes(b"plain" * 1000)
+    (folder / "plain").chmod(0o4711)
+    os.link(folder / "plain", folder / "hard")
+    (folder / "link").symlink_to("/nowhere at all")
+    (folder / "täglich\n").write_bytes(b"")
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+        file.seek(32 * 1024 * 1024)
+        file.write(b"island")
+    os.mkfifo(folder / "pipe")
+    inner = folder / "inner"
+    inner.mkdir(mode=0o1777)
+    (inner / "dated").write_bytes(b"1")
+    os.utime(inner / "dated", ns=(1, 1_234_567_890_123_456_789))
+    if ROOT:
+        os.mknod(folder / "device", stat.S_IFCHR | 0o620, os.makedev(1, 3))
+        os.chown(inner / "dated", 123456, 4242)
+        os.setxattr(folder / "plain", "trusted.mine", b"\x00value")
+        os.setxattr(folder / "plain", "user.yours", b"value")
+
+
+def seen(folder: Path) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        facts = path.lstat()
+        attributes = tuple(
+            (name, os.getxattr(path, name, follow_symlinks=False))
+            for name in sorted(os.listxattr(path, follow_symlinks=False))
+        )
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        target = str(path.readlink()) if path.is_symlink() else ""
+        found[str(path.relative_to(folder))] = (
+            facts.st_mode,
+            facts.st_uid,
+            facts.st_gid,
+            facts.st_nlink,
+            facts.st_rdev,
+            0 if path == folder else facts.st_mtime_ns,
+            attributes,
+            content,
+            target,
+        )
+    return found
+
+
+def test_a_folder_there_and_back(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    fill(source)
+    target.mkdir()
+    with archives.pack(str(source)) as packed:
+        chunks = list(packed.chunks())
+        assert packed.steady()
+    archives.unpack(str(target), iter(chunks))
+    assert seen(target) == seen(source)
+    # Holes stay holes, on the way too.
+    assert sum(map(len, chunks)) < 1024 * 1024
+    assert (target / "sparse").stat().st_blocks * 512 < 1024 * 1024
+    assert not (tmp_path / "target.dockcfgd-new").exists()
+
+
+def test_plain_tar_reads_it(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    fill(source)
+    with archives.pack(str(source)) as packed:
+        (tmp_path / "it.tar").write_bytes(b"".join(packed.chunks()))
+    with tarfile.open(tmp_path / "it.tar") as opened:
+        names = {os.path.normpath(member.name) for member in opened}
+    assert names == {*seen(source)}
+
+
+def test_its_size_is_what_it_takes(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    fill(source)
+    assert 5000 <= archives.size(str(source)) < 1024 * 1024
+    assert archives.size(str(tmp_path / "none")) == 0
+
+
+def test_one_that_cannot_be_read_is_told(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileFailure, match=r"cannot read .*/none: .*No such file"),
+        archives.pack(str(tmp_path / "none")) as packed,
+    ):
+        list(packed.chunks())
+
+
+def test_one_left_early_ends(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "big").write_bytes(os.urandom(4 * 1024 * 1024))
+    with archives.pack(str(source)) as packed:
+        next(packed.chunks())
+    with archives.pack(str(source)):
+        pass
+
+
+def test_an_archive_that_breaks_off_leaves_nothing(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    fill(source)
+    target.mkdir()
+    with archives.pack(str(source)) as packed:
+        whole = b"".join(packed.chunks())
+
+    def broken() -> Iterator[bytes]:
+        yield whole[: len(whole) // 2]
+        raise FileFailure(what="use", path="it", errno=0, why="its checksum is wrong")
+
+    with pytest.raises(FileFailure, match="checksum"):
+        archives.unpack(str(target), broken())
+    with pytest.raises(FileFailure, match="cannot fill"):
+        archives.unpack(str(target), iter([whole[: whole.index(b"plain" * 100) + 600]]))
+    assert [path.name for path in tmp_path.iterdir() if "target" in path.name] == ["target"]
+    assert list(target.iterdir()) == []
+
+
+def test_what_is_there_is_not_overwritten(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    fill(source)
+    target.mkdir()
+    (target / "mine").write_bytes(b"mine")
+    with archives.pack(str(source)) as packed:
+        whole = b"".join(packed.chunks())
+    with pytest.raises(FileFailure, match="not empty"):
+        archives.unpack(str(target), iter([whole]))
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    assert not (tmp_path / "target.dockcfgd-new").exists()

@@ -1,0 +1,359 @@
+"""Backups of a serving host in memory, and their restore: what is in them, and what stays."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockcfgd.migration import archive
+from dockcfgd.migration.documents import table, tables, text
+from dockcfgd.migration.live_backup import Reports, Wish, clear_away, make_backup
+from dockcfgd.migration.restoring import Restored, restore_chosen
+from dockcfgd.model.desired import Json
+from dockcfgd.model.errors import BackupRefused, EngineFailure, FileFailure
+from dockcfgd.model.policy import Consistency
+from tests.fakes.host import FakeHost
+
+VERSIONS = ("20.10.24", "26.1.5", "28.5.2")
+
+
+class Bench:
+    """A host and its backups, with what was told meanwhile."""
+
+    def __init__(self, folder: Path, *, version: str = "26.1.5") -> None:
+        self.host = FakeHost(version=version)
+        self.folder = folder / "backups"
+        self.steps: list[str] = []
+        self.held: list[list[str]] = []
+        self.calls: list[tuple[str, int, int, str]] = []
+        self.reports = Reports(self.steps.append, self._progress, self._note)
+
+    def fill(self) -> None:
+        host = self.host
+        host.networks.create({"Name": "net", "Labels": {"a": "b"}})
+        host.image("app:1", {"/app": b"app"}, {"Cmd": ["app"]})
+        host.image("spare:2", {"/spare": b"spare"})
+        host.fill("data", {"one": b"1", "two": b"2" * 2000})
+        host.fill("lone", {"file": b"lone"})
+        shared = {"Binds": ["data:/data"]}
+        host.run("web", layer={"/data/x": b"1"}, restart="always", host_config=shared)
+        host.run("reader", host_config={"Binds": ["data:/in:ro", "/srv:/srv"]})
+        host.run("db", image="app:1", layer={"/db": b"2"}, host_config={"NetworkMode": "net"})
+        host.run("ended", layer={"/last": b"words"})
+        host.containers.stop("ended")
+        host.run("passing", layer={"/x": b"3"}, host_config={"AutoRemove": True})
+
+    def make(self, name: str = "one", *names: str, **wish: Any) -> tuple[str, ...]:
+        wanted = Wish(names=names, volumes=True, **wish)
+        folder = str(self.folder / name)
+        return make_backup(
+            self.host.effects.access, self.host.folders, wanted, folder=folder, reports=self.reports
+        )
+
+    def restore(self, name: str, *names: str, host: FakeHost | None = None) -> Restored:
+        effects = (host or self.host).effects
+        return restore_chosen(
+            effects.access,
+            effects.folders,
+            names,
+            folder=str(self.folder / name),
+            reports=self.reports,
+        )
+
+    def watched(self, *, wrote: bool = False) -> list[dict[str, str]]:
+        """Give what containers do each time when a volume is read, as that comes."""
+        during: list[dict[str, str]] = []
+
+        def look(_volume: str) -> bool:
+            during.append(self.states())
+            return wrote
+
+        self.host.folders.writers.append(look)
+        return during
+
+    def states(self) -> dict[str, str]:
+        return {name: self.host.container(name).state for name in self.host.names()}
+
+    def _progress(self, *, item: str, done: int, total: int, unit: str) -> None:
+        assert 0 <= done <= total
+        self.calls.append((item, done, total, unit))
+
+    def _note(self, held: Sequence[Json]) -> None:
+        documents = tables({"held": list(held)}, "held")
+        self.held.append(sorted(text(one, "Name").removeprefix("/") for one in documents))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    made.fill()
+    yield made
+    kept = [tag for one in made.host.images.list() for tag in one["RepoTags"]]  # type: ignore[union-attr]
+    assert not [tag for tag in kept if str(tag).startswith("dockcfgd-kept/")]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_all_of_it_on_another_host(tmp_path: Path, version: str) -> None:
+    bench = Bench(tmp_path)
+    bench.fill()
+    before = bench.states()
+    pids = {name: bench.host.container(name).pid for name in bench.host.names()}
+    written = {name: bench.host.content(name) for name in bench.host.names()}
+
+    assert bench.make() == ()
+
+    assert bench.states() == before
+    assert {name: bench.host.container(name).pid for name in bench.host.names()} == pids
+    assert archive.verify(str(bench.folder / "one")) == ()
+    other = FakeHost(version=version)
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert {name: other.content(name) for name in other.names()} == written
+    assert {name: other.container(name).state for name in other.names()} == before | {
+        "ended": "created"
+    }
+    assert other.volume("data") == {"one": b"1", "two": b"2" * 2000}
+    assert other.volume("lone") == {"file": b"lone"}
+    assert "net" in {text(one, "Name") for one in other.networks.list()}
+    assert {tag for one in other.images.list() for tag in one["RepoTags"]} == {  # type: ignore[union-attr]
+        "busybox:latest",
+        "app:1",
+        "spare:2",
+    }
+    assert not (bench.folder / "one" / "restoring.json").exists()
+
+
+def test_what_shares_a_volume_is_held_together_and_let_go(bench: Bench) -> None:
+    during = bench.watched()
+    bench.make()
+    assert during[0]["web"] == during[0]["reader"] == "paused"
+    assert during[0]["db"] == "running"
+    # Nobody has the other volume.
+    assert set(during[1].values()) == {"running", "exited"}
+    assert bench.held[:3] == [[], ["reader", "web"], []]
+    assert bench.held[-1] == []
+
+
+def test_stopped_where_that_is_asked_for(bench: Bench) -> None:
+    shared = {"Binds": ["data:/d"], "AutoRemove": True}
+    bench.host.run("fleeting", host_config=shared)
+    lender = bench.host.run("lender", host_config={"Binds": ["data:/d"]})
+    bench.host.run("guest", host_config={"NetworkMode": f"container:{lender}"})
+    before = bench.states()
+    during = bench.watched()
+    bench.make(consistency=Consistency.STOP)
+    assert during[0]["web"] == during[0]["reader"] == "exited"
+    # To stop one of these would remove it, and take away what another one uses.
+    assert during[0]["fleeting"] == during[0]["lender"] == "paused"
+    assert during[0]["guest"] == "running"
+    assert bench.states() == before
+
+
+def test_nobody_is_held_where_that_is_asked_for(bench: Bench) -> None:
+    during = bench.watched(wrote=True)
+    remarks = bench.make(consistency=Consistency.NONE)
+    assert set(during[0].values()) == {"running", "exited"}
+    assert remarks == (
+        "volume data changed while it was read",
+        "volume lone changed while it was read",
+    )
+
+
+def test_single_containers_and_images(bench: Bench) -> None:
+    bench.make("some", "db", "spare:2")
+    manifest = archive.read_manifest(str(bench.folder / "some"))
+    paths = {entry.path for entry in manifest.files}
+    assert {path for path in paths if path.startswith(("containers/", "volumes/"))} == {
+        "containers/db.json"
+    }
+    assert "networks/net.json" in paths
+    other = FakeHost()
+    bench.restore("some", host=other)
+    assert other.names(running=True) == ["db"]
+    assert {tag for one in other.images.list() for tag in one["RepoTags"]} == {"app:1", "spare:2"}  # type: ignore[union-attr]
+
+
+def test_one_of_many_brings_nothing_else_back(bench: Bench) -> None:
+    bench.make()
+    other = FakeHost()
+    bench.restore("one", "db", host=other)
+    assert other.names() == ["db"]
+    assert other.content("db") == bench.host.content("db")
+    assert {tag for one in other.images.list() for tag in one["RepoTags"]} == {"app:1"}  # type: ignore[union-attr]
+    assert other.networks.volumes() == []
+
+
+def test_a_name_that_means_nothing_is_refused(bench: Bench) -> None:
+    with pytest.raises(BackupRefused, match="cannot find 'nobody': this engine has no container"):
+        bench.make("one", "nobody")
+    assert not bench.folder.exists()
+
+
+def test_what_would_not_fit_is_refused_with_numbers(bench: Bench) -> None:
+    bench.host.files.free = 1024 * 1024
+    with pytest.raises(FileFailure, match=r"has 1\.0 MiB free, .*images .*, written by") as failure:
+        bench.make()
+    assert failure.value.errno == errno.ENOSPC
+    assert not bench.folder.exists()
+
+
+def test_a_volume_of_another_driver_is_without_its_content(bench: Bench) -> None:
+    bench.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
+    options: dict[str, Json] = {"type": "nfs", "device": ":/srv"}
+    bench.host.networks.create_volume({"Name": "mounted", "DriverOpts": options})
+    assert bench.make() == (
+        "volume far is without its content: the driver nfs keeps its content",
+        "volume mounted is without its content: its content is a mount of :/srv",
+    )
+
+
+def test_a_container_and_its_volume_come_back(bench: Bench) -> None:
+    bench.make()
+    before = bench.host.containers.inspect("web")
+    content = bench.host.content("web")
+    bench.host.containers.remove("web")
+    bench.host.containers.remove("reader")
+    bench.host.remove_volume("data")
+    assert bench.restore("one", "web") == Restored((), ())
+    after = bench.host.containers.inspect("web")
+    assert table(after, "Config") == table(before, "Config") | {"Image": text(after, "Image")}
+    assert bench.host.content("web") == content
+    assert bench.host.volume("data")["one"] == b"1"
+    assert bench.host.container("web").state == "running"
+
+
+def test_nothing_that_is_there_is_overwritten(bench: Bench) -> None:
+    bench.make()
+    with pytest.raises(BackupRefused, match="none is overwritten: web, reader, db, ended, passing"):
+        bench.restore("one")
+    bench.host.containers.remove("web")
+    bench.host.fill("data", {"one": b"newer"})
+    newer = bench.host.image("busybox:latest", {"/bin/busybox": b"newer"})
+    restored = bench.restore("one", "web")
+    assert restored.remarks == (
+        "volume data is there and was left as it is",
+        "these names mean other images here and were left: busybox:latest",
+    )
+    assert bench.host.volume("data")["one"] == b"newer"
+    assert text(bench.host.images.inspect("busybox:latest"), "Id") == newer
+    assert bench.host.content("web")["/bin/busybox"] == b"busybox"
+
+
+def test_an_empty_volume_that_nobody_uses_is_filled(bench: Bench) -> None:
+    bench.make()
+    other = FakeHost()
+    other.networks.create_volume({"Name": "data"})
+    bench.restore("one", "web", host=other)
+    assert other.volume("data")["one"] == b"1"
+
+
+def test_what_it_needs_must_be_there(bench: Bench) -> None:
+    web = bench.host.container("web").id
+    bench.host.run("guest", host_config={"NetworkMode": f"container:{web}"})
+    bench.make()
+    other = FakeHost()
+    with pytest.raises(BackupRefused, match="guest needs web, which is not there"):
+        bench.restore("one", "guest", host=other)
+    assert other.images.list() == []
+    bench.host.containers.remove("guest")
+    bench.restore("one", "guest")
+    mode = text(bench.host.containers.inspect("guest"), "HostConfig", "NetworkMode")
+    assert mode == f"container:{web}"
+
+
+def test_a_damaged_backup_is_refused_before_anything(bench: Bench) -> None:
+    bench.make()
+    spoilt = bench.folder / "one" / "volumes" / "data.tar.zst"
+    content = bytearray(spoilt.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    spoilt.write_bytes(content)
+    assert archive.verify(str(bench.folder / "one")) == (f"{spoilt}: its checksum is wrong",)
+    other = FakeHost()
+    with pytest.raises(BackupRefused, match=r"damaged backup: .*data\.tar\.zst: its checksum"):
+        bench.restore("one", host=other)
+    assert other.images.list() == []
+    # What does not need the damaged part can be had.
+    bench.restore("one", "db", host=other)
+    assert other.names(running=True) == ["db"]
+
+
+def test_too_little_room_to_restore(bench: Bench) -> None:
+    bench.make()
+    other = FakeHost()
+    other.files.free = 1024
+    with pytest.raises(FileFailure, match="has 1024 bytes free, and what is to be restored"):
+        bench.restore("one", host=other)
+    assert other.images.list() == []
+
+
+def test_a_restore_that_failed_can_be_done_again(bench: Bench) -> None:
+    bench.make()
+    other = FakeHost()
+    other.dockerd.container_refusals.append(
+        lambda container: "port is taken" if container.name == "db" else None
+    )
+    with pytest.raises(EngineFailure, match=r"db .*port is taken"):
+        bench.restore("one", host=other)
+    made = {name: other.container(name).id for name in other.names()}
+    other.dockerd.container_refusals.clear()
+    restored = bench.restore("one", host=other)
+    assert restored.differing == ()
+    assert {name: other.container(name).id for name in other.names()} == made
+    assert "db" in other.names(running=True)
+    with pytest.raises(BackupRefused, match="none is overwritten"):
+        bench.restore("one", host=other)
+
+
+class _Ended(BaseException):
+    """The process ends: nothing more is done."""
+
+
+@pytest.mark.parametrize("version", ["20.10.24", "26.1.5"])
+def test_a_restore_cut_off_anywhere_can_be_done_again(tmp_path: Path, version: str) -> None:
+    bench = Bench(tmp_path, version=version)
+    bench.fill()
+    bench.make()
+    whole = FakeHost(version=version)
+    bench.restore("one", host=whole)
+    places = len(whole.cuts.passed)
+    expected = {name: whole.content(name) for name in whole.names()}
+    for place in range(places):
+        other = FakeHost(version=version)
+        _end_at(other, place)
+        with pytest.raises(_Ended):
+            bench.restore("one", host=other)
+        other.cuts.restart()
+        other.cuts._watchers.clear()  # noqa: SLF001 -- a new process
+        restored = bench.restore("one", host=other)
+        assert restored.differing == (), place
+        assert {name: other.content(name) for name in other.names()} == expected
+        assert other.volume("data") == whole.volume("data")
+
+
+def test_what_a_backup_cut_off_left_is_cleared_away(bench: Bench) -> None:
+    bench.host.folders.writers.append(lambda _: _raise(_Ended()))
+    with pytest.raises(_Ended):
+        bench.make()
+    names = {tag for one in bench.host.images.list() for tag in one["RepoTags"]}  # type: ignore[union-attr]
+    assert any(str(name).startswith("dockcfgd-kept/") for name in names)
+    clear_away(bench.host.effects.access)
+
+
+def _raise(error: BaseException) -> bool:
+    raise error
+
+
+def _end_at(host: FakeHost, place: int) -> None:
+    """Let the process end at a place: from there on nothing has any effect."""
+    passed = 0
+
+    def at(_label: str) -> None:
+        nonlocal passed
+        passed += 1
+        if passed > place:
+            raise _Ended
+
+    host.cuts.watch(at)
