@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -261,12 +259,6 @@ def test_only_what_is_new_counts_after_an_edit_of_the_files(host: Host) -> None:
     in_sync(host.lives.look())
     assert not host.host.files.text(ADOPTED)
     assert host.lives.files.document == IN_FORCE | {"max-concurrent-downloads": 6}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=tmp_path) as name:
-        yield Path(name)
 
 
 @pytest.mark.timeout(120)

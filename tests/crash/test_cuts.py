@@ -5,286 +5,77 @@ The next life brings the host to the old or the new state, says which, and tries
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from dockcfgd.model.status import Condition, Status, Verdict
-from tests.crash.lives import CONF, Files, Lives
-from tests.fakes.host import FakeHost
+from tests.crash.lives import Files
+from tests.crash.stories import (
+    STORIES,
+    Story,
+    Told,
+    at_each_place,
+    check,
+    check_peace,
+    cut_power,
+    cut_short,
+    places,
+    sampled,
+    story_named,
+)
 
-
-@dataclass(frozen=True)
-class Story:
-    """A host and the desired state in force, then the one whose change is cut off."""
-
-    name: str
-    wanted: str
-    before: str = ""
-    version: str = "26.1.5+dfsg1"
-    on_disk: bool = False
-    refuses: bool = False
-    daemon_json: str = '{"debug": true, "labels": ["rack=7"]}'
-    disposable: bool = False
-    defaults: str = ""
-
-
-_FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
-
-STORIES = [
-    Story("reload", "[engine]\nmax-concurrent-downloads = 5\ndebug = false"),
-    Story(
-        "removal",
-        '[engine]\nlabels = ["rack=8"]',
-        before='[engine]\nmax-concurrent-downloads = 5\nlabels = ["rack=8"]',
-    ),
-    Story("plain", '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'),
-    Story(
-        "plain-disposable",
-        '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"',
-        disposable=True,
-    ),
-    Story("bridged", '[engine]\nlog-driver = "local"', disposable=True),
-    Story("bridged-old", '[engine]\nlog-driver = "local"', version="20.10.24", disposable=True),
-    Story("bridged-first-file", '[engine]\nlog-driver = "local"', daemon_json=""),
-    Story(
-        "drop-in",
-        '[engine]\nlog-driver = "local"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-    ),
-    Story(
-        "refused-start",
-        '[engine]\nmetrics-addr = "127.0.0.1:9323"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-        refuses=True,
-    ),
-    Story(
-        "flags-freed",
-        '[engine]\nlog-driver = "local"\nhosts = ["fd://"]',
-        defaults=_FLAGS,
-        disposable=True,
-    ),
-    Story(
-        "flags-back",
-        "[engine]\ndebug = true",
-        before='[engine]\nlog-driver = "local"\nhosts = ["fd://"]\ndebug = true',
-        defaults=_FLAGS,
-    ),
-    Story("last-file", "", before='[engine]\ndebug = false\nlog-driver = "local"'),
-    Story(
-        "migrate-and-more",
-        '[engine]\nstorage-driver = "vfs"\nlog-driver = "local"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-        version="28.5.2",
-        on_disk=True,
-    ),
-    Story(
-        "migrate",
-        '[engine]\nstorage-driver = "vfs"',
-        daemon_json='{"storage-driver": "overlay2"}',
-        on_disk=True,
-        disposable=True,
-    ),
-]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder in memory where there is one: thousands of state files are synced to it."""
-    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
-    with tempfile.TemporaryDirectory(dir=where) as name:
-        yield Path(name)
-
-
-class Told:
-    """A story being told on a host of its own."""
-
-    def __init__(self, folder: Path, story: Story) -> None:
-        folder.mkdir()
-        root = str(folder / "docker") if story.on_disk else ""
-        host = FakeHost(version=story.version, data_root=root, daemon_json=story.daemon_json)
-        if story.defaults:
-            host.files.put("/etc/default/docker", story.defaults)
-            host.boot()
-        self.story, self.host, self.lives = story, host, Lives(folder, host)
-        host.run("web", layer={"/data": b"1"}, restart="always")
-        host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
-        host.run("job", layer={"/data": b"3"})
-        host.run("ended", layer={"/data": b"4"})
-        host.containers.stop("ended")
-        if story.disposable:
-            host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
-        if story.before:
-            self.lives.want(story.before)
-            assert self.lives.look().condition is Condition.IN_SYNC
-        if story.refuses:
-            host.refuse_start(
-                lambda config: "listen tcp: in use" if "metrics-addr" in config else None
-            )
-        self.old, self.content, self.running = self.lives.files, self.contents(), self.runs()
-        if story.wanted:
-            self.lives.want(story.wanted)
-        else:
-            host.files.delete(CONF)
-        host.cuts.restart()
-
-    def contents(self) -> dict[str, dict[str, bytes]]:
-        return {name: self.host.content(name) for name in self.host.names()}
-
-    def runs(self) -> list[str]:
-        return self.host.names(running=True)
-
-    def comes_up(self) -> list[str]:
-        """Those that ran and have a restart policy."""
-        return [name for name in self.running if name in {"by-hand", "web"}]
-
-    @property
-    def goal(self) -> set[Condition]:
-        if self.story.refuses:
-            return {Condition.REJECTED}
-        return {Condition.IN_SYNC if self.story.wanted else Condition.UNMANAGED}
-
-
-def places(folder: Path, story: Story) -> tuple[list[str], Files]:
-    """Tell a story to its end; give the places to cut it off, and the files at its end."""
-    told = Told(folder, story)
-    status = told.lives.look()
-    assert status.condition in told.goal, status.reason
-    assert told.contents() == told.content
-    assert told.runs() == told.running
-    return list(told.host.cuts.passed), told.lives.files
-
-
-def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> None:
-    """Hold the promises after a life that was not cut."""
-    files = told.lives.files
-    assert told.host.engine.ping(), "the engine does not serve"
-    assert files in (told.old, new), "neither the old nor the new files"
-    contents, runs = told.contents(), told.runs()
-    if at_least:
-        contents = {name: contents.get(name, {}) for name in told.content}
-        runs = [name for name in runs if name in told.running]
-    assert contents == told.content
-    assert runs == told.running
-    assert not told.lives.open_transaction
-    assert not list(Path(told.lives.settings.state_dir).glob("kept/*"))
-    assert not told.host.systemd.unit("docker.service").need_daemon_reload
-    assert status.last is None or status.last.verdict is not None
-    if status.condition in {Condition.IN_SYNC, Condition.UNMANAGED} and new != told.old:
-        assert files == new, f"{status.condition} is said, and the files are the old ones"
-    if status.last is not None:
-        assert status.last.verdict in {Verdict.APPLIED, Verdict.ROLLED_BACK}, status.last.reason
-        expected = new if status.last.verdict is Verdict.APPLIED else told.old
-        assert files == expected, f"{status.last.verdict} is said"
-
-
-def check_peace(told: Told) -> None:
-    """Hold that the retry succeeds, and that a further life changes nothing."""
-    status = told.lives.later()
-    assert status.condition in told.goal, status.reason
-    before, jobs = told.host.files.snapshot(), list(told.host.systemd.jobs)
-    again = told.lives.later()
-    assert again.condition in told.goal
-    assert told.host.files.snapshot() == before
-    assert told.host.systemd.jobs == jobs
-
-
-def cut_power(told: Told) -> None:
-    """Take the machine's power and what was not synced, and boot; dockcfgd comes up after it."""
-    told.host.power_cut()
-    told.host.boot()
-
-
-def cut_short(told: Told, number: int) -> None:
-    """Live until a place."""
-    told.host.cuts.restart(crash_at=number)
-    assert told.lives.live() is None, "the cut was not reached"
-
-
-def sampled(labels: list[str], story: Story, *, every: int) -> list[tuple[int, str]]:
-    """Give the places to try: all with DOCKCFGD_PROOF=1, else a sample, less of migrations."""
-    step = 1 if os.environ.get("DOCKCFGD_PROOF") == "1" else every * (4 if story.on_disk else 1)
-    return list(enumerate(labels))[::step]
-
-
-def noted(number: int, label: str, error: AssertionError) -> str:
-    return f"{number} {label}: {str(error).splitlines()[0]}"
+every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@every_story
 def test_killed_at_every_effect(folder: Path, story: Story) -> None:
-    labels, new = places(folder / "whole", story)
-    failed = []
-    tried = sampled(labels, story, every=1)
-    for number, label in tried:
-        told = Told(folder / str(number), story)
+    def killed(told: Told, number: int, new: Files) -> None:
         cut_short(told, number)
         told.host.cuts.restart()
-        try:
-            check(told, told.lives.look(), new)
-            check_peace(told)
-        except AssertionError as error:
-            failed.append(noted(number, label, error))
-    print(
-        f"{story.name}: {len(tried)} of {len(labels)} places to be killed at, {len(failed)} failed"
-    )
-    assert failed == []
+        check(told, told.lives.look(), new)
+        check_peace(told)
+
+    at_each_place(folder, story, killed, every=1, purpose="to be killed at")
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@every_story
 def test_killed_again_while_recovering(folder: Path, story: Story) -> None:
     """The second place moves through the recovery as the first does through the change."""
-    labels, new = places(folder / "whole", story)
-    failed, second = [], 0
-    tried = sampled(labels, story, every=3)
-    for number, label in tried:
-        told = Told(folder / str(number), story)
+    second = 0
+
+    def killed(told: Told, number: int, new: Files) -> None:
+        nonlocal second
         cut_short(told, number)
         told.host.cuts.restart(crash_at=second)
         second = second + 3 if told.lives.live() is None else 0
         told.host.cuts.restart()
-        try:
-            check(told, told.lives.look(), new)
-            check_peace(told)
-        except AssertionError as error:
-            failed.append(noted(number, f"{label}, then {second - 3}", error))
-    print(f"{story.name}: {len(tried)} of {len(labels)} places to be killed twice from")
-    assert failed == []
+        check(told, told.lives.look(), new)
+        check_peace(told)
+
+    at_each_place(folder, story, killed, every=3, purpose="to be killed twice from")
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@every_story
 def test_power_cut_at_every_effect(folder: Path, story: Story) -> None:
     """A power cut ends every container; the engine starts those that have a restart policy."""
-    labels, new = places(folder / "whole", story)
-    failed = []
-    tried = sampled(labels, story, every=3)
-    for number, label in tried:
-        told = Told(folder / str(number), story)
+
+    def cut(told: Told, number: int, new: Files) -> None:
         cut_short(told, number)
         cut_power(told)
         told.running = told.comes_up()
         told.content.pop("passing", None)
-        try:
-            check(told, told.lives.look(), new, at_least=True)
-            check_peace(told)
-        except AssertionError as error:
-            failed.append(noted(number, label, error))
-    print(
-        f"{story.name}: {len(tried)} of {len(labels)} places to lose power at, {len(failed)} failed"
-    )
-    assert failed == []
+        check(told, told.lives.look(), new, at_least=True)
+        check_peace(told)
+
+    at_each_place(folder, story, cut, every=3, purpose="to lose power at")
 
 
 def test_the_engine_runs_the_old_state_after_a_power_cut(folder: Path) -> None:
     """A machine that boots on half-written files runs the new state, whatever they say later."""
-    story = next(one for one in STORIES if one.name == "plain")
+    story = story_named("plain")
     labels, _ = places(folder / "whole", story)
     for number, label in sampled(labels, story, every=3):
         told = Told(folder / str(number), story)

@@ -12,25 +12,23 @@ import pytest
 from dockcfgd.model.status import Condition, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from tests.crash.lives import DAEMON_JSON, DROP_IN, Files
-from tests.crash.test_cuts import (
+from tests.crash.stories import (
     STORIES,
     Story,
     Told,
+    at_each_place,
     check,
     check_peace,
     cut_power,
     cut_short,
     noted,
     places,
-    sampled,
+    story_named,
 )
-from tests.crash.test_cuts import folder as folder_in_memory
 from tests.fakes.cuts import Crash
 
-folder = folder_in_memory
-PLAIN = next(one for one in STORIES if one.name == "plain")
-DROP = next(one for one in STORIES if one.name == "drop-in")
-MIGRATE = next(one for one in STORIES if one.name == "migrate-and-more")
+PLAIN, DROP = story_named("plain"), story_named("drop-in")
+MIGRATE = story_named("migrate-and-more")
 
 
 def restart_by_hand(told: Told) -> None:
@@ -58,49 +56,30 @@ def starts_clean(told: Told, new: Files) -> None:
 @pytest.mark.parametrize("by", ["power", "hand"])
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_engine_starts_without_dockcfgd(folder: Path, story: Story, by: str) -> None:
-    labels, new = places(folder / "whole", story)
-    failed = []
-    tried = sampled(labels, story, every=2)
-    for number, label in tried:
-        told = Told(folder / str(number), story)
+    def cut(told: Told, number: int, new: Files) -> None:
         cut_short(told, number)
-        try:
-            cut_power(told) if by == "power" else restart_by_hand(told)
-            starts_clean(told, new)
-            files = told.host.files.snapshot()
-            restart_by_hand(told)
-            assert told.host.files.snapshot() == files, "a second start changed a file"
-        except AssertionError as error:
-            failed.append(noted(number, label, error))
-    print(
-        f"{story.name}-{by}: {len(tried)} of {len(labels)} places to start the engine after,"
-        f" {len(failed)} failed"
-    )
-    assert failed == []
+        cut_power(told) if by == "power" else restart_by_hand(told)
+        starts_clean(told, new)
+        files = told.host.files.snapshot()
+        restart_by_hand(told)
+        assert told.host.files.snapshot() == files, "a second start changed a file"
+
+    at_each_place(folder, story, cut, every=2, purpose=f"to start the engine after (by {by})")
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_dockcfgd_finishes_after_a_start_by_hand(folder: Path, story: Story) -> None:
-    labels, new = places(folder / "whole", story)
-    failed = []
-    tried = sampled(labels, story, every=4)
-    for number, label in tried:
-        told = Told(folder / str(number), story)
+    def cut(told: Told, number: int, new: Files) -> None:
         cut_short(told, number)
         restart_by_hand(told)
         # What has no restart policy ends with a restart by hand, whoever else is at work.
         told.content.pop("passing", None)
         told.running = told.comes_up()
-        try:
-            check(told, told.lives.look(), new, at_least=True)
-            check_peace(told)
-        except AssertionError as error:
-            failed.append(noted(number, label, error))
-    print(
-        f"{story.name}: {len(tried)} of {len(labels)} places to finish from, {len(failed)} failed"
-    )
-    assert failed == []
+        check(told, told.lives.look(), new, at_least=True)
+        check_peace(told)
+
+    at_each_place(folder, story, cut, every=4, purpose="to finish from")
 
 
 @pytest.mark.timeout(300)
@@ -109,8 +88,7 @@ def test_power_is_cut_while_files_are_put_back(folder: Path, story: Story) -> No
     """Every place of going back at boot, from the places of the change where it has most to do."""
     labels, new = places(folder / "whole", story)
     failed, tried = [], 0
-    start = next(at for at, label in enumerate(labels) if "restart docker" in label or
-                 "start docker" in label)  # fmt: skip
+    start = next(at for at, label in enumerate(labels) if "start docker" in label)
     for second in range(200):
         told = Told(folder / str(second), story)
         cut_short(told, start)
