@@ -36,6 +36,8 @@ from dockcfgd.state_file import StateFile
 from dockcfgd.transaction.undo import Undo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dockcfgd.reconcile.requests import Request
 
 __all__ = ["main"]
@@ -165,8 +167,13 @@ class _Daemon:
             time.sleep(1.0)
 
     def _reconcile(self) -> None:
-        self._reconciler.run()
-        self._loop.call_soon(self._loop.quit)
+        try:
+            self._reconciler.run()
+        except BaseException:
+            self._exit = 1  # systemd starts a new one, which takes back what is under way
+            raise
+        finally:
+            self._loop.call_soon(self._loop.quit)
 
     def _stop(self) -> None:
         self._notifier.stopping()
@@ -215,7 +222,7 @@ class _Daemon:
             publish_status(self._settings.runtime_dir, document, render(document))
         except OSError as error:
             self._log.error("status.unwritable", reason=str(error))
-        self._announcer.status(status)
+        self._announce(lambda: self._announcer.status(status))
         if self._folders != self._reconciler.folders:
             self._folders = self._reconciler.folders
             self._watch.check()
@@ -226,7 +233,14 @@ class _Daemon:
         self._notifier.status(_with_task(self._summary, status))
 
     def _finished(self, transaction: str, verdict: str) -> None:
-        self._announcer.finished(transaction, verdict)
+        self._announce(lambda: self._announcer.finished(transaction, verdict))
+
+    def _announce(self, tell: Callable[[], None]) -> None:
+        """Tell the bus. One that is gone hears nothing, and dockcfgd ends for it in its own way."""
+        try:
+            tell()
+        except BusFailure as failure:
+            self._log.warning("bus.not_told", reason=str(failure))
 
 
 def _with_task(summary: str, status: Status) -> str:

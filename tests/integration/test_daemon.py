@@ -137,6 +137,16 @@ def test_a_lost_bus_ends_it(house: House) -> None:
     assert daemon.wait(timeout=15) == 1
 
 
+def test_a_lost_bus_ends_it_in_the_middle_of_a_change(house: House) -> None:
+    daemon = house.start()
+    house.systemd.rules(delay=5.0)
+    house.drop("one.toml", RESTART)
+    house.until(lambda status: len(house.systemd.calls("RestartUnit")) == 1 and bool(status))
+    house.bus.stop()
+    assert daemon.wait(timeout=15) == 1
+    assert "Traceback" not in house.log()
+
+
 def test_killed_in_the_middle_it_recovers(house: House) -> None:
     daemon = house.start()
     house.systemd.rules(delay=3.0)
