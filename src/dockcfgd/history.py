@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ReloadEngine, from_json
 from dockcfgd.ownership_json import ownership_from_json, ownership_to_json
 from dockcfgd.planning.effective import Reloaded
@@ -245,6 +246,15 @@ class History:
     def held(self) -> str:
         """The digest that is on hold."""
         return self._state.fact(_HELD)
+
+    def last_shown(self) -> LastTransaction | None:
+        """Give what the last kept status has as its last transaction."""
+        kept = json.loads(self._state.fact(_STATUS) or "{}")
+        last = kept.get("last")
+        if not last or last["verdict"] is None:
+            return None
+        steps = tuple(StepView(**step) for step in last["steps"])
+        return LastTransaction(**{**last, "verdict": Verdict(last["verdict"]), "steps": steps})
 
     def keep_status(self, document: dict[str, Json]) -> None:
         """Keep the last known status for times without the daemon."""

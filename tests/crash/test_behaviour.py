@@ -444,3 +444,48 @@ def test_a_state_file_that_cannot_be_written_does_not_keep_the_engine_down(
     assert lives.later().condition is Condition.IN_SYNC
     assert lives.host.names(running=True) == ["job", "web"]
     assert not lives.open_transaction
+
+
+class TestTheLastChangeAfterARestartOfDockcfgd:
+    def test_is_shown_from_the_start(self, lives: Lives) -> None:
+        lives.want("[engine]\nmax-concurrent-downloads = 5")
+        before = lives.look().last
+        lives.told.clear()
+        after = lives.later()
+        assert before is not None
+        assert before.steps
+        assert lives.told[0].last == after.last == before
+
+    def test_is_shown_where_it_was_refused(self, lives: Lives) -> None:
+        lives.want("[engine]\nmax-concurrent-downloads = 5")
+        lives.look()
+        lives.want("[engine]\nmax-concurrent-download = 5")
+        before = lives.look().last
+        assert before is not None
+        assert before.verdict is Verdict.REFUSED
+        assert lives.later().last == before
+
+    def test_is_shown_where_dockcfgd_died_at_its_end(self, tmp_path: Path) -> None:
+        """The journal has it, and the status that was kept does not."""
+        seen = 0
+        for back in range(1, 9):
+            host = FakeHost(daemon_json='{"debug": true}')
+            lives = Lives(tmp_path / str(back), host)
+            lives.want("[engine]\nmax-concurrent-downloads = 5")
+            lives.look()
+            host.cuts.restart()
+            lives.want("[engine]\nmax-concurrent-downloads = 6")
+            lives.look()
+            passed = len(host.cuts.passed)
+            lives.want("[engine]\nmax-concurrent-downloads = 7")
+            host.cuts.restart(crash_at=passed - back)
+            assert lives.live() is None
+            host.cuts.restart()
+            if lives.open_transaction:
+                continue
+            lives.told.clear()
+            lives.look()
+            last = lives.told[0].last
+            assert last is not None
+            seen += last.generation == 3
+        assert seen

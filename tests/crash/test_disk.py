@@ -10,27 +10,28 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dockcfgd.model.status import Condition
-from tests.crash.test_cuts import STORIES, Story, Told, check, places
+from dockcfgd.model.systemd import DOCKER_SERVICE
+from tests.crash.stories import (
+    STORIES,
+    Story,
+    Told,
+    check,
+    check_peace,
+    cut_short,
+    places,
+    story_named,
+)
 from tests.fakes.trouble import DiskTrouble, is_write
 
 ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT, errno.EACCES)
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 TRIED = {"reload", "plain", "bridged", "drop-in", "last-file", "flags-freed", "migrate"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
-    with tempfile.TemporaryDirectory(dir=where) as name:
-        yield Path(name)
 
 
 @pytest.mark.timeout(900)
@@ -80,3 +81,34 @@ def _meanwhile(told: Told, *, lasting: bool) -> None:
     if status.condition is Condition.DEGRADED:
         assert status.reason
         assert any(os.strerror(number) in status.reason for number in ERRNOS), status.reason
+
+
+@pytest.mark.timeout(300)
+def test_disposable_containers_run_on_where_they_cannot_be_kept(folder: Path) -> None:
+    """A stop on the way back would end them, so it waits until what they are can be noted."""
+    story = story_named("plain-disposable")
+    labels, _ = places(folder / "whole", story)
+    restarted = labels.index(f"after: restart {DOCKER_SERVICE}")
+    held = 0
+    for number in range(restarted, len(labels)):
+        told = Told(folder / str(number), story)
+        cut_short(told, number)
+        told.host.cuts.restart()
+        kept = Path(told.lives.settings.state_dir, "kept")
+        for one in kept.glob("*"):
+            (one / "again").write_text("in the way")
+        if "passing" not in told.runs():
+            continue  # it was not brought back before the end
+        status = told.lives.look()
+        assert "passing" in told.runs(), labels[number]
+        if status.condition is Condition.DEGRADED:
+            held += 1
+            assert "kept" in (status.reason or ""), status.reason
+            for one in kept.glob("*/again"):
+                one.unlink()
+            status = told.lives.later()
+        check_peace(told)
+        assert told.contents() == told.content
+        assert told.runs() == told.running
+    print(f"{story.name}: {held} ways back waited for a container to be kept")
+    assert held

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.status import Condition, Verdict
-from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobVerb
 from tests.crash.lives import DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
+from tests.fakes.unit_files import DOCKER_SERVICE_FILE
 
 RESTART = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
 BRIDGED = '[engine]\nlog-driver = "local"'
+DROP_IN_TEXT = '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }\n'
+PLAIN = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
+DAEMON_RELOAD = "before: daemon-reload"
 DAY = 86400.0
 
 
@@ -40,6 +45,27 @@ def once(lives: Lives, place: str, act: Callable[[], object]) -> None:
 
 def stop_engine(lives: Lives) -> None:
     lives.host.systemd.run_job(JobVerb.STOP, DOCKER_SERVICE, timeout=60)
+
+
+def no_answer() -> None:
+    raise SystemdFailure(
+        what="reload the unit files",
+        name="org.freedesktop.DBus.Error.NoReply",
+        why="no answer in time",
+    )
+
+
+def take_unit(lives: Lives) -> bytes:
+    """Remove the unit's file, as the engine's package does; the engine runs on."""
+    unit = lives.host.files.read(DOCKER_SERVICE_FILE).content
+    lives.host.files.delete(DOCKER_SERVICE_FILE)
+    lives.host.systemd.reload_units()
+    return unit
+
+
+def put_unit(lives: Lives, unit: bytes) -> None:
+    lives.host.files.put(DOCKER_SERVICE_FILE, unit.decode())
+    lives.host.systemd.reload_units()
 
 
 def end(lives: Lives) -> None:
@@ -132,6 +158,7 @@ class TestSomebodyElse:
         status = lives.later(600)
         assert status.condition is Condition.DEGRADED
         as_before(lives)
+        goes_through(lives)
 
     def test_masks_the_unit_before(self, lives: Lives) -> None:
         lives.host.systemd.mask(DOCKER_SERVICE)
@@ -141,6 +168,19 @@ class TestSomebodyElse:
         assert "systemctl unmask docker.service" in (status.reason or "")
         as_before(lives)
         lives.host.systemd.unmask(DOCKER_SERVICE)
+        goes_through(lives)
+
+    def test_masks_the_socket(self, lives: Lives) -> None:
+        """The service requires it: systemd refuses each start, and the engine is not stopped."""
+        lives.host.systemd.mask(DOCKER_SOCKET)
+        lives.want(RESTART)
+        for _ in range(3):
+            status = lives.later(600)
+            assert status.condition is Condition.DEGRADED
+            assert "docker.socket is masked" in (status.reason or "")
+            assert not lives.host.systemd.jobs
+            as_before(lives)
+        lives.host.systemd.unmask(DOCKER_SOCKET)
         goes_through(lives)
 
     def test_masks_the_unit_in_the_middle(self, lives: Lives) -> None:
@@ -178,6 +218,62 @@ class TestSomebodyElse:
         assert status.condition is Condition.DEGRADED
         assert "given up after 3 attempts" in (status.reason or "")
         as_before(lives)
+
+
+class TestSystemdDoesNotAnswer:
+    @pytest.mark.parametrize(
+        "text", [DROP_IN_TEXT, f"{DROP_IN_TEXT}{PLAIN}"], ids=["bridged", "plain"]
+    )
+    def test_a_reload_of_its_units(self, lives: Lives, text: str) -> None:
+        lives.want(text)
+        once(lives, DAEMON_RELOAD, no_answer)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "cannot reload the unit files: no answer in time" in (status.reason or "")
+        assert (JobVerb.RESTART, DOCKER_SERVICE) not in lives.host.systemd.jobs
+        as_before(lives)
+        assert not lives.open_transaction
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
+
+    def test_a_reload_of_its_units_on_the_way_back_too(self, lives: Lives) -> None:
+        """The way back stays open until systemd knows the old files again."""
+        lives.want(DROP_IN_TEXT)
+        lives.host.cuts.watch(lambda label: no_answer() if label == DAEMON_RELOAD else None)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "not taken back yet: cannot reload the unit files" in (status.reason or "")
+        assert lives.open_transaction
+        as_before(lives)
+        lives.host.cuts.unwatch()
+        assert lives.later().condition is not Condition.REJECTED
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
+        assert not lives.open_transaction
+
+
+class TestTheUnitIsGone:
+    def test_before_a_change(self, lives: Lives) -> None:
+        unit = take_unit(lives)
+        lives.want(RESTART)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert status.reason == "docker.service is not installed on this host"
+        as_before(lives)
+        put_unit(lives, unit)
+        goes_through(lives)
+
+    def test_in_the_middle(self, lives: Lives) -> None:
+        taken: list[bytes] = []
+        lives.want(RESTART)
+        once(lives, f"after writing {DAEMON_JSON}", lambda: taken.append(take_unit(lives)))
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert DOCKER_SERVICE in (status.reason or "")
+        assert not lives.host.systemd.jobs
+        as_before(lives)
+        put_unit(lives, taken[0])
+        goes_through(lives)
 
 
 class TestDockcfgdIsToldToEnd:

@@ -28,6 +28,10 @@ class Cuts:
         """Call `watcher` with the label of each place that is passed from now on."""
         self._watchers.append(watcher)
 
+    def unwatch(self) -> None:
+        """Call no watcher any more."""
+        self._watchers.clear()
+
     def restart(self, *, crash_at: int | None = None) -> None:
         """Count from nought again, as a new process does."""
         self.passed.clear()

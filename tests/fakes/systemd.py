@@ -83,7 +83,7 @@ class FakeSystemd:
     def unit(self, name: str) -> UnitState:
         self._reach(f"read the state of {name}")
         unit = self._units.get(name) or LoadedUnit()
-        if not unit.found:
+        if not unit.found and (name != DOCKER_SERVICE or self._dockerd.process is None):
             return UnitState(name, "not-found", "inactive", "dead")
         load = "masked" if name in self._masked else "loaded"
         stale = unit != load_unit(self._files, name)
@@ -93,7 +93,7 @@ class FakeSystemd:
         service, process = self._service, self._dockerd.process
         return UnitState(
             name=name,
-            load_state=load if unit.command else "bad-setting",
+            load_state=_load_state(unit, load),
             active_state=service.active,
             sub_state=service.sub,
             result=service.result,
@@ -123,6 +123,8 @@ class FakeSystemd:
         what = f"{verb.name.lower()} {unit}"
         self._reach(what)
         self._refuse_unloaded(unit, what)
+        if unit == DOCKER_SERVICE and verb in {JobVerb.START, JobVerb.RESTART}:
+            self._refuse_unloaded(DOCKER_SOCKET, what)  # which the service requires
         self._cuts.at(f"before: {what}")
         self.jobs.append((verb, unit))
         if verb in self.cancels:
@@ -329,3 +331,10 @@ class FakeSystemd:
                 name=f"{_NAMESPACE}.BadUnitSetting",
                 why=f"Unit {name} has a bad unit file setting.",
             )
+
+
+def _load_state(unit: LoadedUnit, otherwise: str) -> str:
+    """Give what became of reading the unit; one whose file has gone runs on."""
+    if not unit.found:
+        return "not-found"
+    return otherwise if unit.command else "bad-setting"

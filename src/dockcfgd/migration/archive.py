@@ -48,6 +48,7 @@ __all__ = [
     "file_name",
     "finish",
     "list_backups",
+    "make_folder",
     "open_folder",
     "prune",
     "read_archive",
@@ -158,6 +159,12 @@ def write_document(folder: str, path: str, document: Mapping[str, Json]) -> None
     content = json.dumps(dict(document), indent=2, sort_keys=True).encode() + b"\n"
     with _new_file(folder, path) as file:
         file.write(content)
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for documents, if it is not there."""
+    with _translated("make", folder):
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def read_document(folder: str, path: str) -> Document:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.access import empty_volumes
-from dockcfgd.migration.archive import read_document, write_document
+from dockcfgd.migration.archive import make_folder, read_document, write_document
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import HOLD_LABEL, container_name, inspected
@@ -40,7 +40,7 @@ def keep(access: Access, *, folder: str) -> None:
 
     Also one that has not run so far: an engine that starts removes those that do not run.
     """
-    Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     begun = {text(document, "Id"): (document, image) for document, image in _contents(folder)}
     for document in inspected(access.containers):
         if flag(document, "HostConfig", "AutoRemove"):

@@ -94,11 +94,13 @@ def assess(
     extra: tuple[Text, ...] = (),
     name: str = "",
     edited: bool = False,
+    notice: Callable[[Assessment], None] | None = None,
 ) -> Assessment:
     """Look once and work out the plan.
 
     `name` names what the plan would leave on disk (the transaction). `edited`: the host's
-    daemon.json was edited by hand into what is wanted, and the plan begins before that.
+    daemon.json was edited by hand into what is wanted, and the plan begins before that. `notice`
+    is told of a first plan before the checks that take their time.
     """
     folders = _folders(effects, settings)
     loaded = load(
@@ -107,7 +109,13 @@ def assess(
     host, unseen = _look(effects, settings)
     rules_of = partial(_rules, settings=settings, name=name, slowest=applied.slowest_start)
     given = _Seen(loaded, folders, host, unseen, edited=edited)
-    seen = _judged(given, applied, effects=effects, rules_of=rules_of)
+    secrets = secrets_of_desired(loaded.document) | secrets_of_applied(applied)
+
+    def noticed(early: Assessment) -> None:
+        if notice is not None:
+            notice(discreet(early, secrets))
+
+    seen = _judged(given, applied, effects=effects, rules_of=rules_of, noticed=noticed)
     if seen.desired is not None:
         windows = seen.desired.policy.maintenance_windows
         calendar, now = effects.calendar, effects.clock.now()
@@ -117,7 +125,7 @@ def assess(
         ]
         placed = (_placed(seen, finding) for finding in wrong)
         seen = replace(seen, findings=(*seen.findings, *placed))
-    return discreet(seen, secrets_of_desired(loaded.document) | secrets_of_applied(applied))
+    return discreet(seen, secrets)
 
 
 def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
@@ -148,6 +156,10 @@ def _with_containers(seen: Assessment, rules: Rules) -> tuple[str, ...]:
     return tuple(f"where containers run: {note}" for note in other.notes if note not in plan.notes)
 
 
+def _unnoticed(_: Assessment) -> None:
+    """Nobody waits for a first plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What was read and looked at. `edited`: by hand into what is wanted."""
@@ -165,6 +177,7 @@ def _judged(
     *,
     effects: Effects | None,
     rules_of: Callable[[DesiredState | None], Rules],
+    noticed: Callable[[Assessment], None] = _unnoticed,
 ) -> Assessment:
     loaded, folders, host, unseen = given.loaded, given.folders, given.host, given.unseen
     files = tuple(loaded.files)
@@ -208,7 +221,7 @@ def _judged(
         as_found = basis is not host and target.document == daemon_json(host)
         return replace(target, exact=host.daemon_json.content) if as_found else target
 
-    return _planned(effects, seen, basis, wanted, rules, checks)
+    return _planned(effects, seen, basis, wanted, rules, checks, noticed)
 
 
 def _before_edits(seen: Assessment, applied: Applied, *, edited: bool) -> HostState | None:
@@ -304,10 +317,12 @@ def _planned(
     wanted: Callable[[], Target],
     rules: Rules,
     checks: list[Check],
+    noticed: Callable[[Assessment], None] = _unnoticed,
 ) -> Assessment:
     try:
         target = wanted()
         plan = make_plan(target, host, rules)
+        noticed(replace(seen, target=target, plan=plan))
         if effects and plan.drifts:
             host = with_facts(effects, host, questions_for(target, host))
             plan = make_plan(target, host, rules)

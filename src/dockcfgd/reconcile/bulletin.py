@@ -95,9 +95,22 @@ class Bulletin:
             drifts=() if seen.plan is None else _drifts(seen.plan),
         )
 
+    def show_noticed(self, seen: Assessment) -> None:
+        """Show at once that the host differs in another way; what to do takes a while to say."""
+        drifts = () if seen.plan is None else _drifts(seen.plan)
+        scrubbed = self._scrubber.status(replace(self.status, drifts=drifts))
+        if drifts and not self.paused and scrubbed.drifts != self.status.drifts:
+            self.show(drifts=drifts, phase=Phase.PLANNING)
+
     def show_inputs(self, seen: Assessment) -> None:
         """Show which files a look read, and what is wrong with them."""
         self.show(**_inputs(seen))
+
+    def recall(self, *ended: LastTransaction | None) -> None:
+        """Show the newest of these, which an earlier dockcfgd brought to their ends."""
+        newest = max((one for one in ended if one), key=lambda one: one.started, default=None)
+        if self.status.last is None and newest is not None:
+            self.show(last=newest)
 
     def rest(self) -> None:
         """Come to rest with everything as it is shown."""

@@ -115,6 +115,7 @@ class Reconciler:
         self._fights = Fights(state, effects.clock)
         self._opens: float | None = None
         self._recheck = Recheck(effects.clock)
+        self._recalled = False
         self.folders: frozenset[str] = frozenset()
         self._log = get_logger()
 
@@ -268,6 +269,9 @@ class Reconciler:
         """End what was cut off, could not be written down, or was not confirmed in time."""
         # Here, as the state file may have been out of reach at the start.
         self._bulletin.paused = self._state.fact(_PAUSED)
+        if not self._recalled:
+            self._bulletin.recall(self._history.last_shown(), self._transactions.newest())
+            self._recalled = True
         self._after(self._transactions.finish())
         if self._transactions.seconds_left == 0:
             self._take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
@@ -352,7 +356,9 @@ class Reconciler:
             for name_, text in files
         )
         applied = self._history.applied()
-        seen = assess(self._effects, self._settings, applied, extra=extra, name=name)
+        seen = assess(
+            self._effects, self._settings, applied, extra=extra, name=name, notice=self._notice
+        )
         self._scrubber.learn(seen.secrets)
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
@@ -371,6 +377,10 @@ class Reconciler:
         verdict = self._follow(seen, decision, generation, name, request)
         if request is not None:
             self._finished(request.transaction, verdict)
+
+    def _notice(self, seen: Assessment) -> None:
+        self._scrubber.learn(seen.secrets)
+        self._bulletin.show_noticed(seen)
 
     def _show_inputs(self) -> Assessment:
         """Show which files lie there now, and what is wrong with them."""

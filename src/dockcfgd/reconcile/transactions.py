@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dockcfgd.history import History
     from dockcfgd.model.host import HostState
     from dockcfgd.model.plan import Plan
+    from dockcfgd.model.status import LastTransaction
     from dockcfgd.planning.target import Target
     from dockcfgd.reconcile.bulletin import Bulletin
     from dockcfgd.reconcile.patience import Patience
@@ -47,7 +48,6 @@ __all__ = ["DEGRADED", "NOT_CONFIRMED", "Ended", "Transactions"]
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
-_DISTURBS = (do.RestartEngine, do.StopEngine, do.BackUpContainers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,10 @@ class Transactions:
             return self._recover(transaction)
         self._take_back_unknown()
         return None
+
+    def newest(self) -> LastTransaction | None:
+        """Give the one that ended last."""
+        return self._journal.newest()
 
     def begin_anew(self) -> None:
         """Leave what could not be taken back behind, on an operator's word."""
@@ -323,8 +327,18 @@ class Transactions:
             self.attempts.note(commit.digest, ending.reason or "it was taken back")
 
     def _disturbed(self, transaction: OpenTransaction) -> bool:
+        """Tell whether it stopped the engine or containers; a job that was refused did not."""
         known = self._journal.unfinished() or transaction
-        return any(isinstance(step, _DISTURBS) for step in known.steps[: known.begun + 1])
+        begun = known.steps[: known.begun + 1]
+        if any(isinstance(step, do.BackUpContainers) for step in begun):
+            return True
+        if not any(isinstance(step, do.RestartEngine | do.StopEngine) for step in begun):
+            return False
+        try:
+            unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        except SystemdFailure:
+            return True
+        return unit.invocation_id != transaction.invocation
 
     def _discreet(self, ending: Ending) -> Ending:
         """Take secrets out of a reason before it is kept, shown and logged."""

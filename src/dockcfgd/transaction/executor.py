@@ -283,7 +283,8 @@ class Executor:
                 if str(edited) not in reason:
                     reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
-                if isinstance(back.step, do.KeepDisposable):
+                keeps = isinstance(back.step, do.KeepDisposable)
+                if keeps and not failure.of_surroundings:
                     continue  # an engine that serves no more has nothing left to keep
                 if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
                     continue  # it only eases the stop; the start reads the same values

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
-from dockcfgd.model.status import StepView
+from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ProveEngine, from_json, to_json
 from dockcfgd.planning.wording import step_name
 from dockcfgd.retention import prune
@@ -211,6 +211,25 @@ class Journal:
             outcomes=outcomes,
             confirm=row["confirm"],
             deadline=Deadline(**json.loads(row["deadline"])) if row["deadline"] else None,
+        )
+
+    def newest(self) -> LastTransaction | None:
+        """Give the transaction that ended last."""
+        rows = self._state.rows(
+            "SELECT * FROM transactions WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT 1"
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return LastTransaction(
+            transaction=row["id"],
+            generation=row["generation"],
+            verdict=Verdict(row["verdict"]),
+            impact=row["impact"],
+            reason=row["reason"],
+            started=row["started"],
+            finished=row["finished"],
+            steps=self.views(row["id"], now=row["finished"]),
         )
 
     def views(self, transaction: str, *, now: float) -> tuple[StepView, ...]:

@@ -93,3 +93,15 @@ def test_what_is_wrong_has_a_digest_that_changes_with_it() -> None:
     }
     assert len(digests) == 3
     assert all(digest.startswith("invalid-") for digest in digests)
+
+
+def test_what_differs_is_told_before_the_checks_that_take_their_time() -> None:
+    host = FakeHost(daemon_json='{"debug": false}')
+    host.files.put("/etc/dockcfgd/conf.toml", "[engine]\ndebug = true")
+    told: list[Assessment] = []
+    seen = assess(host.effects, Settings(), Applied(), notice=told.append)
+    (early,) = told
+    assert early.plan is not None
+    assert seen.plan is not None
+    assert early.plan.drifts == seen.plan.drifts
+    assert early.checks == ()
