@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.processes import Process
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.model.unit_complaint import UnitComplaint
+    from dockcfgd.model.vitals import Interface, Kernel, Mount, Owner, Space, Usage
 
 __all__ = [
     "Calendar",
@@ -42,6 +43,7 @@ __all__ = [
     "Systemd",
     "UnitChecker",
     "Validator",
+    "Vitals",
 ]
 
 
@@ -390,3 +392,31 @@ class UnitChecker(Protocol):
 
         Gives what systemd says of it (nothing: taken); None where there is no such check.
         """
+
+
+class Vitals(Protocol):
+    """What a host is measured by.
+
+    Nothing is written and nothing raised: what cannot be seen is None, or not among the answers.
+    """
+
+    def space(self, path: str) -> Space | None:
+        """Measure the filesystem of a folder, or of its nearest parent that is there."""
+
+    def usage(self, paths: Sequence[str], *, seconds: float) -> Usage | None:
+        """Add up what is below some folders on their own filesystem, for so long at most.
+
+        None where one of them may not be read.
+        """
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """Give the mounts of this process's namespace."""
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Give the network interfaces, the loopback left out."""
+
+    def kernel(self) -> Kernel:
+        """Look at the kernel."""
+
+    def owner(self, path: str) -> Owner | None:
+        """Say whose a path is; its kind is `absent` where there is nothing. None: not for us."""

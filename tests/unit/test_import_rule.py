@@ -42,7 +42,14 @@ def _of(folder: str) -> list[str]:
     return found
 
 
-_DECIDES = ["reconcile/decide.py", "processes/roles.py", "processes/tree.py", *_of("planning")]
+_LOOKS = {"doctor/look.py", "doctor/lenient.py", "doctor/leftovers.py"}
+_DECIDES = [
+    "reconcile/decide.py",
+    "processes/roles.py",
+    "processes/tree.py",
+    *_of("planning"),
+    *(path for path in _of("doctor") if path not in _LOOKS),
+]
 
 
 def _foreign(module: str) -> bool:

@@ -252,6 +252,12 @@ def _start_wait(arguments: Namespace, screen: Screen) -> int:
     )
 
 
+def _start_doctor(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import doctor
+
+    return doctor.run(arguments, look=_doctor, screen=screen)
+
+
 def _start_tree(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import tree
 
@@ -294,6 +300,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "rollback": _start_rollback,
     "backup": _start_backup,
     "wait": _start_wait,
+    "doctor": _start_doctor,
     "tree": _start_tree,
     "schema": _start_schema,
 }
@@ -399,6 +406,17 @@ def _effective() -> dict[str, Any]:
         return look_effective(_effects(settings), settings, _applied(settings), reloads)
     except UnreadableFile as error:
         raise DockcfgdError(f"cannot tell the values: {error}") from error
+
+
+def _doctor() -> dict[str, Any]:
+    from dockcfgd.adapters.processes import HostProcesses
+    from dockcfgd.adapters.vitals import HostVitals
+    from dockcfgd.doctor.look import Instruments, look_doctor
+
+    settings, document = _settings(), _published()
+    status = published.fresh(document) if document is not None else None
+    by = Instruments(HostVitals(), HostProcesses(), root=os.geteuid() == 0, status=status)
+    return look_doctor(_effects(settings), settings, by)
 
 
 def _tree() -> dict[str, Any]:

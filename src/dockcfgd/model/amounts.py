@@ -1,8 +1,8 @@
-"""Amounts of bytes for a person."""
+"""Amounts for a person."""
 
 from __future__ import annotations
 
-__all__ = ["size"]
+__all__ = ["size", "some"]
 
 _STEP = 1024
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
@@ -20,3 +20,8 @@ def size(number: object) -> str:
         power += 1
     unit = _UNITS[power - 1]
     return f"{left:.1f} {unit}" if left < _TENTHS_BELOW else f"{left:.0f} {unit}"
+
+
+def some(number: int, what: str) -> str:
+    """Give `1 container`, `2 containers`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

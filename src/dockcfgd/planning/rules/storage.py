@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dockcfgd.planning.rules.breach import Breach
     from dockcfgd.planning.rules.scene import Scene
 
-__all__ = ["RULES", "devices", "driver_folder", "needs_proof", "planned_driver"]
+__all__ = ["NO_UPPER_LAYER", "RULES", "devices", "driver_folder", "needs_proof", "planned_driver"]
 
 _KEY = "storage-driver"
 _DEVICE_MAPPER = "/dev/mapper/control"
@@ -32,7 +32,7 @@ _DEVICES = {
     "devicemapper": _DEVICE_MAPPER,
 }
 # An overlay cannot have its upper layer there.
-_NO_UPPER_LAYER = {"overlay", "ecryptfs", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "9p"}
+NO_UPPER_LAYER = {"overlay", "ecryptfs", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "9p"}
 _KERNEL_MODULES = {"overlay2": "overlay", "overlay": "overlay", "btrfs": "btrfs", "aufs": "aufs"}
 _SIZES = {"overlay2.size", "size", "btrfs.min_space", "dm.basesize"}
 _SWITCH = {"1", "t", "true", "0", "f", "false"}
@@ -137,7 +137,7 @@ def _filesystem(scene: Scene, driver: str, folder: Folder) -> Iterator[Breach]:
         yield _wrong_filesystem(driver, root, kind)
     if driver == "zfs" and kind and kind != "zfs" and "zfs.fsname" not in options:
         yield _wrong_filesystem(driver, root, kind)
-    if driver in {"overlay2", "overlay"} and kind in _NO_UPPER_LAYER:
+    if driver in {"overlay2", "overlay"} and kind in NO_UPPER_LAYER:
         why = f"{driver} cannot keep its layers on {kind}, and {root} is on {kind}"
         hint = "put data-root on ext4 or xfs, or use fuse-overlayfs or vfs"
         yield refuse(_KEY, why, hint, also=also)

@@ -1,0 +1,1 @@
+"""The checks of `doctor`: what is wrong with this host, why, and what to do."""

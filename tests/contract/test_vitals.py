@@ -1,0 +1,102 @@
+"""What the real adapter measures, against what the host's own tools and calls say."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.adapters.processes import HostProcesses
+from dockcfgd.adapters.vitals import HostVitals
+from dockcfgd.model.files import FileKind
+from dockcfgd.ports import Processes, Vitals
+from tests.fakes.files import FakeFiles
+from tests.fakes.processes import FakeProcesses
+from tests.fakes.vitals import FakeVitals
+
+
+def test_the_fakes_are_such_ports() -> None:
+    vitals: list[Vitals] = [HostVitals(), FakeVitals(FakeFiles())]
+    processes: list[Processes] = [HostProcesses(), FakeProcesses()]
+    assert all(one.kernel().release for one in vitals)
+    assert all(isinstance(one.list(), tuple) for one in processes)
+
+
+def test_space_of_a_folder_and_of_one_that_is_not_there_yet(tmp_path: Path) -> None:
+    space = HostVitals().space(str(tmp_path))
+    assert space is not None
+    assert space.device == tmp_path.stat().st_dev
+    assert 0 < space.free_bytes <= space.total_bytes
+    later = HostVitals().space(str(tmp_path / "a/b"))
+    assert later is not None
+    assert later.total_bytes == space.total_bytes
+
+
+def test_usage_counts_each_file_once_and_stays_on_its_filesystem(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    (one / "file").write_bytes(bytes(1 << 20))
+    os.link(one / "file", two / "again")
+    (one / "link").symlink_to("/usr")
+    usage = HostVitals().usage([str(one), str(two), str(tmp_path / "none")], seconds=10)
+    assert usage is not None
+    assert usage.complete
+    assert 1 << 20 <= usage.bytes < 2 << 20
+    some = HostVitals().usage([str(one)], seconds=-1)
+    assert some is not None
+    assert not some.complete
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
+def test_what_is_not_for_this_user_is_none(tmp_path: Path) -> None:
+    for folder in (tmp_path.parent, tmp_path):
+        folder.chmod(0o755)
+    (tmp_path / "closed").mkdir(mode=0o700)
+    (tmp_path / "closed/file").touch()
+    os.setresuid(65534, 65534, 0)
+    try:
+        usage = HostVitals().usage([str(tmp_path)], seconds=10)
+        owner = HostVitals().owner(str(tmp_path / "closed/file"))
+    finally:
+        os.setresuid(0, 0, 0)
+    assert (usage, owner) == (None, None)
+
+
+def test_owners(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch(mode=0o640)
+    seen = HostVitals().owner(str(file))
+    assert seen is not None
+    assert (seen.kind, seen.uid, seen.mode) == (FileKind.REGULAR, os.getuid(), 0o640)
+    assert seen.mtime == file.stat().st_mtime
+    folder, none, device = (HostVitals().owner(p) for p in (str(tmp_path), "/none", "/dev/null"))
+    assert folder is not None
+    assert none is not None
+    assert device is not None
+    kinds = (folder.kind, none.kind, device.kind)
+    assert kinds == (FileKind.DIRECTORY, FileKind.ABSENT, FileKind.SPECIAL)
+
+
+def test_the_kernel() -> None:
+    kernel = HostVitals().kernel()
+    assert kernel.release == platform.release()
+    assert kernel.cgroups == (2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1)
+    assert kernel.synchronized in {True, False, None}
+
+
+def test_interfaces_and_mounts() -> None:
+    names = {one.name for one in HostVitals().interfaces()}
+    assert names == {name for name in os.listdir("/sys/class/net") if name != "lo"}  # noqa: PTH208
+    assert all(one.mtu > 0 for one in HostVitals().interfaces())
+    assert ("/proc", "proc") in {(one.point, one.filesystem) for one in HostVitals().mounts()}
+
+
+def test_this_process_is_among_the_processes() -> None:
+    (own,) = (one for one in HostProcesses().list() if one.pid == os.getpid())
+    assert own.parent == os.getppid()
+    assert own.memory > 1 << 20
+    line = Path("/proc/self/cmdline").read_bytes().decode()
+    assert own.arguments == tuple(line.removesuffix("\0").split("\0"))
