@@ -81,6 +81,14 @@ def test_model_knows_the_standard_library_only(path: str) -> None:
     assert {module for module in _imports(path) if _foreign(module)} == set()
 
 
+@pytest.mark.parametrize("path", _of("layers"))
+def test_layers_is_a_program_of_its_own(path: str) -> None:
+    allowed = ("dockcfgd.layers", "dockcfgd.model.errors")
+    ours = {module for module in _imports(path) if _in(module, _OURS)} - {_OURS}
+    assert {module for module in ours if not _in(module, *allowed)} == set()
+    assert {module for module in _imports(path) if _foreign(module)} == set()
+
+
 @pytest.mark.parametrize("path", _DECIDES)
 def test_what_decides_imports_no_port(path: str) -> None:
     assert not any(_in(module, "dockcfgd.ports", "dockcfgd.effects") for module in _imports(path))
