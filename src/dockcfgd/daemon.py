@@ -104,7 +104,7 @@ class _Daemon:
             effects,
             self._state,
             settings,
-            undo=Undo(settings.state_dir),
+            undo=Undo(settings.state_dir, settings.runtime_dir),
             first=first,
             publish=self._publish,
             finished=self._finished,

@@ -67,8 +67,8 @@ class Files:
 class _CutUndo(Undo):
     """A way back on disk whose every write is a place to crash at."""
 
-    def __init__(self, state_dir: str, cuts: Cuts) -> None:
-        super().__init__(state_dir)
+    def __init__(self, state_dir: str, cuts: Cuts, *, runtime_dir: str = "") -> None:
+        super().__init__(state_dir, runtime_dir)
         self._cuts = cuts
 
     def _put(self, path: Path, content: bytes) -> None:
@@ -97,6 +97,7 @@ class Lives:
         self.host = host
         self.settings = Settings(state_dir=str(folder / "state"))
         self.backups = str(folder / "backups")
+        self._run = folder / "run"
         self.told: list[Status] = []
         self.ended: list[tuple[str, str]] = []
         self.answers: list[str] = []
@@ -117,7 +118,8 @@ class Lives:
         word: Callable[[Callable[[str], None]], Request] | None = None,
     ) -> Status | None:
         state = _CutStateFile(self.settings.state_file, self.host.cuts, full=self._full)
-        undo = _CutUndo(self.settings.state_dir, self.host.cuts)
+        runtime_dir = f"{self._run}/{self.host.clock.boot()}"  # in memory: gone with a boot
+        undo = _CutUndo(self.settings.state_dir, self.host.cuts, runtime_dir=runtime_dir)
         reconciler = Reconciler(
             self.effects(),
             state,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,6 @@ TRIED = {"reload", "plain", "bridged", "drop-in", "last-file", "flags-freed", "m
     "story", [one for one in STORIES if one.name in TRIED], ids=lambda story: story.name
 )
 def test_every_write_fails(folder: Path, story: Story, *, lasting: bool) -> None:
-    if lasting and story.on_disk:
-        # Where nothing could be noted of a way back, dockcfgd's next life stops the engine again,
-        # and only what it knew at the first stop is kept of `--rm` containers.
-        story = replace(story, disposable=False)
     labels, new = places(folder / "whole", story)
     writes = sum(is_write(label) for label in labels)
     pairs = list(itertools.product(range(writes), ERRNOS))

@@ -13,7 +13,7 @@ from dockcfgd.model.status import Condition, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobVerb
 from tests.crash.lives import DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
-from tests.fakes.unit_files import DOCKER_SERVICE_FILE
+from tests.fakes.unit_files import DOCKER_SERVICE_FILE, GENERATED
 
 RESTART = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
 BRIDGED = '[engine]\nlog-driver = "local"'
@@ -183,6 +183,21 @@ class TestSomebodyElse:
         lives.host.systemd.unmask(DOCKER_SOCKET)
         goes_through(lives)
 
+    def test_has_closed_the_sockets(self, lives: Lives) -> None:
+        """As masking docker.socket does; the way back opens them, and it is no verdict."""
+        closed = [True]
+        why = "failed to load listeners: no sockets found via socket activation"
+        lives.host.refuse_start(lambda _: why if closed else None)
+        lives.host.cuts.watch(
+            lambda label: closed.clear() if label == f"after: stop {DOCKER_SOCKET}" else None
+        )
+        lives.want(RESTART)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert why in (status.reason or "")
+        as_before(lives)
+        goes_through(lives)
+
     def test_masks_the_unit_in_the_middle(self, lives: Lives) -> None:
         lives.want(RESTART)
         once(
@@ -253,12 +268,18 @@ class TestSystemdDoesNotAnswer:
 
 
 class TestTheUnitIsGone:
-    def test_before_a_change(self, lives: Lives) -> None:
+    @pytest.mark.parametrize("generated", [False, True])
+    def test_before_a_change(self, lives: Lives, *, generated: bool) -> None:
+        """Of the init script that Debian's package leaves, systemd makes a unit of that name."""
+        if generated:
+            made = "[Service]\nType=forking\nExecStart=/etc/init.d/docker start\n"
+            lives.host.files.put(f"{GENERATED}/{DOCKER_SERVICE}", made)
         unit = take_unit(lives)
         lives.want(RESTART)
         status = lives.look()
         assert status.condition is Condition.DEGRADED
-        assert status.reason == "docker.service is not installed on this host"
+        assert "docker.service is not installed on this host" in (status.reason or "")
+        assert not lives.host.systemd.jobs
         as_before(lives)
         put_unit(lives, unit)
         goes_through(lives)

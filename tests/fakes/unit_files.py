@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 
 from tests.fakes.files import FakeFiles
 
-__all__ = ["DOCKER_SERVICE_FILE", "DOCKER_SOCKET_FILE", "LoadedUnit", "load_unit", "unit_text"]
+__all__ = [
+    "DOCKER_SERVICE_FILE",
+    "DOCKER_SOCKET_FILE",
+    "GENERATED",
+    "LoadedUnit",
+    "load_unit",
+    "unit_text",
+]
 
 DOCKER_SERVICE_FILE = "/usr/lib/systemd/system/docker.service"
 DOCKER_SOCKET_FILE = "/usr/lib/systemd/system/docker.socket"
-_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+GENERATED = "/run/systemd/generator.late"
+_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", GENERATED)
 
 _SERVICE = """\
 [Unit]

@@ -59,6 +59,8 @@ __all__ = [
 ]
 
 NO_FILES = "none"
+_NOT_INSTALLED = "docker.service is not installed on this host"
+_GENERATED = "/run/systemd/generator"
 _ON_PAPER = "this host is not looked at"
 
 
@@ -285,7 +287,10 @@ def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
     except (SystemdFailure, FileFailure) as failure:
         return None, str(failure)
     if host.unit.load_state == "not-found":
-        return None, "docker.service is not installed on this host"
+        return None, _NOT_INSTALLED
+    if host.unit.fragment_path.startswith(_GENERATED):
+        # systemd makes one of /etc/init.d/docker, which stays when the package is removed.
+        return None, f"{_NOT_INSTALLED}: what there is of it is made by a generator"
     return host, ""
 
 

@@ -320,6 +320,8 @@ class Executor:
         step: do.Step,
         outcomes: dict[str, Json],
     ) -> None:
+        if direction == BACK and isinstance(step, do.StartEngine):
+            self._keeping.begin_start(transaction)
         entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))
         try:

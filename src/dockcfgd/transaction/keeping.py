@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.model.undo import Note
 from dockcfgd.planning.undo import paths_of, undo_of
 
 if TYPE_CHECKING:
@@ -55,13 +56,23 @@ class Keeping:
         with contextlib.suppress(DockcfgdError):
             self._undo.clear()
 
+    def begin_start(self, transaction: OpenTransaction) -> None:
+        """Note that the engine starts on the old state now."""
+        with contextlib.suppress(DockcfgdError):
+            unit = self._effects.systemd.unit(DOCKER_SERVICE)
+            now = self._effects.clock.now()
+            self._undo.jot_start(Note(transaction.id, now, unit.invocation_id))
+
     def gone_already(self, transaction: OpenTransaction) -> bool:
         """Whether dockcfgd-recover has put the files and folders back meanwhile."""
         return self._undo.note(transaction.id) is not None
 
     def spared(self, transaction: OpenTransaction) -> tuple[type[do.Step], ...]:
-        """Give the steps that need not be: an engine that began after the files were back stays."""
-        note = self._undo.note(transaction.id)
+        """Give the steps that need not be: an engine that began after the files were back stays.
+
+        A further stop would end `--rm` containers that were brought back already.
+        """
+        note = self._undo.note(transaction.id) or self._undo.jotted(transaction.id)
         if note is None:
             return ()
         unit = self._effects.systemd.unit(DOCKER_SERVICE)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["perform"]
 
+_NO_SOCKETS = "no sockets found via socket activation"
 _COMING_UP = frozenset({"activating", "failed"})
 _NOTHING_KEPT = "/nonexistent"
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
@@ -149,6 +150,9 @@ def _job(effects: Effects, verb: JobVerb, timeout: float, *, going: float = 0.0)
             what="start docker.service", name=result, why="somebody cancelled the job"
         )
     why = _last_line(effects)
+    if _NO_SOCKETS in why:
+        # docker.socket has lost them, as after `systemctl mask`; the way back starts it anew.
+        raise SystemdFailure(what="start docker.service", name=result, why=why)
     if result is JobResult.TIMEOUT:
         raise StepFailed(
             f"the engine was not ready within {timeout:.0f} s{': ' if why else ''}{why}"

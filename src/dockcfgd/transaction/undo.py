@@ -3,6 +3,7 @@
     STATE/undo/way-back.json     what to put back; in place after all that it refers to
     STATE/undo/0-daemon.json …   the files as they were
     STATE/recovered.json         that somebody went back in dockcfgd's stead
+    RUNTIME/start-back.json      that the engine's start on the old state is next, until the reboot
 
 `way-back.json` is there from before the first effect of a transaction until its new state is to
 stay, so whoever finds it may go back. The journal is opened before and closed after: between the
@@ -35,12 +36,13 @@ class Undo:
     """The stored way back below a state folder.
 
     Methods raise FileFailure where the disk is to blame. Nothing is looked at or made before the
-    first call.
+    first call. Without `runtime_dir`, a folder in memory, nothing is jotted down.
     """
 
-    def __init__(self, state_dir: str) -> None:
+    def __init__(self, state_dir: str, runtime_dir: str = "") -> None:
         self._folder = Path(state_dir) / "undo"
         self._note = Path(state_dir) / "recovered.json"
+        self._jot = Path(runtime_dir) / "start-back.json" if runtime_dir else None
         self._lock: int | None = None
 
     @property
@@ -138,16 +140,30 @@ class Undo:
 
     def note(self, transaction: str) -> Note | None:
         """Give the note about a transaction; None where there is none that can be read."""
-        with _failing("read", self._note):
-            try:
-                note = Note.from_json(json.loads(self._note.read_bytes()))
-            except (FileNotFoundError, *_NOT_WHOLE):
-                return None
-        return note if note.transaction == transaction else None
+        return _note_of(transaction, self._note)
+
+    def jot_start(self, note: Note) -> None:
+        """Say in memory that the engine starts on the old state now: where no disk takes it, too.
+
+        A machine that goes down forgets it.
+        """
+        if self._jot is not None:
+            with contextlib.suppress(OSError):
+                self._jot.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                part = self._jot.with_name(f".{self._jot.name}{_PART}")
+                part.write_bytes(_document(note.to_json()))
+                part.replace(self._jot)
+
+    def jotted(self, transaction: str) -> Note | None:
+        """Give what was jotted down about a transaction."""
+        return None if self._jot is None else _note_of(transaction, self._jot)
 
     def forget_note(self) -> None:
-        """Remove the note, its transaction being closed."""
+        """Remove the notes, their transaction being closed."""
         self._take(self._note)
+        if self._jot is not None:
+            with contextlib.suppress(OSError):
+                self._jot.unlink()
 
     # -- effects, one by one ----------------------------------------------------------------
 
@@ -169,6 +185,15 @@ class Undo:
             except FileNotFoundError:
                 return
             _sync(path.parent)
+
+
+def _note_of(transaction: str, path: Path) -> Note | None:
+    with _failing("read", path):
+        try:
+            note = Note.from_json(json.loads(path.read_bytes()))
+        except (FileNotFoundError, *_NOT_WHOLE):
+            return None
+    return note if note.transaction == transaction else None
 
 
 def _document(content: Mapping[str, Any]) -> bytes:
