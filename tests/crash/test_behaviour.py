@@ -489,3 +489,31 @@ class TestTheLastChangeAfterARestartOfDockcfgd:
             assert last is not None
             seen += last.generation == 3
         assert seen
+
+
+@pytest.mark.parametrize("edit", ["removed", "edited"])
+@pytest.mark.parametrize("read", [False, True])
+def test_a_drop_in_that_the_engine_runs_with_is_put_back_without_a_restart(
+    lives: Lives, edit: str, *, read: bool
+) -> None:
+    lives.want('[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }')
+    assert lives.look().condition is Condition.IN_SYNC
+    before, jobs = lives.files.drop_in, list(lives.host.systemd.jobs)
+    assert before is not None
+    if edit == "removed":
+        lives.host.files.delete(DROP_IN)
+    else:
+        lives.host.files.put(DROP_IN, "[Service]\nEnvironment=A=1\n")
+    if read:
+        lives.host.systemd.reload_units()
+    status = lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert lives.files.drop_in == before
+    assert lives.host.systemd.jobs == jobs
+    assert not lives.host.systemd.unit(DOCKER_SERVICE).need_daemon_reload
+
+    lives.host.files.delete(DROP_IN)
+    lives.host.systemd.reload_units()
+    lives.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+    status = lives.later()
+    assert status.condition is Condition.PENDING, "somebody restarted the engine without it"

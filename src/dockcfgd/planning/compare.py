@@ -141,11 +141,14 @@ def _drop_in_differences(target: Target, host: HostState) -> Iterable[Drift]:
         return
     is_there = host.drop_in.content.decode(errors="replace") if host.drop_in.present else None
     wanted = None if target.drop_in is None else target.drop_in.decode()
+    runs = wanted is not None and target.drop_in == target.running_drop_in
     if is_there != wanted:
         weight = _weight(is_there, wanted, same_command=_same_command(target, host))
+        weight = Impact.NONE if runs else weight
         yield Drift("drop-in", ("drop-in",), wanted, is_there, weight)
     elif wanted is not None and host.drop_in.path not in host.unit.drop_in_paths:
-        yield Drift("drop-in", ("drop-in",), wanted, "not loaded by systemd", _weight(None, wanted))
+        weight = Impact.NONE if runs else _weight(None, wanted)
+        yield Drift("drop-in", ("drop-in",), wanted, "not loaded by systemd", weight)
 
 
 def _same_command(target: Target, host: HostState) -> bool:

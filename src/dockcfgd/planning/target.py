@@ -74,7 +74,8 @@ class Target:
 
     `exact`: bytes to write if nothing foreign differs.
 
-    `running` are the leaves that the engine surely has in force, whatever its file says now.
+    `running` are the leaves that the engine surely has in force, whatever its file says now,
+    `running_drop_in` the drop-in that it surely was started with.
 
     `managed` are the leaves that are ours from now on, `touched` those to compare: managed now or
     before.
@@ -90,6 +91,7 @@ class Target:
     exact: bytes | None = None
     notes: tuple[str, ...] = ()
     running: Mapping[KeyPath, Json] = field(default_factory=dict)
+    running_drop_in: bytes | None = None
     daemon_json_owned: Ownership | None = None
     drop_in_owned: Ownership | None = None
 
@@ -150,6 +152,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
         owns_drop_in=drop_in is not None or applied.owns_drop_in,
         notes=notes,
         running=_running(applied, host),
+        running_drop_in=applied.drop_in if _runs(applied, host) else None,
         daemon_json_owned=_as_left(applied.daemon_json_owned, host.daemon_json),
         drop_in_owned=_as_left(applied.drop_in_owned, host.drop_in),
     )
@@ -174,6 +177,7 @@ def empty_target(host: HostState, applied: Applied) -> Target:
         owns_drop_in=applied.owns_drop_in,
         notes=notes,
         running=_running(applied, host),
+        running_drop_in=applied.drop_in if _runs(applied, host) else None,
         daemon_json_owned=_as_left(applied.daemon_json_owned, host.daemon_json),
     )
 
@@ -183,7 +187,7 @@ def _running(applied: Applied, host: HostState) -> Mapping[KeyPath, Json]:
 
     What a reload takes may have been changed by one since.
     """
-    if not applied.invocation or applied.invocation != host.unit.invocation_id:
+    if not _runs(applied, host):
         return {}
     version = EngineVersion.parse_or_none(host.version)
     then = {path: leaves.get(dict(applied.document), path) for path in applied.managed}
@@ -192,6 +196,11 @@ def _running(applied: Applied, host: HostState) -> Mapping[KeyPath, Json]:
         for path, value in then.items()
         if not isinstance(value, leaves.Absent) and impact(path, version) is not Impact.RELOAD
     }
+
+
+def _runs(applied: Applied, host: HostState) -> bool:
+    """Tell whether the engine is still the one that had all of it in force."""
+    return bool(applied.invocation) and applied.invocation == host.unit.invocation_id
 
 
 def picks_same_driver(host: HostState) -> bool:
@@ -255,6 +264,7 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
         exact=wanted.daemon_json if same else None,
         notes=notes,
         running=_running(applied, host),
+        running_drop_in=applied.drop_in if _runs(applied, host) else None,
         daemon_json_owned=_owned(
             wanted.daemon_json_owned, applied.daemon_json_owned, host.daemon_json
         ),
