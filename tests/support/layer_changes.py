@@ -48,9 +48,9 @@ def make_folder(folder: Path) -> None:
         (folder / name).hardlink_to(folder / "one")
     os.mkfifo(folder / "fifo")
     os.mknod(folder / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-    # An access time of now is not changed by reading.
+    # An access time ahead of now is not changed by reading.
     for path in (*sorted(folder.rglob("*"), reverse=True), folder):
-        os.utime(path, ns=(time.time_ns(), _TIME), follow_symlinks=False)
+        os.utime(path, ns=(time.time_ns() + 3600 * 10**9, _TIME), follow_symlinks=False)
 
 
 def _write(name: str, text: str = "written") -> Callable[[Path], None]:

@@ -110,6 +110,7 @@ class LayerStore:
         link = name[:26].upper()
         (init / "link").write_text(link)
         (folder / name / "diff").mkdir(parents=True)
+        os.utime(folder / name / "diff", (1_700_000_000, 1_700_000_000))
         (folder / name / "lower").write_text(f"l/{link}:l/{'I' * 26}")
 
     def _copied(self, folder: Path, name: str) -> None:
@@ -133,6 +134,7 @@ class LayerStore:
     def _init(self, folder: Path) -> None:
         """Do what the engine does in a container's init layer."""
         (folder / "etc").mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
         for name in ("etc/hosts", "etc/hostname", ".dockerenv"):
             (folder / name).write_text("")
         for path in (*folder.glob("etc/host*"), folder / "etc", folder / ".dockerenv", folder):

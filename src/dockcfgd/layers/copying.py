@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dockcfgd.layers.entries import Changes, Operation, content
+from dockcfgd.layers.attributes import set_attributes
+from dockcfgd.layers.entries import Changes, Entry, Operation, content
 from dockcfgd.layers.folder import Cursor, Spot
 from dockcfgd.layers.overlay_reader import FuseUpper, OverlayUpper
 from dockcfgd.layers.place import Form, Place
@@ -52,7 +53,7 @@ def copy_layer(source: Place, target: Place, *, progress: Progress | None = None
     told = _Told(counted.total(), progress) if progress else _unheard
     try:
         if target.form is not Form.TREE:
-            _empty(target.tree)
+            _empty(target)
         with Writer(target.tree, style_of(target.form), told=told) as writer:
             files = writer.write(counted.operations())
         _sync(target.tree)
@@ -80,7 +81,7 @@ def reset_layer(place: Place) -> None:
             with Writer(place.tree, style_of(Form.TREE), told=_unheard) as writer:
                 writer.write(back.operations())
         else:
-            _empty(place.tree)
+            _empty(place)
         _sync(place.tree)
     except OSError as error:
         raise _failure("empty the layer", place.tree, error) from error
@@ -135,11 +136,12 @@ def _unheard(_: int) -> None:
     pass
 
 
-def _empty(tree: str) -> None:
-    with Cursor(os.fsencode(tree)) as cursor:
-        status = Spot(cursor.folder, b".").status()
+def _empty(place: Place) -> None:
+    with Cursor(os.fsencode(place.tree)) as cursor, Cursor(os.fsencode(place.base)) as base:
         clear(cursor)
-        os.utime(cursor.folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+        below = Spot(base.folder, b".")
+        entry = Entry(b"", below, below.status(), xattrs={})
+        set_attributes(Spot(cursor.folder, b"."), entry.attributes)
 
 
 def _sync(tree: str) -> None:

@@ -6,6 +6,7 @@ one tree has a folder the other may have a link out of the tree.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -97,11 +98,13 @@ def parts_of(path: bytes) -> list[bytes]:
 
 
 def status_or_none(spot: Spot) -> os.stat_result | None:
-    """Look at a spot that may be empty."""
+    """Look at a spot that may be empty, as one is whose name is longer than can be."""
     try:
         return spot.status()
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
+            return None
+        raise
 
 
 def walk(cursor: Cursor) -> Iterator[tuple[bytes, Spot, os.stat_result]]:

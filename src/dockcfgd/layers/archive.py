@@ -1,0 +1,182 @@
+"""A writable layer as an archive: the layer's tar, and an image for `docker load` around it.
+
+For backups from a driver's data that lies on disk while no engine uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from dockcfgd.layers.copying import changes_of
+from dockcfgd.layers.entries import Deletion, Entry, Operation
+from dockcfgd.layers.errors import LayerRefused
+from dockcfgd.layers.overlay_reader import OVERLAY, WHITEOUT
+from dockcfgd.layers.place import Place
+from dockcfgd.layers.tar_heads import END, head, padding
+
+__all__ = ["Sink", "image_archive", "write_archive"]
+
+_OPAQUE = b".wh..wh..opq"
+_CHUNK = 1 << 20
+# A moment in 1970 and root as owner, for members that are no files of the container.
+_PLAIN = os.stat_result(
+    (stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, 0, 0, 0, 0),
+    {"st_atime_ns": 0, "st_mtime_ns": 0, "st_rdev": 0},
+)
+
+
+class Sink(Protocol):
+    """Where an archive goes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+
+def write_archive(source: Place, sink: Sink) -> int:
+    """Write the layer's changes as an OCI layer in one pass and return how many members it has.
+
+    Sockets are left out, as every engine does, and so are overlay's own attributes; holes are
+    zeros. Raises LayerRefused where a name or a device would be read as a deletion, and OSError
+    where the layer cannot be read or `sink` cannot be written.
+    """
+    count = 0
+    for operation in changes_of(source).operations():
+        for piece, content in _members(operation):
+            sink.write(piece)
+            count += 1
+            if content is not None:
+                _send(content, sink)
+    sink.write(END)
+    return count
+
+
+def image_archive(
+    source: Place, sink: Sink, *, config: Mapping[str, Any], folder: str = "layer"
+) -> str:
+    """Write an archive for `docker load`: the image with this configuration and the layer on top.
+
+    `config` is the configuration of the image that the container was made from, as the engine
+    keeps it; that image must be there when the archive is loaded, as only the top layer's content
+    is in it. `folder` is the layer's folder in the archive. Returns the new image's ID. The layer
+    is gone through twice, its content read once.
+    """
+    size = _size_of(source)
+    digest = _Digest(sink)
+    sink.write(head(os.fsencode(f"{folder}/layer.tar"), _PLAIN, size=size))
+    write_archive(source, digest)
+    if digest.size != size:
+        raise LayerRefused(what="archive", path=source.tree, why="it changes meanwhile")
+    sink.write(padding(size))
+    text = json.dumps(_with_layer(config, digest.name)).encode()
+    name = hashlib.sha256(text).hexdigest()
+    lower = [layer.removeprefix("sha256:") for layer in config["rootfs"]["diff_ids"]]
+    manifest = {
+        "Config": f"{name}.json",
+        "RepoTags": None,
+        "Layers": [*(f"{layer}/layer.tar" for layer in lower), f"{folder}/layer.tar"],
+    }
+    for path, data in ((f"{name}.json", text), ("manifest.json", json.dumps([manifest]).encode())):
+        sink.write(head(path.encode(), _PLAIN, size=len(data)) + data + padding(len(data)))
+    sink.write(END)
+    return f"sha256:{name}"
+
+
+class _Digest:
+    """Passes bytes on, counted and digested."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def name(self) -> str:
+        return f"sha256:{self._digest.hexdigest()}"
+
+    def write(self, data: bytes, /) -> None:
+        self._digest.update(data)
+        self.size += len(data)
+        self._sink.write(data)
+
+
+def _size_of(source: Place) -> int:
+    size = len(END)
+    for operation in changes_of(source).operations():
+        for piece, content in _members(operation):
+            size += len(piece)
+            if content is not None:
+                size += content.status.st_size + len(padding(content.status.st_size))
+    return size
+
+
+def _with_layer(config: Mapping[str, Any], layer: str) -> dict[str, Any]:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    rootfs = {**config["rootfs"], "diff_ids": [*config["rootfs"]["diff_ids"], layer]}
+    step = {"created": now, "created_by": "dockcfgd", "comment": "a container's writable layer"}
+    history = [*(config.get("history") or ()), step]
+    return {**config, "created": now, "rootfs": rootfs, "history": history}
+
+
+def _members(operation: Operation) -> Iterator[tuple[bytes, Entry | None]]:
+    """Give the head of each member, with the entry whose content follows."""
+    if isinstance(operation, Deletion):
+        folder, _, name = operation.path.rpartition(b"/")
+        _check_name(operation.path, name)
+        yield head(_joined(folder, WHITEOUT + name), _PLAIN, size=0), None
+        return
+    status, path = operation.status, operation.path
+    _check_name(path, path.rpartition(b"/")[2])
+    xattrs = {
+        name: value for name, value in operation.xattrs.items() if not name.startswith(OVERLAY)
+    }
+    if stat.S_ISSOCK(status.st_mode):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        yield head(path + b"/" if path else b"./", status, size=0, xattrs=xattrs), None
+        if operation.opaque:
+            yield head(_joined(path, _OPAQUE), _PLAIN, size=0), None
+    elif operation.same_as is not None:
+        yield head(path, status, size=0, target=operation.same_as, hard=True), None
+    elif stat.S_ISLNK(status.st_mode):
+        target = os.fsencode(os.readlink(operation.spot.name, dir_fd=operation.spot.folder))
+        yield head(path, status, size=0, target=target, xattrs=xattrs), None
+    elif stat.S_ISREG(status.st_mode):
+        yield head(path, status, size=status.st_size, xattrs=xattrs), operation
+    elif stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        raise _refused(path, "a character device 0:0 is read as a deletion")
+    else:
+        yield head(path, status, size=0, xattrs=xattrs), None
+
+
+def _send(entry: Entry, sink: Sink) -> None:
+    left = entry.status.st_size
+    file = entry.spot.open(os.O_RDONLY | os.O_NOATIME)
+    try:
+        while left:
+            data = os.read(file, min(_CHUNK, left))
+            if not data:
+                raise _refused(entry.path, "it became shorter meanwhile")
+            sink.write(data)
+            left -= len(data)
+    finally:
+        os.close(file)
+    sink.write(padding(entry.status.st_size))
+
+
+def _joined(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
+
+
+def _check_name(path: bytes, name: bytes) -> None:
+    if name.startswith(WHITEOUT):
+        raise _refused(path, "a name that begins with .wh. is read as a deletion")
+
+
+def _refused(path: bytes, why: str) -> LayerRefused:
+    return LayerRefused(what="archive", path="/" + os.fsdecode(path), why=why)
