@@ -132,3 +132,24 @@ def test_killed_at_any_line_of_its_end_it_is_whole_or_gone(tmp_path: Path) -> No
             break
         lines += 1
     assert seen == {True, False}
+
+
+def test_what_is_jotted_down_needs_no_state_folder(tmp_path: Path) -> None:
+    """It is for the time when no disk takes a note."""
+    state, memory = tmp_path / "state", str(tmp_path / "run")
+    state.write_text("in the way")
+    note = Note("t1", 5.0, "run-1")
+    Undo(str(state), memory).jot_start(note)
+    later = Undo(str(state), memory)
+    assert later.jotted("t1") == note
+    assert later.jotted("t2") is None
+    state.unlink()
+    state.mkdir()
+    later.forget_note()
+    assert later.jotted("t1") is None
+
+
+def test_without_a_folder_in_memory_nothing_is_jotted_down(undo: Undo, tmp_path: Path) -> None:
+    undo.jot_start(Note("t1", 5.0, "run-1"))
+    assert undo.jotted("t1") is None
+    assert list(tmp_path.iterdir()) == []
