@@ -37,12 +37,14 @@ _FILES = (
     "tests/machine/test_engine_rules.py",
     "tests/machine/test_recover.py",
     "tests/machine/test_probes.py",
+    "tests/machine/test_outside.py",
 )
 # Many small tests that share a machine.
 _WHOLE = (
     "tests/contract/test_engine_service.py",
     "tests/machine/test_engine_rules.py",
     "tests/machine/test_keys.py",
+    "tests/machine/test_outside.py",
     "tests/machine/test_schema_truth.py",
 )
 _COUNT = re.compile(
