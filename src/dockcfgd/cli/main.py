@@ -17,7 +17,7 @@ from dockcfgd.cli.verbs import status
 TYPE_CHECKING = False  # see published.py
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     from dockcfgd.api.client import Client
@@ -258,6 +258,12 @@ def _start_doctor(arguments: Namespace, screen: Screen) -> int:
     return doctor.run(arguments, look=_doctor, screen=screen)
 
 
+def _start_metrics(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import metrics
+
+    return metrics.run(arguments, read_status=_published, read_info=_engine_info, screen=screen)
+
+
 def _start_tree(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import tree
 
@@ -302,6 +308,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "wait": _start_wait,
     "doctor": _start_doctor,
     "tree": _start_tree,
+    "metrics": _start_metrics,
     "schema": _start_schema,
 }
 
@@ -417,6 +424,22 @@ def _doctor() -> dict[str, Any]:
     status = published.fresh(document) if document is not None else None
     by = Instruments(HostVitals(), HostProcesses(), root=os.geteuid() == 0, status=status)
     return look_doctor(_effects(settings), settings, by)
+
+
+def _engine_info() -> Mapping[str, Any] | None:
+    from dockcfgd.adapters.engine import DockerEngine
+    from dockcfgd.adapters.engine_http import EngineConnections
+    from dockcfgd.adapters.processes import HostProcesses
+    from dockcfgd.model.errors import EngineFailure
+    from dockcfgd.processes.roles import is_engine
+
+    def serving() -> bool:
+        return any(is_engine(one) for one in HostProcesses().list())
+
+    try:
+        return DockerEngine(EngineConnections(_settings().docker_socket, serving=serving)).info()
+    except EngineFailure:
+        return None
 
 
 def _tree() -> dict[str, Any]:
