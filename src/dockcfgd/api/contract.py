@@ -4,7 +4,7 @@ Errors that a call may end with, all below `org.dockcfgd1.Error.`:
 
     InvalidArguments   an argument breaks a limit below
     NotAuthorized      the caller may not do this
-    Busy               too much is waiting already, or a change awaits confirmation
+    Busy               too much is waiting already, or a change or backup is in the way
     NotNow             there is nothing that this could be done to; the text says what there is
 """
 
