@@ -28,7 +28,10 @@ mknod null c 1 3; touch -d '2001-02-03 04:05:06' deep/er/file
 dd if=/dev/zero of=sparse bs=1 count=1 seek=50000000 2>/dev/null; mkdir -m 1777 empty
 echo layer > /written; rm -f /etc/group
 """
-WRITES = "while :; do date +%N > /data/changes.new; mv /data/changes.new /data/changes; done"
+WRITES = """\
+cd /data; i=0
+while :; do i=$((i+1)); echo $i > changes.new; mv changes.new changes; done
+"""
 # The time of the topmost folder is the volume's own and changes with each mount.
 DIGEST = (
     "cd {place} && tar --create --sort=name --format=posix --numeric-owner --acls --xattrs"
