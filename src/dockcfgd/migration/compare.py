@@ -54,10 +54,8 @@ def differences_of_releases(
 
     What only one of them shows counts only where it says something.
     """
-    first, second = _telling(_comparable(before, now)), _telling(_comparable(after, {}))
-    if isinstance(first, dict) and isinstance(second, dict):
-        return list(_found(before, after, first, second))
-    return []
+    first, second = _of_any_release(before, now), _of_any_release(after, {})
+    return list(_found(before, after, first, second))
 
 
 def _found(before: Document, after: Document, first: Document, second: Document) -> Iterator[str]:
@@ -67,6 +65,22 @@ def _found(before: Document, after: Document, first: Document, second: Document)
             yield f"Config.Image: {text(before, 'Config', 'Image')} -> {named[0]}"
             return
     yield from _differing("", first, second)
+
+
+def _of_any_release(document: Document, now: Mapping[str, str]) -> Document:
+    comparable = _comparable(document, now)
+    networks = table(comparable, "Networks")
+    for endpoint in networks.values():
+        if isinstance(endpoint, dict):
+            # From engine 26 on, put together from what is compared anyway.
+            endpoint.pop("DNSNames", None)
+    host = table(comparable, "HostConfig")
+    if host.get("NetworkMode") == "default":
+        # Engines from 26 on show what it means.
+        host["NetworkMode"] = "bridge"
+    kept = {key: _telling(value) for key, value in comparable.items()}
+    kept["Networks"] = {name: _telling(endpoint) for name, endpoint in networks.items()}
+    return kept
 
 
 def _telling(value: Json) -> Json:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dockcfgd.migration.compare import differences
+from dockcfgd.migration.compare import differences, differences_of_releases
 from dockcfgd.migration.documents import Document
 from tests.unit.migration.documents_of import container, identity, volume
 
@@ -94,3 +94,21 @@ def test_ended_and_never_started_are_one() -> None:
     for status in ("exited", "created"):
         first, second = before(State={"Status": status}), after(State={"Status": "created"})
         assert differences(first, second, now={}) == []
+
+
+def test_what_two_releases_show_in_their_own_way() -> None:
+    """Bookworm's 20.10 and forky's 28.5 of the same container, as far as they do not agree."""
+    first = container("c", networks={"bridge": {}}, host={"NetworkMode": "default", "Old": None})
+    second = container(
+        "d",
+        config={"Hostname": identity("c")[:12]},
+        networks={"bridge": {"DNSNames": ["c", "also"]}},
+        host={"NetworkMode": "bridge", "New": False},
+    ) | {"Name": "/c"}
+    assert differences(first, second, now={}) != []
+    assert differences_of_releases(first, second, now={}) == []
+    second["NetworkSettings"] = {"Networks": {}}
+    assert differences_of_releases(first, second, now={}) == ["Networks.bridge: {} -> None"]
+    second["NetworkSettings"] = first["NetworkSettings"]
+    second["HostConfig"] = dict(second["HostConfig"]) | {"New": True}  # type: ignore[arg-type]
+    assert differences_of_releases(first, second, now={}) == ["HostConfig.New: None -> True"]
