@@ -24,7 +24,7 @@ from dockcfgd.migration.bring_back import (
 from dockcfgd.migration.choice import Choice, choose, mounted_volumes, outside_needs
 from dockcfgd.migration.chosen_images import Standing, load_chosen, standing
 from dockcfgd.migration.compare import differences, differences_of_releases
-from dockcfgd.migration.documents import Document, flag, text
+from dockcfgd.migration.documents import Document, flag, table, text
 from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, read_records
@@ -153,7 +153,7 @@ class _Work:
             progress=self._reports.progress,
         )
         self._reports.step("compare with the backup")
-        differing = self._differing(wanted, now)
+        differing = self._differing(wanted, now, setting)
         archive.remove_document(self._folder, _NOTE)
         return Restored(tuple(self._remarks), tuple(differing))
 
@@ -285,17 +285,25 @@ class _Work:
             self._archives.unpack(places[saved.name], chunks)
         return frozenset(bare)
 
-    def _differing(self, wanted: Sequence[Record], now: Mapping[str, str]) -> list[str]:
+    def _differing(
+        self, wanted: Sequence[Record], now: Mapping[str, str], setting: Setting
+    ) -> list[str]:
         compare = differences if self._manifest.api == self._facts.api else differences_of_releases
         found = []
         for record in wanted:
             present = find_container(self._access.containers, now[record.id])
             if present is not None:
-                lines = compare(record.inspect, present, now=now)
+                lines = compare(_as_asked(record.inspect, setting), present, now=now)
                 found += [f"{record.name}: {line}" for line in lines]
             elif not flag(record.inspect, "HostConfig", "AutoRemove"):
                 found.append(f"{record.name}: it is not there")
         return found
+
+
+def _as_asked(document: Document, setting: Setting) -> Document:
+    """Give a container's document with the name of a network that it names by an ID now gone."""
+    host = table(document, "HostConfig") | {"NetworkMode": setting.network_mode(document)}
+    return document | {"HostConfig": host}
 
 
 def _made(begun: Mapping[str, str]) -> dict[str, str]:

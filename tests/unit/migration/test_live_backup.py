@@ -250,6 +250,15 @@ def test_an_empty_volume_that_nobody_uses_is_filled(bench: Bench) -> None:
     assert other.volume("data")["one"] == b"1"
 
 
+def test_a_network_named_by_its_id_is_found_by_name(bench: Bench) -> None:
+    net = next(text(one, "Id") for one in bench.host.networks.list() if text(one, "Name") == "net")
+    bench.host.run("by-id", host_config={"NetworkMode": net})
+    bench.make()
+    other = FakeHost()
+    assert bench.restore("one", "by-id", host=other) == Restored((), ())
+    assert list(other.container("by-id").endpoints) == ["net"]
+
+
 def test_what_it_needs_must_be_there(bench: Bench) -> None:
     web = bench.host.container("web").id
     bench.host.run("guest", host_config={"NetworkMode": f"container:{web}"})
