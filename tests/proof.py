@@ -38,6 +38,7 @@ _FILES = (
     "tests/machine/test_recover.py",
     "tests/machine/test_probes.py",
     "tests/machine/test_outside.py",
+    "tests/machine/test_doctor.py",
 )
 # Many small tests that share a machine.
 _WHOLE = (
