@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.api.contract import MAX_FILE_BYTES, complaints
 from dockcfgd.cli.errors import UsageError
-from dockcfgd.model.errors import FileFailure
+from dockcfgd.desired.trust import decoded
+from dockcfgd.model.errors import FileFailure, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +33,22 @@ def folder_of(paths: Sequence[str]) -> str:
 
 
 def _text(path: str) -> str:
+    content = _content(path)
+    if len(content) > MAX_FILE_BYTES:
+        raise UsageError(f"cannot take {path}: it has more than {MAX_FILE_BYTES} bytes")
+    text = decoded(path, content)
+    if isinstance(text, Finding):
+        raise UsageError(f"cannot take {text.text()}")
+    return text
+
+
+def _content(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)  # one more than allowed is enough to tell
+        # A FIFO that nobody writes to would never be open.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"cannot take {path}: not a regular file")
+            return file.read(MAX_FILE_BYTES + 1)  # one more than allowed is enough to tell
     except OSError as error:
         why = error.strerror or str(error)
         raise FileFailure(what="read", path=path, errno=error.errno or 0, why=why) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise UsageError(f"cannot take {path}: it has more than {MAX_FILE_BYTES} bytes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {path}: it is not UTF-8 text") from error

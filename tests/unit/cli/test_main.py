@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capfd: pytest.CaptureFixture
 def test_a_file_that_is_no_text(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff")
     assert main(["validate", f"{tmp_path}/a.toml"]) == 2
-    assert "a.toml: it is not UTF-8 text" in capfd.readouterr().err
+    assert "a.toml:1: not valid UTF-8" in capfd.readouterr().err
 
 
 def test_other_orders_of_status_options_are_parsed(capfd: pytest.CaptureFixture[str]) -> None:
