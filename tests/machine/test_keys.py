@@ -6,10 +6,13 @@ With DOCKCFGD_PROOF=1 on every release and for every key; else the first group o
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from dockcfgd.model.desired import Json
+from dockcfgd.planning.reloading import readable
 from key_engine import EngineUnderTest, make_certificate, make_engine
 from key_truth import (
     Truth,
@@ -21,6 +24,7 @@ from key_truth import (
 )
 from key_values import groups
 from machine import Machine, MachineUnavailable
+from tests.golden.described_host import host_of
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 SUITES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
@@ -35,6 +39,7 @@ OTHER_GROUPS = (
 )
 GROUPS = ("carried", "carried-too", *OTHER_GROUPS) if PROOF else ("carried",)
 CARRIED = [name for name in GROUPS if name.startswith("carried")]
+_RUNTIME = "io.containerd.runc.v2"
 # A restart for each key of a group takes its time on a busy host.
 _SECONDS = 2400 if PROOF else 300
 
@@ -91,3 +96,41 @@ def test_nothing_is_called_unbridgeable_without_need(engine: EngineUnderTest, gr
     if not values:
         pytest.skip(f"engine {engine.version} knows no key of the group {group}")
     _judge(engine, not_carried_truth(engine, values))
+
+
+def test_the_engine_keeps_its_own_runtimes_through_our_reloads(engine: EngineUnderTest) -> None:
+    host = host_of({"version": str(engine.info()["ServerVersion"])})
+
+    def reloaded(runtimes: Json) -> dict[str, Json]:
+        engine.reload(readable({"runtimes": runtimes}, host))
+        shown = engine.info()["Runtimes"]
+        assert isinstance(shown, dict)
+        engine.machine.docker("run", "--rm", f"--runtime={_RUNTIME}", "busybox", "true")
+        return shown
+
+    assert engine.restart({}) == ""
+    before = engine.info()["Runtimes"]
+    assert isinstance(before, dict)
+    after = reloaded({"other": {"path": "/usr/bin/runc"}})
+    assert after.keys() == {*before, "other"}
+    assert reloaded({}).keys() == before.keys()
+
+
+def test_debug_off_by_a_reload_loses_the_log_level_and_a_restart_brings_it_back(
+    engine: EngineUnderTest,
+) -> None:
+    def tells_of_a_reload() -> bool:
+        before = engine.machine.journal("docker.service").count("level=info")
+        engine.machine.run(["systemctl", "reload", "docker"])
+        time.sleep(0.5)
+        return engine.machine.journal("docker.service").count("level=info") > before
+
+    warn: dict[str, Json] = {"log-level": "warn"}
+    assert engine.restart(warn) == ""
+    assert not tells_of_a_reload()
+    engine.reload({**warn, "debug": True})
+    engine.reload({**warn, "debug": False})
+    time.sleep(0.5)
+    assert tells_of_a_reload()
+    assert engine.restart(warn) == ""
+    assert not tells_of_a_reload()
