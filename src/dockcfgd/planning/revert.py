@@ -28,7 +28,7 @@ from dockcfgd.planning.target import daemon_json, render
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dockcfgd.model.desired import Json
+    from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.host import HostState
     from dockcfgd.model.policy import Verify
 
@@ -233,13 +233,17 @@ def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
     old = daemon_json(host)
     document: dict[str, Json] = copy.deepcopy(old)
     by_flag = {path for flag in running_flags(host) for path in conflict_paths(flag)}
-    for step in steps:
-        if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path:
-            written = leaves.flatten(daemon_json_of(step.content))
-            for path, value in defaults_to_write(written, old, host).items():
-                # What a flag of the running engine sets it has never read from the file.
-                if by_flag.isdisjoint({path, path[:1]}):
-                    leaves.put(document, path, value)
+    written: dict[KeyPath, Json] = {}
+    for content in dict.fromkeys(
+        step.content
+        for step in steps
+        if isinstance(step, do.WriteFile) and step.path == host.daemon_json.path
+    ):
+        written |= leaves.flatten(daemon_json_of(content))
+    for path, value in defaults_to_write(written, old, host).items():
+        # What a flag of the running engine sets it has never read from the file.
+        if by_flag.isdisjoint({path, path[:1]}):
+            leaves.put(document, path, value)
     document = readable(document, host)
     return render(document) if document != old else host.daemon_json.content or render(old)
 

@@ -328,13 +328,16 @@ def _planned(
         target = wanted()
         plan = make_plan(target, host, rules)
         noticed(replace(seen, target=target, plan=plan))
+        asked = _ends_engine(plan)
         if effects and plan.drifts:
             host = with_facts(effects, host, questions_for(target, host))
+            # Each plan takes its time: what it will very likely need is asked beforehand.
+            host = with_disposable(effects, host) if asked else host
             plan = make_plan(target, host, rules)
         if effects and _may_strand(plan, host):
             host = with_settings(effects, host)
             plan = make_plan(target, host, rules)
-        if effects and plan.steps and plan.impact >= Impact.RESTART:
+        if effects and not asked and _ends_engine(plan):
             host = with_disposable(effects, host)
             plan = make_plan(target, host, rules)
     except UnreadableFile as error:
@@ -349,6 +352,10 @@ def _planned(
     checks += [one for one in (check, of_unit) if one]
     findings = (*(_placed(seen, one) for one in (*plan.refusals, *told)), *complaints)
     return replace(seen, findings=findings, target=target, plan=plan, checks=tuple(checks))
+
+
+def _ends_engine(plan: Plan) -> bool:
+    return bool(plan.steps) and plan.impact >= Impact.RESTART
 
 
 def _placed(seen: Assessment, finding: Finding) -> Finding:
