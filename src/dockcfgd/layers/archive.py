@@ -41,9 +41,9 @@ class Sink(Protocol):
 def write_archive(source: Place, sink: Sink) -> int:
     """Write the layer's changes as an OCI layer in one pass and return how many members it has.
 
-    Sockets are left out, as every engine does, and so are overlay's own attributes; holes are
-    zeros. Raises LayerRefused where a name or a device would be read as a deletion, and OSError
-    where the layer cannot be read or `sink` cannot be written.
+    Sockets are left out, as every engine does, and so are attributes of symlinks and overlay's own;
+    holes are zeros. Raises LayerRefused where a name or a device would be read as a deletion, and
+    OSError where the layer cannot be read or `sink` cannot be written.
     """
     count = 0
     for operation in changes_of(source).operations():
@@ -144,8 +144,9 @@ def _members(operation: Operation) -> Iterator[tuple[bytes, Entry | None]]:
     elif operation.same_as is not None:
         yield head(path, status, size=0, target=operation.same_as, hard=True), None
     elif stat.S_ISLNK(status.st_mode):
+        # No attributes: Docker 28 would set them on what the link leads to, or fail.
         target = os.fsencode(os.readlink(operation.spot.name, dir_fd=operation.spot.folder))
-        yield head(path, status, size=0, target=target, xattrs=xattrs), None
+        yield head(path, status, size=0, target=target), None
     elif stat.S_ISREG(status.st_mode):
         yield head(path, status, size=status.st_size, xattrs=xattrs), operation
     elif stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:

@@ -15,6 +15,7 @@ __all__ = ["describe_tree", "tree_digest"]
 
 _CHUNK = 1 << 20
 _BLOCK = 1 << 12
+_PLAIN = frozenset(range(0x21, 0x7F)) - {ord("\\")}
 
 
 def tree_digest(root: str) -> str:
@@ -28,10 +29,10 @@ def tree_digest(root: str) -> str:
 def describe_tree(root: str) -> Iterator[str]:
     """Give one line for everything in the tree, the root first.
 
-    It tells path, kind, mode, owner, size, device, time of change and of access to the nanosecond
-    (not of folders and symlinks, which looking at them may change), the chattr flags that are kept,
-    extended attributes, where a link leads, the digest of the content, and the first name of a file
-    with several.
+    It tells, with blanks between, path, kind, mode, owner, size, device, time of change and of
+    access to the nanosecond (not of folders and symlinks, which looking at them may change), the
+    chattr flags that are kept, extended attributes, where a link leads, the digest of the content,
+    and the first name of a file with several.
     """
     first: dict[tuple[int, int], bytes] = {}
     with Cursor(os.fsencode(root)) as cursor:
@@ -49,14 +50,19 @@ def describe_tree(root: str) -> Iterator[str]:
                 f"{read_flags(spot, status):x}",
                 *(f"{key}={value.hex()}" for key, value in sorted(read_xattrs(spot).items())),
                 _inside(spot, status),
-                "" if name == path else f"as {os.fsdecode(name)}",
+                "" if name == path else f"as {_shown(name)}",
             ]
-            yield f"/{os.fsdecode(path)} {' '.join(facts)}"
+            yield f"/{_shown(path)} {' '.join(facts)}"
+
+
+def _shown(path: bytes) -> str:
+    """Write a path without blanks, each as different as its bytes."""
+    return "".join(chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in path)
 
 
 def _inside(spot: Spot, status: os.stat_result) -> str:
     if stat.S_ISLNK(status.st_mode):
-        return f"-> {os.fsdecode(os.readlink(spot.name, dir_fd=spot.folder))}"
+        return f"-> {_shown(os.fsencode(os.readlink(spot.name, dir_fd=spot.folder)))}"
     if not stat.S_ISREG(status.st_mode):
         return ""
     file = spot.open(os.O_RDONLY | os.O_NOATIME)
