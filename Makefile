@@ -10,9 +10,10 @@ VENV := .venv
 BIN  := $(VENV)/bin
 NEED := packaging/need
 
-SETUP_PACKAGES   := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-glib-2.0 dbus libglib2.0-bin
-MACHINE_PACKAGES := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
-PACKAGE_PACKAGES := debhelper dh-python dpkg-dev
+SETUP_PACKAGES    := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-glib-2.0 dbus libglib2.0-bin
+MACHINE_PACKAGES  := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
+PACKAGE_PACKAGES  := debhelper dh-python dpkg-dev
+TERMINAL_PACKAGES := tmux less bash-completion zsh fish
 
 .PHONY: help setup roots check test proof bench demo deb clean
 
@@ -46,7 +47,7 @@ check: setup
 
 # Where no machine can be made, the tests that need one are skipped with the reason.
 test: setup check
-	-$(NEED) $(PACKAGE_PACKAGES)
+	-$(NEED) $(PACKAGE_PACKAGES) $(TERMINAL_PACKAGES)
 	-$(MAKE) roots
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=15
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.cli.shells import SHELLS
+
 PRIVATE = "usr/lib/dockcfgd/python"
 BUNDLING = [("bookworm", "3.11", "3.12"), ("noble", "3.12", "3.13")]
 RELEASES = ["trixie", *(release for release, _, _ in BUNDLING)]
@@ -63,6 +65,18 @@ def test_files_lie_where_the_system_looks(deb: Deb) -> None:
     assert (deb.files / "usr/share/dbus-1/interfaces/org.dockcfgd1.xml").is_file()
     assert not (deb.files / "usr/share/dbus-1/system-services").exists()
     assert not (deb.files / "lib").exists()
+
+
+def test_manuals_and_completions_are_there(deb: Deb, tree: Path) -> None:
+    share = deb.files / "usr/share"
+    manuals = {path.name.removesuffix(".gz") for path in (share / "man").rglob("*.gz")}
+    assert manuals == {path.name for path in (tree / "packaging/man").iterdir()}
+    for shell, path in (
+        ("bash", "bash-completion/completions/dockcfgctl"),
+        ("zsh", "zsh/vendor-completions/_dockcfgctl"),
+        ("fish", "fish/vendor_completions.d/dockcfgctl.fish"),
+    ):
+        assert (share / path).read_text() == SHELLS[shell]
 
 
 def test_the_schema_is_the_one_of_the_tree(deb: Deb, tree: Path) -> None:

@@ -16,9 +16,9 @@ from dockcfgd.cli.verbs import status
 
 TYPE_CHECKING = False  # see published.py
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Protocol
+    from typing import Any
 
     from dockcfgd.api.client import Client
     from dockcfgd.chronicle import Side
@@ -30,22 +30,10 @@ if TYPE_CHECKING:
     from dockcfgd.planning.target import Applied
     from dockcfgd.settings import Settings
 
-    class _Verb(Protocol):
-        SUMMARY: str
-
-        def add_arguments(self, parser: ArgumentParser) -> None: ...
-
-
-__all__ = ["main"]
+__all__ = ["EXIT_USAGE", "VERBS", "main"]
 
 PROGRAM = "dockcfgctl"
 EXIT_USAGE = 2
-
-_EXITS = """\
-Exit codes: 0 fine, in sync or unmanaged; 1 refused, failed, rolled back or degraded; 2 usage;
-3 dockcfgd is not running; 4 not (yet) in sync, or plan --exit-code has something to do;
-124 wait ran out of time; 130 interrupted.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,59 +76,41 @@ def _guarded(given: list[str], screen: Screen) -> int:
 
 
 def _run(given: list[str], screen: Screen) -> int:
+    from dockcfgd.cli import command_line
+
     if given[:1] in (["--version"], ["-V"]):
         from dockcfgd import __version__
 
         screen.out(f"{PROGRAM} {__version__}")
         return 0
     if given[:1] in (["--help"], ["-h"], ["help"]):
-        screen.out(_overview())
+        screen.out(command_line.overview(VERBS))
         return 0
     if not given:
-        screen.note(_overview())
+        screen.note(command_line.overview(VERBS))
         return EXIT_USAGE
     name, *rest = given
+    if name == command_line.COMPLETE:
+        return _complete(rest, screen)
     start = _START.get(name)
     if start is None:
-        screen.note(f"{PROGRAM}: {_unknown(name)}")
+        screen.note(f"{PROGRAM}: {command_line.unknown(name, VERBS)}")
         return EXIT_USAGE
     try:
-        return start(_parsed(name, rest), screen)
+        arguments = command_line.parser_of(name).parse_args(rest)
+        if getattr(arguments, "quiet", False):
+            screen.silence()
+        return start(arguments, screen)
     except SystemExit as ended:  # argparse has said why
         return int(ended.code or 0)
 
 
-def _parsed(name: str, rest: list[str]) -> Namespace:
-    from argparse import ArgumentParser
+def _complete(words: list[str], screen: Screen) -> int:
+    from dockcfgd.cli.complete import Sources, answer
 
-    verb = _module(name)
-    parser = ArgumentParser(
-        prog=f"{PROGRAM} {name}", description=f"{verb.SUMMARY}.", epilog=_EXITS, allow_abbrev=False
-    )
-    verb.add_arguments(parser)
-    return parser.parse_args(rest)
-
-
-def _module(name: str) -> _Verb:
-    from importlib import import_module
-
-    verb: _Verb = import_module(f"dockcfgd.cli.verbs.{_MODULES.get(name, name)}")
-    return verb
-
-
-def _overview() -> str:
-    lines = [f"usage: {PROGRAM} VERB [OPTION...]", ""]
-    lines += [f"  {name:<10}{_module(name).SUMMARY}" for name in _START]
-    lines += ["", f"{PROGRAM} VERB --help tells the options, --version the release.", "", _EXITS]
-    return "\n".join(lines)
-
-
-def _unknown(name: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, _START, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_START)}"
-    return f"there is no verb {name!r}: {hint}"
+    for line in answer(words, verbs=VERBS, sources=Sources(_history_if_allowed, _shelf, _keys)):
+        screen.out(line)
+    return 0
 
 
 def _start_status(arguments: Namespace, screen: Screen) -> int:
@@ -279,14 +249,16 @@ def _start_word(name: str, arguments: Namespace, screen: Screen) -> int:
     return code
 
 
-# A keyword cannot be the name of a module that others import.
-_MODULES = {"import": "import_host"}
-
-
 def _start_schema(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import schema
 
     return schema.run(arguments, screen=screen)
+
+
+def _start_completion(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import completion
+
+    return completion.run(arguments, screen=screen)
 
 
 _START: dict[str, Callable[[Namespace, Screen], int]] = {
@@ -310,7 +282,9 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "tree": _start_tree,
     "metrics": _start_metrics,
     "schema": _start_schema,
+    "completion": _start_completion,
 }
+VERBS = tuple(_START)
 
 
 def _settings() -> Settings:
@@ -541,6 +515,23 @@ def _history_if_allowed() -> Sequence[dict[str, Any]]:
         return _history()
     except StateFileFailure:
         return ()
+
+
+def _shelf() -> Sequence[dict[str, Any]]:
+    from dockcfgd.migration.shelf import list_document
+    from dockcfgd.model.errors import DockcfgdError
+
+    try:
+        backups: Any = list_document(_backups_directory())["backups"]
+    except DockcfgdError:
+        return ()
+    return [dict(backup) for backup in backups]
+
+
+def _keys() -> Sequence[str]:
+    from dockcfgd.engine_keys.table import known_keys
+
+    return [key.name for key in known_keys()]
 
 
 def _last_known() -> dict[str, Any] | None:

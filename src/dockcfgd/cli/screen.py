@@ -26,6 +26,7 @@ class Screen:
         self._stderr = stderr
         self._environment = environment
         self._broken = False
+        self._silent = False
         self.failed = False
 
     @classmethod
@@ -74,7 +75,7 @@ class Screen:
 
     def out(self, text: str) -> None:
         """Print lines of the answer; `failed` where they could not be written."""
-        if self._broken:
+        if self._broken or self._silent:
             return
         try:
             self._stdout.write(text if text.endswith("\n") else text + "\n")
@@ -95,9 +96,13 @@ class Screen:
         except OSError:
             _discard(self._stderr)
 
+    def silence(self) -> None:
+        """Print no answer from now on, and no progress; notes still come."""
+        self._silent = True
+
     def transient(self, text: str) -> None:
         """Show a line that the next one replaces, where a person looks on; empty wipes it."""
-        if self._stderr.isatty():
+        if self._stderr.isatty() and not self._silent:
             self._stderr.write(f"\r\033[K{text[: self.width - 1]}")
             self._stderr.flush()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dockcfgd.desired.json_schema import document_schema
-
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
@@ -24,5 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_arguments: Namespace, *, screen: Screen) -> int:
     """Print the schema."""
+    from dockcfgd.desired.json_schema import document_schema  # noqa: PLC0415 -- --help needs none of it
+
     screen.out(json.dumps(document_schema(), indent=2, ensure_ascii=False))
     return 0
