@@ -1,0 +1,155 @@
+"""Carries the writable layers of an engine's containers to a staging engine's data; a program.
+
+    python3 -I -S carry.py JOB
+
+JOB is the JSON of a Cargo (model/cargo.py). Both engines are stopped. It needs the standard library
+only, and more rights than dockcfgd's own service has. It ends with 0, or with 1 and a last line of
+JSON: `why`, the `path` that is about, and `changed` where something came to the engine that is not
+part of the job. Doing it again ends where doing it once does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from dockcfgd.layers.copying import copy_layer, reset_layer
+from dockcfgd.layers.errors import UnknownFormat
+from dockcfgd.layers.place import place_of
+from dockcfgd.model.errors import DockcfgdError
+
+__all__ = ["Changed", "carry", "main"]
+
+_CARRIED = "carried.json"
+_CONFIG = "config.v2.json"
+_NAMES = "repositories.json"
+
+
+class Changed(Exception):
+    """Something is on disk that the job does not name, or is gone from it."""
+
+
+def main(path: str) -> int:
+    """Do the job in the file `path`."""
+    try:
+        carry(json.loads(Path(path).read_bytes()))
+    except Changed as changed:
+        answer = {"changed": True, "why": str(changed)}
+    except (DockcfgdError, ValueError, KeyError) as error:
+        answer = {"why": str(error) or repr(error)}
+    except OSError as error:
+        answer = {"why": error.strerror or str(error), "path": str(error.filename or "")}
+    else:
+        return 0
+    print(json.dumps(answer), flush=True)  # noqa: T201 -- this is its output
+    return 1
+
+
+def carry(job: dict[str, Any]) -> None:
+    """Do a job. Raises Changed, UnknownFormat, OSError."""
+    root, staging = Path(str(job["root"])), Path(str(job["staging"]))
+    driver, target = str(job["driver"]), str(job["target"])
+    given = job["containers"]
+    pairs = {str(one["container"]): str(one["stand_in"]) for one in given}
+    names = {str(one["container"]): str(one["name"]) for one in given}
+    _same_containers(root, driver, names)
+    _names_known(root, driver, staging, target)
+    mounts = staging / "image" / target / "layerdb" / "mounts"
+    for identity, stand_in in pairs.items():
+        moved = (mounts / identity).exists()
+        source = place_of(str(root), driver, identity)
+        goal = place_of(str(staging), target, identity if moved else stand_in)
+        below = root / "image" / driver / "layerdb" / "mounts" / identity / "parent"
+        theirs = mounts / (identity if moved else stand_in) / "parent"
+        if _text(below) != _text(theirs):
+            why = "its stand-in has another image"
+            raise UnknownFormat(container=names[identity], path=str(below), why=why)
+        reset_layer(goal)
+        copy_layer(source, goal)
+        if not moved:
+            (mounts / stand_in).rename(mounts / identity)
+    _names(root / "image" / driver, staging / "image" / target)
+    _write(staging / _CARRIED, json.dumps({"containers": list(pairs)}).encode())
+    os.sync()
+
+
+def _same_containers(root: Path, driver: str, names: dict[str, str]) -> None:
+    there = {}
+    for config in (root / "containers").glob(f"*/{_CONFIG}"):
+        document = json.loads(config.read_bytes())
+        state = document.get("State") or {}
+        going = state.get("Dead") or state.get("RemovalInProgress") or _disposable(config.parent)
+        if document.get("Driver") == driver and not going:
+            there[config.parent.name] = str(document.get("Name", "")).removeprefix("/")
+    came = sorted(there[key] for key in there.keys() - names.keys())
+    gone = sorted(names[key] for key in names.keys() - there.keys())
+    if came:
+        raise Changed(f"containers were made meanwhile: {', '.join(came)}")
+    if gone:
+        raise Changed(f"containers were removed meanwhile: {', '.join(gone)}")
+
+
+def _disposable(folder: Path) -> bool:
+    """Whether it was created with --rm: one that never ran goes at the engine's next start."""
+    try:
+        return json.loads((folder / "hostconfig.json").read_bytes()).get("AutoRemove") is True
+    except FileNotFoundError:
+        return False
+
+
+def _names_known(root: Path, driver: str, staging: Path, target: str) -> None:
+    """Raise Changed where an image has a name and is not in the staging engine."""
+    staged = set(_listed(staging / "image" / target / "imagedb" / "content" / "sha256"))
+    for repository in _repositories(root / "image" / driver).values():
+        for name, identity in repository.items():
+            if identity.removeprefix("sha256:") not in staged:
+                raise Changed(f"an image was made or pulled meanwhile: {name}")
+
+
+def _names(source: Path, goal: Path) -> None:
+    """Give the images the names that they have, by digest too, and what was learned of registries.
+
+    An archive has none of the names by digest.
+    """
+    content = (source / _NAMES).read_bytes() if (source / _NAMES).exists() else b""
+    if content:
+        _write(goal / _NAMES, content)
+    if (source / "distribution").exists():
+        shutil.copytree(source / "distribution", goal / "distribution", dirs_exist_ok=True)
+
+
+def _repositories(folder: Path) -> dict[str, dict[str, str]]:
+    try:
+        found = json.loads((folder / _NAMES).read_bytes())["Repositories"]
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _listed(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+def _write(where: Path, content: bytes) -> None:
+    part = where.with_name(f"{where.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(where)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,47 @@
+"""Writes the archive of one writable layer into a named pipe; a program.
+
+    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE
+
+CONFIG is the file with the configuration of the container's image. The archive is one for `docker
+load`, of an image with the layer on top, whose ID goes into the file PIPE.id; that stays empty, and
+so does the pipe, where the layer has nothing in it. No engine uses the layer meanwhile. Exit status
+1, and the reason on standard error, where it cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from dockcfgd.layers.archive import image_archive
+from dockcfgd.layers.copying import measure_layer
+from dockcfgd.layers.place import place_of
+from dockcfgd.model.errors import DockcfgdError
+
+__all__ = ["main"]
+
+_AHEAD = 1 << 20
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say."""
+    root, driver, container, config, pipe = arguments
+    try:
+        place = place_of(root, driver, container)
+        name = ""
+        with Path(pipe).open("wb", buffering=_AHEAD) as sink:
+            if measure_layer(place).files:
+                name = image_archive(place, sink, config=json.loads(Path(config).read_bytes()))
+        Path(f"{pipe}.id").write_text(name)
+    except (DockcfgdError, OSError, ValueError, KeyError) as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 -- this is its output
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
