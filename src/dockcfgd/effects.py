@@ -10,6 +10,7 @@ from dockcfgd.migration.access import Access
 if TYPE_CHECKING:
     from dockcfgd.ports import (
         Calendar,
+        Carrier,
         Clock,
         Containers,
         Engine,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Images,
         Networks,
         Probes,
+        Staging,
         Surroundings,
         Systemd,
         UnitChecker,
@@ -44,6 +46,8 @@ class Effects:
     calendar: Calendar
     probes: Probes
     folders: FolderArchives
+    staging: Staging
+    carrier: Carrier
 
     @property
     def access(self) -> Access:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.facts import Questions
     from dockcfgd.settings import Settings
 
-__all__ = ["observe", "with_disposable", "with_facts", "with_settings"]
+__all__ = ["observe", "with_disposable", "with_facts", "with_layers", "with_settings"]
 
 _MOST_ASKED = 200
 _PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none"})
@@ -137,6 +137,16 @@ def with_disposable(effects: Effects, host: HostState) -> HostState:
         for one in engine.containers
     )
     return replace(host, engine=replace(engine, containers=containers))
+
+
+def with_layers(effects: Effects, host: HostState) -> HostState:
+    """Give the host with what keeps its containers' files from being moved to another driver."""
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        return host
+    identities = [one.id for one in engine.containers]
+    why = effects.carrier.obstacle(engine.root, engine.driver, identities)
+    return replace(host, engine=replace(engine, unmovable=why))
 
 
 def with_facts(effects: Effects, host: HostState, asked: Questions) -> HostState:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from dockcfgd.migration.access import Access
+    from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.desired import Json
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calendar",
+    "Carrier",
     "Clock",
     "Containers",
     "Engine",
@@ -35,10 +38,12 @@ __all__ = [
     "Images",
     "Networks",
     "PackedFolder",
+    "PackedLayer",
     "Probes",
     "Processes",
     "Progressing",
     "ReloadEvents",
+    "Staging",
     "Surroundings",
     "Systemd",
     "UnitChecker",
@@ -286,6 +291,13 @@ class PackedFolder(Protocol):
         """Whether no file changed while it was read; to be asked after the last chunk."""
 
 
+class PackedLayer(PackedFolder, Protocol):
+    """A writable layer that is being packed."""
+
+    def image(self) -> str:
+        """Give the ID of the image that the archive has; to be asked after the last chunk."""
+
+
 class FolderArchives(Protocol):
     """The whole content of a folder of the host as a plain tar archive.
 
@@ -299,6 +311,15 @@ class FolderArchives(Protocol):
 
     def pack(self, folder: str) -> AbstractContextManager[PackedFolder]:
         """Stream the archive of a folder; FileFailure where something in it cannot be read."""
+
+    def pack_layer(
+        self, root: str, *, driver: str, container: str, image: str
+    ) -> AbstractContextManager[PackedLayer]:
+        """Stream what a container has written, as an archive of an image above its own.
+
+        For `docker load`. Nothing comes where it has written nothing. The engine that has data-root
+        `root` is not on `driver`.
+        """
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
         """Put an archive's content in the place of an empty folder, when all of it has come.
@@ -325,6 +346,37 @@ class Processes(Protocol):
 
     def list(self) -> tuple[Process, ...]:
         """Give those of this PID namespace and the ones below it, as far as this user sees them."""
+
+
+class Staging(Protocol):
+    """A second engine of the installed kind, which runs no container and has no network.
+
+    It has images and containers of its own in a folder. Methods raise SystemdFailure and
+    FileFailure where it cannot be had.
+    """
+
+    def engine(
+        self, folder: str, *, driver: str, options: Sequence[str]
+    ) -> AbstractContextManager[Access]:
+        """Start it on a storage driver with `storage-opts`, and stop it when the context ends."""
+
+    def remove(self, folder: str) -> None:
+        """Stop it where it runs, and remove its folder. Nothing there is fine."""
+
+
+class Carrier(Protocol):
+    """Work on the folders of storage drivers, which needs more rights than dockcfgd has."""
+
+    def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:
+        """Say why the writable layers of containers cannot be read there; empty where they can."""
+
+    def carry(self, cargo: Cargo, *, progress: Progressing) -> None:
+        """Copy the layers, byte for byte, and give each stand-in the container's ID.
+
+        While both engines are stopped. Doing it again ends where doing it once does. Raises
+        HostChanged where an image or container came to `root` that is not part of the cargo, and
+        FileFailure or SystemdFailure where it cannot be done.
+        """
 
 
 class Progressing(Protocol):

@@ -40,6 +40,7 @@ class Story:
     daemon_json: str = '{"debug": true, "labels": ["rack=7"]}'
     disposable: bool = False
     defaults: str = ""
+    unreadable: str = ""
 
 
 _FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
@@ -98,6 +99,21 @@ STORIES = [
         on_disk=True,
         disposable=True,
     ),
+    Story(
+        "migrate-anew",
+        '[engine]\nstorage-driver = "vfs"',
+        daemon_json='{"storage-driver": "overlay2"}',
+        on_disk=True,
+        disposable=True,
+        unreadable="the files of container web are not what they are known to be",
+    ),
+    Story(
+        "migrate-live",
+        '[engine]\nstorage-driver = "vfs"',
+        daemon_json='{"storage-driver": "overlay2", "live-restore": true}',
+        on_disk=True,
+        disposable=True,
+    ),
 ]
 
 
@@ -108,6 +124,7 @@ class Told:
         folder.mkdir()
         root = str(folder / "docker") if story.on_disk else ""
         host = FakeHost(version=story.version, data_root=root, daemon_json=story.daemon_json)
+        host.carrier.unreadable = story.unreadable
         if story.defaults:
             host.files.put("/etc/default/docker", story.defaults)
             host.boot()
@@ -127,6 +144,7 @@ class Told:
                 lambda config: "listen tcp: in use" if "metrics-addr" in config else None
             )
         self.old, self.content, self.running = self.lives.files, self.contents(), self.runs()
+        self.identities = self.present()
         if story.wanted:
             self.lives.want(story.wanted)
         else:
@@ -135,6 +153,12 @@ class Told:
 
     def contents(self) -> dict[str, dict[str, bytes]]:
         return {name: self.host.content(name) for name in self.host.names()}
+
+    def present(self) -> dict[str, str]:
+        """Give the IDs of the containers that must keep them."""
+        again = tuple(self.content) if self.story.unreadable else ("passing",)
+        names = [name for name in self.host.names() if name not in again]
+        return {name: self.host.container(name).id for name in names}
 
     def runs(self) -> list[str]:
         return self.host.names(running=True)
@@ -157,6 +181,7 @@ def places(folder: Path, story: Story) -> tuple[list[str], Files]:
     assert status.condition in told.goal, status.reason
     assert told.contents() == told.content
     assert told.runs() == told.running
+    assert told.identities == told.present()
     return list(told.host.cuts.passed), told.lives.files
 
 
@@ -171,6 +196,7 @@ def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> 
         runs = [name for name in runs if name in told.running]
     assert contents == told.content
     assert runs == told.running
+    assert told.identities.items() <= told.present().items()
     assert not told.lives.open_transaction
     assert not list(Path(told.lives.settings.state_dir).glob("kept/*"))
     assert not told.host.systemd.unit("docker.service").need_daemon_reload

@@ -142,8 +142,8 @@ class Network:
 class Container:
     """A container: what its files on disk say, and its process where it has one.
 
-    `pid` and `started` change whenever it is started, so equal ones prove that it ran on. `layer`
-    is its writable layer. `store` and `driver` say where that layer lies.
+    `pid` and `started` change whenever it is started, so equal ones prove that it ran on. `layers`
+    are its writable layers by the store that they lie in. `store` and `driver` say which is in use.
     """
 
     id: str
@@ -162,7 +162,14 @@ class Container:
     started: str = NEVER
     finished: str = NEVER
     stopped_by_hand: bool = False
-    layer: Layer = field(default_factory=dict)
+    layers: dict[int, Layer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.layers.setdefault(self.store, {})
+
+    @property
+    def layer(self) -> Layer:
+        return self.layers[self.store]
 
     @property
     def alive(self) -> bool:

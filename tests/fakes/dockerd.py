@@ -212,9 +212,10 @@ class Dockerd:
         found = [
             container
             for container in process.root.containers.values()
-            if container.driver == process.driver and container.store == process.store
-            if self._on_disk(container)
+            if self._driver_of(container) == process.driver and process.store in container.layers
         ]
+        for container in found:
+            container.driver, container.store = process.driver, process.store
         return sorted(found, key=lambda container: container.created, reverse=True)
 
     @property
@@ -237,6 +238,15 @@ class Dockerd:
         root.containers.pop(container.id, None)
         if self.on_disk:
             shutil.rmtree(self._folder(container))
+
+    def beside(self, folder: str) -> Dockerd:
+        """Give a second engine of the same kind that keeps its data in a folder."""
+        other = Dockerd(
+            self.files, self.clock, version=self.version, data_root=folder, on_disk=True
+        )
+        other.drivers, other.broken_drivers = self.drivers, self.broken_drivers
+        other.stores, other._numbers = self.stores, self._numbers
+        return other
 
     def remove_if_wanted(self, container: Container) -> None:
         """Remove a container that ended, and its anonymous volumes, if it was made with --rm.
@@ -372,8 +382,12 @@ class Dockerd:
     def _folder(self, container: Container) -> Path:
         return Path(self._running().root.path, "containers", container.id)
 
-    def _on_disk(self, container: Container) -> bool:
-        return not self.on_disk or self._folder(container).joinpath("config.v2.json").exists()
+    def _driver_of(self, container: Container) -> str:
+        """Give what the container's file says, nothing where there is none."""
+        if not self.on_disk:
+            return container.driver
+        file = self._folder(container).joinpath("config.v2.json")
+        return str(json.loads(file.read_text())["Driver"]) if file.exists() else ""
 
     def _forget_if_wanted(self, container: Container) -> None:
         """Remove one made with --rm, also if it has never run; here its volumes stay, unused."""

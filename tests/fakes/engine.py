@@ -156,7 +156,8 @@ class FakeContainers(_Served):
 
     def start(self, container: str) -> None:
         what = f"start container {container}"
-        with self._effect(what) as process:
+        # As with stops.
+        with self._one_at_a_time, self._effect(what) as process:
             found = self._find(container, "start")
             if found.alive:
                 return

@@ -7,9 +7,10 @@ import errno
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from dockcfgd.model.errors import FileFailure
-from tests.fakes.containers import Volume
+from tests.fakes.containers import Container, Volume
 from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import Dockerd
 from tests.fakes.files import FakeFiles
@@ -38,6 +39,29 @@ class FakeFolders:
         volume = self._volume(folder, "read")
         changed = [writer(volume.name) for writer in self.writers]
         yield _Packed(_archive(volume.content), steady=not any(changed))
+
+    @contextlib.contextmanager
+    def pack_layer(
+        self, root: str, *, driver: str, container: str, image: str
+    ) -> Iterator[_PackedLayer]:
+        self._cuts.at(f"while reading the layer of {container}")
+        number = int(Path(root, driver, ".store").read_text())
+        store, layer = self._dockerd.stores[number], self._container(container).layers[number]
+        if not layer:
+            yield _PackedLayer(b"", "")
+            return
+        config = store.images[image].document["config"]
+        made = store.build([layer], config=config, base=image)
+        archive = store.save([made], oci=False)
+        del store.images[made]
+        yield _PackedLayer(archive, made)
+
+    def _container(self, identity: str) -> Container:
+        return next(
+            root.containers[identity]
+            for root in self._dockerd.roots.values()
+            if identity in root.containers
+        )
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
         content = b"".join(archive)
@@ -95,6 +119,15 @@ class _Packed:
 
     def steady(self) -> bool:
         return self._steady
+
+
+class _PackedLayer(_Packed):
+    def __init__(self, content: bytes, image: str) -> None:
+        super().__init__(content, steady=True)
+        self._image = image
+
+    def image(self) -> str:
+        return self._image
 
 
 def _archive(content: Mapping[str, bytes]) -> bytes:

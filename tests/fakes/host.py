@@ -17,6 +17,7 @@ from tests.fakes.files import FakeFiles
 from tests.fakes.folders import FakeFolders
 from tests.fakes.images import apply_layer
 from tests.fakes.probes import FakeProbes
+from tests.fakes.staging import FakeCarrier, FakeStaging
 from tests.fakes.surroundings import FakeSurroundings
 from tests.fakes.systemd import FakeSystemd
 from tests.fakes.unit_checker import FakeUnitChecker
@@ -40,6 +41,11 @@ class FakeHost:
     a chosen effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts. With
     `data_root` (a folder of the test's own) the engine's stores are real folders that can be moved
     aside; else they are in memory only.
+    `unit_checker`, `surroundings`, `probes`, `staging` and `carrier` are the ports. `cuts` crashes
+    dockcfgd at a chosen effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts.
+    With `data_root` (a folder of the test's own) the engine's stores are real folders that can be
+    moved aside; else
+    they are in memory only.
     """
 
     def __init__(
@@ -74,6 +80,8 @@ class FakeHost:
         self.surroundings = FakeSurroundings(self.files)
         self.probes = FakeProbes(self.dockerd, self.clock)
         self.folders = FakeFolders(self.dockerd, self.files, self.cuts)
+        self.staging = FakeStaging(self.dockerd, self.files, self.clock, self.cuts)
+        self.carrier = FakeCarrier(self.dockerd, self.cuts)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)
@@ -95,6 +103,8 @@ class FakeHost:
             surroundings=self.surroundings,
             probes=self.probes,
             folders=self.folders,
+            staging=self.staging,
+            carrier=self.carrier,
         )
 
     # What a host's other users do

@@ -161,6 +161,7 @@ def _engine(described: Mapping[str, Any]) -> EngineState:
         networks=described.get("networks", 0),
         network_names=_names(described.get("network-names")),
         prior_drivers=tuple(described.get("prior-drivers", ["overlay2"])),
+        unmovable=described.get("unmovable"),
     )
 
 

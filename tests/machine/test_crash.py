@@ -15,8 +15,17 @@ from machine import Machine, wait_for
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 RELEASES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
-STEPS = ("back them up", "stop the engine", "start the engine", "load images", "prove the running")
-TRIED = STEPS if PROOF else ("load images",)
+STEPS = (
+    "back up images",
+    "make a place",
+    "stop the engine",
+    "copy what",
+    "put what was made ready",
+    "start the engine",
+    "back up what",
+    "prove the running",
+)
+TRIED = STEPS if PROOF else ("put what was made ready",)
 DRIVER = '[engine]\nstorage-driver = "vfs"\n'
 
 

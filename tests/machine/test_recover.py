@@ -33,7 +33,7 @@ STEPS = {
     "restart the engine": RESTART,
     "prove": RESTART,
     "start the engine": MIGRATE,
-    "load images": MIGRATE,
+    "put what was made ready": MIGRATE,
 }
 TRIED = tuple(STEPS) if PROOF else ("prove",)
 
@@ -145,7 +145,7 @@ def test_power_is_cut_in_a_migration(
     machine.boot()
     prepared(machine, build_deb(package_of(suite)))
     machine.run("sync")
-    cut_off(machine, "load images", MIGRATE)
+    cut_off(machine, "put what was made ready", MIGRATE)
     machine.run("sync -f /etc")
     machine.power_cut()
     machine.boot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.adapters.calendar import SystemdCalendar
+from dockcfgd.adapters.carrier import UnitCarrier
 from dockcfgd.adapters.dockerd import DockerdValidator
 from dockcfgd.adapters.engine import (
     DockerContainers,
@@ -17,6 +18,7 @@ from dockcfgd.adapters.files import HostFiles
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.probes import UnitProbes
 from dockcfgd.adapters.serving import Serving
+from dockcfgd.adapters.staging import UnitStaging
 from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.adapters.systemd_analyze import SystemdAnalyze
@@ -37,9 +39,10 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
     connections = EngineConnections(
         settings.docker_socket, serving=Serving(systemd), attend=lambda: clock.sleep(0)
     )
+    files = HostFiles()
     return Effects(
         calendar=SystemdCalendar(),
-        files=HostFiles(),
+        files=files,
         systemd=systemd,
         engine=DockerEngine(connections),
         containers=DockerContainers(connections),
@@ -51,4 +54,6 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         surroundings=HostSurroundings(),
         probes=UnitProbes(systemd, settings.runtime_dir),
         folders=UnitFolderArchives(systemd, settings.runtime_dir),
+        staging=UnitStaging(systemd, files, clock, settings.runtime_dir),
+        carrier=UnitCarrier(systemd, settings.runtime_dir),
     )

@@ -11,11 +11,13 @@ import errno
 import itertools
 import os
 import select
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dockcfgd.layers import pack as layer_program
 from dockcfgd.model.errors import FileFailure, SystemdFailure
 
 if TYPE_CHECKING:
@@ -81,6 +83,23 @@ class UnitFolderArchives:
             program = [*_PACK, f"--file={pipe}", f"--directory={folder}", "."]
             with self._begun(program, f"the reading of {folder}") as running:
                 packed = _Packed(running, folder, pipe)
+                try:
+                    yield packed
+                finally:
+                    packed.close()
+                    _release(running, pipe)
+
+    @contextlib.contextmanager
+    def pack_layer(
+        self, root: str, *, driver: str, container: str, image: str
+    ) -> Iterator[_PackedLayer]:
+        """Stream what a container has written, as an archive of an image above its own."""
+        config = f"{root}/image/{driver}/imagedb/content/sha256/{image.removeprefix('sha256:')}"
+        with self._pipe() as pipe:
+            program = [sys.executable, "-I", "-S", str(layer_program.__file__)]
+            program += [root, driver, container, config, str(pipe)]
+            with self._begun(program, f"the reading of container {container}") as running:
+                packed = _PackedLayer(running, f"{root}/{driver}", pipe)
                 try:
                     yield packed
                 finally:
@@ -199,6 +218,24 @@ class _Packed:
                 return os.read(self._descriptor, _CHUNK)
             except BlockingIOError:
                 return None
+
+
+class _PackedLayer(_Packed):
+    """ports.PackedLayer."""
+
+    def __init__(self, running: _Running, folder: str, pipe: Path) -> None:
+        super().__init__(running, folder, pipe)
+        self._name = pipe.with_name(f"{pipe.name}.id")
+
+    def image(self) -> str:
+        """Give the ID of the image that the archive has."""
+        with _translated("read", str(self._name)):
+            return self._name.read_text()
+
+    def close(self) -> None:
+        """Close the pipe."""
+        super().close()
+        self._name.unlink(missing_ok=True)
 
 
 def _feed(running: _Running, pipe: Path, archive: Iterable[bytes]) -> None:

@@ -51,6 +51,8 @@ _DOUBT = 5.0  # how often a silent wait looks at the unit itself
 _SYSTEMDS_OWN = 15.0  # a program's time is over by systemd's own clock, before ours gives up
 _KILL_AFTER_SECONDS = 5
 _EXITED = 1  # CLD_EXITED
+_OWN_UNIT = "dockcfgd.service"
+_LOW_WEIGHT = 10  # of 100, which every other service has
 _MICRO = 1_000_000
 
 _TYPES = {"service": "Service", "socket": "Socket"}
@@ -178,6 +180,28 @@ class SystemdBus:
             return ProgramEnd(str(result), None)
         exited = values["ExecMainCode"] == _EXITED
         return ProgramEnd(values["Result"], values["ExecMainStatus"] if exited else None)
+
+    def start_service(
+        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float
+    ) -> None:
+        """Start a program as a service of its own that tells when it is ready.
+
+        It has no network, yields to others, and ends with this service. SystemdFailure where it
+        does not come up.
+        """
+        properties = _beside(arguments, what=what, timeout=timeout)
+        deadline = self._clock.monotonic() + timeout + _SYSTEMDS_OWN
+        with (
+            _own_errors(f"start {what}"),
+            self._bus.mailbox(_JOB_REMOVED, _OWNER_CHANGED) as mailbox,
+        ):
+            self._subscribe()
+            path = self._bus.call(_MANAGER, "StartTransientUnit", unit, "fail", properties, [])
+            job = _Job(path, unit, good_states={"active"})
+            result = self._await(job, mailbox, _Allowance(deadline))
+        if not result.good:
+            why = self.last_line(unit, invocation="") or f"the job ended as {result}"
+            raise SystemdFailure(what=f"start {what}", name=result, why=why)
 
     def reset_failed(self, unit: str) -> None:
         """Forget failures and the count against the start limit; fine if it is not loaded."""
@@ -350,6 +374,26 @@ def _service(
         properties.append(("StandardOutputFileToTruncate", typed("s", output)))
         properties.append(("StandardError", typed("s", "inherit")))
     return properties
+
+
+def _beside(arguments: Sequence[str], *, what: str, timeout: float) -> list[tuple[str, Any]]:
+    """Give the properties of a service that works beside those that earn the host's living."""
+    return [
+        ("Description", typed("s", what)),
+        ("Type", typed("s", "notify")),
+        ("CollectMode", typed("s", "inactive-or-failed")),
+        ("ExecStart", typed("a(sasb)", [(arguments[0], list(arguments), False)])),
+        ("Environment", typed("as", ["HOME=/root"])),
+        ("BindsTo", typed("as", [_OWN_UNIT])),
+        ("After", typed("as", [_OWN_UNIT])),
+        ("PrivateNetwork", typed("b", True)),  # noqa: FBT003 -- a property's value
+        ("Delegate", typed("b", True)),  # noqa: FBT003 -- a property's value
+        ("KillMode", typed("s", "mixed")),
+        ("CPUWeight", typed("t", _LOW_WEIGHT)),
+        ("IOWeight", typed("t", _LOW_WEIGHT)),
+        ("TimeoutStartUSec", typed("t", int(timeout * _MICRO))),
+        ("TimeoutStopUSec", typed("t", int(timeout * _MICRO))),
+    ]
 
 
 def _result(told: Signal) -> JobResult:

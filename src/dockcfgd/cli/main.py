@@ -371,6 +371,8 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         surroundings=surroundings.HostSurroundings(),
         probes=NoBus(why),
         folders=NoBus(why),
+        staging=NoBus(why),
+        carrier=NoBus(why),
     )
 
 

@@ -9,15 +9,17 @@ from dockcfgd.model.errors import SystemdFailure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
+    from dockcfgd.ports import Progressing
 
 __all__ = ["NoBus"]
 
 
 class NoBus:
-    """`ports.Systemd`, `Probes`, `FolderArchives` without a bus: each says why there is none."""
+    """`ports.Systemd` and what needs it, without a bus: the answer is why there is none."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -77,6 +79,26 @@ class NoBus:
         """Fail."""
         self._refuse(f"read {folder}")
 
+    def pack_layer(self, root: str, *, driver: str, container: str, image: str) -> NoReturn:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"read what container {container} has written")
+
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse(f"fill {folder}")
+
+    def engine(self, folder: str, *, driver: str, options: Sequence[str]) -> NoReturn:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("start a staging engine")
+
+    def remove(self, folder: str) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("stop the staging engine")
+
+    def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:  # noqa: ARG002 -- the port's
+        """Give nothing."""
+        return ""
+
+    def carry(self, cargo: Cargo, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("copy writable layers")

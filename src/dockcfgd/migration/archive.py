@@ -73,7 +73,7 @@ _CHUNK = 1024 * 1024
 _PART = ".part"
 _LEVEL = 1
 # What dockcfgd notes beside a backup while it uses it; no part of the backup.
-_NOTES = frozenset({MANIFEST, "restored.json", "restoring.json", "disposable"})
+_NOTES = frozenset({MANIFEST, "restored.json", "restoring.json", "staged.json", "disposable"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.ports import Files, Progressing
 
-__all__ = ["DISPOSABLE", "asked_macs", "save_layer", "save_layers", "stop_active", "stop_all"]
+__all__ = [
+    "DISPOSABLE",
+    "asked_macs",
+    "save_layer",
+    "save_layers",
+    "stop_active",
+    "stop_all",
+    "write_down",
+]
 
 DISPOSABLE = "disposable"
 
@@ -42,7 +50,7 @@ def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -
         disposable.keep(access, folder=f"{folder}/{DISPOSABLE}")
         documents = inspected(access.containers)
         for document in documents:
-            _write_down(access.files, document, folder=folder, root=root)
+            write_down(access.files, document, folder=folder, root=root)
         active = [document for document in documents if _status(document) in ACTIVE]
         if not active:
             return
@@ -70,7 +78,8 @@ def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[E
     return entries
 
 
-def _write_down(files: Files, document: Document, *, folder: str, root: str) -> None:
+def write_down(files: Files, document: Document, *, folder: str, root: str) -> None:
+    """Write a container's file, unless an earlier one has it running and now it does not."""
     macs = asked_macs(files, text(document, "Id"), root=root)
     record = Record(inspect=document, image=text(document, "Image"), macs=macs)
     earlier = read_record(folder, record)

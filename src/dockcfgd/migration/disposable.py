@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
-__all__ = ["bring_back", "drop_holders", "forget", "keep", "kept", "pending"]
+__all__ = ["bring_back", "drop_holders", "forget", "holders", "keep", "kept", "pending"]
 
 _RECORD = "restored.json"
 _AGAIN = "again"
@@ -108,11 +108,17 @@ def pending(folder: str) -> list[str]:
     return [container_name(one) for one in documents if text(one, "Id") not in done]
 
 
+def holders(access: Access) -> list[Document]:
+    """Give the containers that only hold volumes."""
+    listed = access.containers.list()
+    found = [text(one, "Id") for one in listed if HOLD_LABEL in table(one, "Labels")]
+    return [access.containers.inspect(identity) for identity in found]
+
+
 def drop_holders(access: Access) -> None:
     """Remove the containers that only hold volumes, and no volume."""
-    for listed in access.containers.list():
-        if HOLD_LABEL in table(listed, "Labels"):
-            access.containers.remove(text(listed, "Id"))
+    for holder in holders(access):
+        access.containers.remove(text(holder, "Id"))
 
 
 def _holder(document: Document) -> str:

@@ -5,6 +5,7 @@ them, so that what is half done can be finished or undone at any time, by this m
 needs the standard library only, as the way back must work before anything else does.
 
     FOLDER/moves.json                     what belongs here, relative to data-root
+    FOLDER/configs/<id>.json              a container's file as it was under another driver
     FOLDER/<driver>                       layers and writable layers
     FOLDER/image/<driver>                 images, their names and layer chains
     FOLDER/containers/<id>                the containers of this driver
@@ -28,9 +29,21 @@ from dockcfgd.model.errors import FileFailure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["move_back", "obstacle", "put_back", "set_aside"]
+__all__ = [
+    "CARRIED",
+    "discard",
+    "forget_older",
+    "move_back",
+    "obstacle",
+    "put_back",
+    "put_in_place",
+    "set_aside",
+]
+
+CARRIED = "carried.json"
 
 _RECORD = "moves.json"
+_CONFIGS = "configs"
 _TRASH = ".trash"
 _BUILD_CACHE = "buildkit"
 _CONTAINERS = "containers"
@@ -62,6 +75,26 @@ def set_aside(root: str, driver: str, folder: str) -> None:
     _sync(top, aside)
 
 
+def put_in_place(root: str, driver: str, folder: str, staging: str) -> None:
+    """Move what `staging` has of `driver` into `root`, and give its containers that driver.
+
+    After a `set_aside` of the driver's older data into `folder`; `put_back` undoes both. Which
+    containers are meant says CARRIED in `staging`. Doing it again finishes what was begun.
+    """
+    top, aside, source = Path(root), Path(folder), Path(staging)
+    containers = _listed(source / CARRIED, "containers")
+    for identity in containers:
+        saved = aside / _CONFIGS / f"{identity}.json"
+        if not _exists(saved):
+            _write_like(saved, _read(_config(top, identity)), like=_config(top, identity))
+    for path in (driver, f"image/{driver}"):
+        if _exists(source / path):
+            _rename(source / path, top / path)
+    _sync(top, source)
+    for identity in containers:
+        _give_driver(_config(top, identity), driver)
+
+
 def put_back(root: str, driver: str, folder: str) -> None:
     """Throw away what `driver` has in `root` now and move everything in `folder` back.
 
@@ -79,6 +112,7 @@ def move_back(root: str, driver: str, folder: str) -> None:
     top, aside = Path(root), Path(folder)
     recorded = _record(aside)
     if recorded is not None:
+        _restore_configs(top, aside)
         rubbish = _Rubbish(_trash(aside))
         for path in _newcomers(top, driver, recorded):
             rubbish.take(top / path)
@@ -88,9 +122,29 @@ def move_back(root: str, driver: str, folder: str) -> None:
                 _rename(aside / path, top / path)
         _sync(top, aside)
         with _translated("remove", aside / _RECORD):
+            for saved in (aside / _CONFIGS).glob("*"):
+                saved.unlink()
             (aside / _RECORD).unlink()
         _sync_folder(aside)
     _remove_empty(aside)
+
+
+def discard(folder: str) -> None:
+    """Delete a folder. What cannot be deleted, or has something mounted in it, stays."""
+    _delete(Path(folder))
+
+
+def forget_older(folder: str) -> None:
+    """Delete what earlier calls of `set_aside` moved to the neighbours of `folder`.
+
+    May take long; ending in the middle does no harm.
+    """
+    for neighbour in sorted(Path(folder).parent.glob("*")):
+        if neighbour.name != Path(folder).name:
+            # Without it nothing is ever put back from there.
+            with contextlib.suppress(OSError):
+                (neighbour / _RECORD).unlink(missing_ok=True)
+            _delete(neighbour)
 
 
 def _trash(aside: Path) -> Path:
@@ -124,14 +178,65 @@ def _containers_of(top: Path, driver: str) -> Iterator[str]:
                 yield f"{_CONTAINERS}/{folder.name}"
 
 
+def _config(top: Path, identity: str) -> Path:
+    return top / _CONTAINERS / identity / "config.v2.json"
+
+
+def _give_driver(where: Path, driver: str) -> None:
+    try:
+        document = json.loads(_read(where))
+        if document["Driver"] == driver:
+            return
+        document["Driver"] = driver
+    except (ValueError, KeyError, TypeError) as error:
+        why = "it is no configuration of a container"
+        raise FileFailure(what="read", path=str(where), errno=0, why=why) from error
+    _write_like(where, json.dumps(document, separators=(",", ":")).encode(), like=where)
+
+
+def _restore_configs(top: Path, aside: Path) -> None:
+    """Give the containers the files that they had before `put_in_place`."""
+    if not _exists(aside / _CONFIGS):
+        return
+    with _translated("list", aside / _CONFIGS):
+        saved = sorted((aside / _CONFIGS).glob("*.json"))
+    for path in saved:
+        where = _config(top, path.stem)
+        if _exists(where.parent):
+            _write_like(where, _read(path), like=path)
+
+
+def _read(where: Path) -> bytes:
+    with _translated("read", where):
+        return where.read_bytes()
+
+
+def _write_like(where: Path, content: bytes, *, like: Path) -> None:
+    """Write a file, whole or not at all, with the owner and mode that another has."""
+    part = where.with_name(f"{where.name}.part")
+    with _translated("write", where):
+        seen = like.stat()
+        if not where.parent.exists():
+            where.parent.mkdir(mode=0o700)
+            _sync_folder(where.parent.parent)
+        with part.open("wb") as file:
+            os.fchown(file.fileno(), seen.st_uid, seen.st_gid)
+            os.fchmod(file.fileno(), seen.st_mode & 0o7777)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(where)
+    _sync_folder(where.parent)
+
+
 def _record(aside: Path) -> list[str] | None:
     where = aside / _RECORD
+    return _listed(where, "paths") if _exists(where) else None
+
+
+def _listed(where: Path, key: str) -> list[str]:
     try:
-        paths = json.loads(where.read_bytes())["paths"]
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _failure("read", where, error) from error
+        paths = json.loads(_read(where))[key]
     except (ValueError, KeyError, TypeError) as error:
         raise FileFailure(what="read", path=str(where), errno=0, why="no list of moves") from error
     return [str(path) for path in paths]
@@ -199,7 +304,7 @@ def _mounted_below(folder: Path) -> bool:
 
 
 def _remove_empty(aside: Path) -> None:
-    for path in (aside / "image", aside / _CONTAINERS, aside):
+    for path in (aside / "image", aside / _CONTAINERS, aside / _CONFIGS, aside):
         with contextlib.suppress(OSError):
             path.rmdir()
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from dockcfgd.migration import archive, disposable
 from dockcfgd.migration.access import Access, Facts
 from dockcfgd.migration.bring_back import restore_all
-from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all
+from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all, write_down
 from dockcfgd.migration.compare import differences
-from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, tables, text
 from dockcfgd.migration.folders import obstacle
 from dockcfgd.migration.inventory import (
@@ -26,15 +25,17 @@ from dockcfgd.migration.inventory import (
 )
 from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.obstacles import obstacles
-from dockcfgd.migration.presence import came_back, find_container, start_as_before
-from dockcfgd.migration.records import read_records
+from dockcfgd.migration.presence import came_back, find_container, start_again
+from dockcfgd.migration.records import Record, read_records
 from dockcfgd.migration.room import room_of
 from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.space import content_size, estimate, layer_sizes, refusal
-from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.migration.staging import also_to, stage_images, stage_kept, stand_ins
+from dockcfgd.model.errors import EngineFailure, FileFailure, HostChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Containers, Progressing
@@ -43,15 +44,21 @@ __all__ = [
     "Access",
     "back_up_containers",
     "back_up_images",
+    "back_up_images_and_stage",
     "clean_up_old_engine",
     "keep_disposable",
     "note_running",
     "restore",
     "resume",
     "sizes_of_layers",
+    "stage_containers",
     "what_differs",
+    "what_differs_in_place",
     "write_all",
 ]
+
+
+_ROUNDS = 5
 
 
 def back_up_images(
@@ -62,21 +69,59 @@ def back_up_images(
     Refuses, with nothing stopped and nothing changed, what could not be brought back on
     `target_driver`, or has no room: FileFailure with ENOSPC.
     """
-    facts = access.facts()
-    inventory = take_inventory(access.containers, access.images, access.networks)
-    sizes = sizes_of_layers(access, inventory)
-    need = estimate(inventory, sizes, target_driver=target_driver)
-    saved = bool(read_images(folder)[1])
-    _refuse(inventory, facts, target_driver=target_driver)
-    if not saved:
-        directory = str(Path(folder).parent)
-        room = room_of(access.files, directory=directory, root=facts.root)
-        why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
-        if why:
-            raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
-    archive.open_folder(folder)
-    total = content_size(inventory.images, sizes)
+    inventory, total = _fitting(access, folder=folder, target_driver=target_driver)
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
+
+
+def back_up_images_and_stage(
+    access: Access,
+    begin: Callable[[], AbstractContextManager[Access]],
+    *,
+    folder: str,
+    target_driver: str,
+    progress: Progressing,
+) -> None:
+    """Do what `back_up_images` does, and load the images into the engine that `begin` gives.
+
+    One pass over an image feeds both.
+    """
+    inventory, total = _fitting(access, folder=folder, target_driver=target_driver)
+    with begin() as staging:
+        _save_and_stage(access, staging, inventory, folder=folder, total=total, progress=progress)
+
+
+def stage_containers(
+    access: Access,
+    begin: Callable[[], AbstractContextManager[Access]],
+    *,
+    folder: str,
+    kept: str,
+    target_driver: str,
+    progress: Progressing,
+) -> None:
+    """Bring to the staging engine what came meanwhile, and a stand-in for each container.
+
+    Until nothing came any more. The backup gets what the containers, networks and volumes are.
+    """
+    facts = access.facts()
+    archive.open_folder(folder)
+    with begin() as staging:
+        inventory = None
+        for _ in range(_ROUNDS):
+            latest = take_inventory(access.containers, access.images, access.networks)
+            if inventory is not None and _same_things(inventory, latest):
+                return
+            inventory = latest
+            _refuse(inventory, facts, target_driver=target_driver)
+            total = content_size(inventory.images, sizes_of_layers(access, inventory))
+            _save_and_stage(
+                access, staging, inventory, folder=folder, total=total, progress=progress
+            )
+            stage_kept(access, staging, kept=kept)
+            _write_down_all(access, inventory, folder=folder, root=facts.root)
+            every = [*inventory.containers, *disposable.holders(access)]
+            stand_ins(staging, every, folder=folder, progress=progress)
+    raise HostChanged("images or containers come and go all the time")
 
 
 def back_up_containers(access: Access, *, folder: str, progress: Progressing) -> list[Json]:
@@ -131,6 +176,31 @@ def what_differs(access: Access, *, folder: str, now: Mapping[str, str]) -> list
     return found
 
 
+def what_differs_in_place(access: Access, *, folder: str) -> list[str]:
+    """Compare the containers of a backup with what they are now, their IDs being the same.
+
+    Gives lines as `what_differs` does. What a container does is left out: it may have ended by
+    itself, and that those that ran do again is proven otherwise.
+    """
+    records = read_records(folder)
+    present = {record.id: _present(access, record) for record in records}
+    now = {key: text(document, "Id") for key, document in present.items() if document}
+    found = []
+    for record in records:
+        document = present[record.id]
+        if document is not None:
+            lines = differences(record.inspect, document, now=now)
+            found += [f"{record.name}: {line}" for line in lines if not line.startswith("State")]
+        elif not flag(record.inspect, "HostConfig", "AutoRemove"):
+            found.append(f"{record.name}: it is not there")
+    return found
+
+
+def _present(access: Access, record: Record) -> Document | None:
+    disposable = flag(record.inspect, "HostConfig", "AutoRemove")
+    return find_container(access.containers, record.name if disposable else record.id)
+
+
 def keep_disposable(access: Access, *, folder: str) -> None:
     """Keep every `--rm` container in `folder`, a folder of its own."""
     disposable.keep(access, folder=folder)
@@ -151,17 +221,8 @@ def resume(access: Access, *, running: Json, folder: str) -> list[str]:
     states = {text(entry, "id"): text(entry, "state") for entry in entries}
     facts = access.facts()
     disposable.bring_back(access, folder=folder, api=facts.api)
-    documents = in_order(inspected(access.containers))
-    refused = set()
-    for document in documents:
-        identity = text(document, "Id")
-        if identity in states:
-            try:
-                start_as_before(access.containers, identity, states[identity])
-            except EngineFailure as error:
-                if error.status == 0:
-                    raise
-                refused.add(identity)
+    wanted = [one for one in inspected(access.containers) if text(one, "Id") in states]
+    refused = start_again(access.containers, wanted, states)
     return [
         text(entry, "name")
         for entry in entries
@@ -179,6 +240,64 @@ def clean_up_old_engine(access: Access, *, folder: str) -> None:
         return
     disposable.drop_holders(access)
     drop_kept_names(access.images)
+
+
+def _fitting(access: Access, *, folder: str, target_driver: str) -> tuple[Inventory, int]:
+    """Give the inventory and the size of its layers, if all of it can be moved."""
+    facts = access.facts()
+    inventory = take_inventory(access.containers, access.images, access.networks)
+    sizes = sizes_of_layers(access, inventory)
+    need = estimate(inventory, sizes, target_driver=target_driver)
+    saved = bool(read_images(folder)[1])
+    _refuse(inventory, facts, target_driver=target_driver)
+    if not saved:
+        directory = str(Path(folder).parent)
+        room = room_of(access.files, directory=directory, root=facts.root)
+        why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
+        if why:
+            raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
+    archive.open_folder(folder)
+    return inventory, content_size(inventory.images, sizes)
+
+
+def _save_and_stage(
+    access: Access,
+    staging: Access,
+    inventory: Inventory,
+    *,
+    folder: str,
+    total: int,
+    progress: Progressing,
+) -> None:
+    with also_to(staging.images) as through:
+        save_images(
+            access.images,
+            inventory.images,
+            folder=folder,
+            total=total,
+            progress=progress,
+            through=through,
+        )
+    stage_images(staging, folder=folder, progress=progress)
+
+
+def _same_things(before: Inventory, after: Inventory) -> bool:
+    """Whether there are the same images and containers, whatever those do."""
+    first = {text(document, "Id") for document in before.containers}
+    second = {text(document, "Id") for document in after.containers}
+    # Those made at the same moment come in any order.
+    return first == second and set(before.images) == set(after.images)
+
+
+def _write_down_all(access: Access, inventory: Inventory, *, folder: str, root: str) -> None:
+    present = {text(document, "Id") for document in inventory.containers}
+    for record in read_records(folder):
+        if record.id not in present and not flag(record.inspect, "HostConfig", "AutoRemove"):
+            archive.remove_document(folder, record.path)
+    for document in inventory.containers:
+        write_down(access.files, document, folder=folder, root=root)
+    write_all(folder, "networks", inventory.networks)
+    write_all(folder, "volumes", inventory.volumes)
 
 
 def sizes_of_layers(access: Access, inventory: Inventory) -> dict[str, tuple[int, ...]]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from dockcfgd.migration.dependency import stop_waves
 from dockcfgd.migration.documents import Document, number, text
 from dockcfgd.migration.inventory import ACTIVE, container_name
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dockcfgd.ports import Containers
 
-__all__ = ["came_back", "find_container", "start_as_before"]
+__all__ = ["came_back", "find_container", "start_again", "start_as_before"]
+
+_AT_A_TIME = 8
 
 _NOT_FOUND = 404
 
@@ -46,6 +52,30 @@ def start_as_before(containers: Containers, container: str, state: str) -> None:
         containers.pause(container)
     elif state != "paused" and paused:
         containers.unpause(container)
+
+
+def start_again(
+    containers: Containers, documents: Sequence[Document], states: Mapping[str, str]
+) -> set[str]:
+    """Start containers that were in `states`, each after those it needs, else many at a time.
+
+    Gives the IDs of those that the engine refused to start.
+    """
+    refused = set()
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        for wave in reversed(stop_waves(documents)):
+            identities = [text(document, "Id") for document in wave]
+            starts = [
+                pool.submit(start_as_before, containers, one, states[one]) for one in identities
+            ]
+            for identity, start in zip(identities, starts, strict=True):
+                try:
+                    start.result()
+                except EngineFailure as error:
+                    if error.status == 0:
+                        raise
+                    refused.add(identity)
+    return refused
 
 
 def came_back(document: Document | None) -> bool:

@@ -19,24 +19,30 @@ from dockcfgd.migration.reporting import reported
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dockcfgd.ports import Images, Progressing
 
-__all__ = ["load_images", "present_ids", "read_images", "save_images"]
+__all__ = ["is_complete", "load_images", "present_ids", "read_images", "save_images"]
 
 _LIST = "images.json"
 _NOT_FOUND = 404
 
 
 def save_images(
-    images: Images, wanted: Sequence[Image], *, folder: str, total: int, progress: Progressing
+    images: Images,
+    wanted: Sequence[Image],
+    *,
+    folder: str,
+    total: int,
+    progress: Progressing,
+    through: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda chunks: chunks,
 ) -> None:
     """Save those of the `wanted` images that the backup does not have yet, and list them all.
 
     The first archive is images.tar.zst; what came later, or got another name, is in images-2 …
     What was saved and is gone now stays listed, without names: a container with --rm may have been
-    the last to use it.
+    the last to use it. The chunks of an archive go `through` that on their way.
     """
     known, archives = read_images(folder)
     present = {image.id for image in wanted}
@@ -48,7 +54,7 @@ def save_images(
         path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
         references = [reference for image in missing for reference in image.references]
         with images.save(references) as stream:
-            chunks = reported(stream, item=path, total=total, progress=progress)
+            chunks = through(reported(stream, item=path, total=total, progress=progress))
             archives = [*archives, write_archive(folder, path, chunks)]
     elif Path(folder, _LIST).exists() and [*wanted, *gone] == known:
         return
@@ -78,7 +84,7 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
     EngineFailure where one is still missing afterwards.
     """
     wanted, archives = read_images(folder)
-    if not all(_complete(images, image) for image in wanted):
+    if not all(is_complete(images, image) for image in wanted):
         total = number(read_document(folder, _LIST), "content")
         for entry in archives:
             chunks = read_archive(folder, entry)
@@ -103,7 +109,7 @@ def present_ids(images: Images, wanted: Iterable[Image]) -> dict[str, str]:
     return found
 
 
-def _complete(images: Images, image: Image) -> bool:
+def is_complete(images: Images, image: Image) -> bool:
     """Whether an image is there with all its names."""
     return all(_id(images, name) == image.id for name in (image.id, *image.tags))
 

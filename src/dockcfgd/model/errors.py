@@ -9,6 +9,7 @@ DockcfgdError
 +- BusFailure            a D-Bus call failed, or the connection to the bus did
 +- EngineFailure         the Docker API refused or could not be reached
 +- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
++- HostChanged           something came or went while a change was made ready
 +- StateFileFailure      state.db cannot be used
    +- StateFileDamaged   and its content is to blame
 +- Unfinished            a change could not be ended yet: it is tried again
@@ -31,6 +32,7 @@ __all__ = [
     "EngineFailure",
     "FileFailure",
     "Finding",
+    "HostChanged",
     "ImportRefused",
     "InvalidDesiredState",
     "StaleFile",
@@ -173,6 +175,18 @@ class StepFailed(DockcfgdError):
 
     The desired state is to blame, so it is remembered and not tried again by itself.
     """
+
+
+class HostChanged(DockcfgdError):
+    """Something came or went on the host while a change was made ready for it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; the change starts over")
+
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame: always."""
+        return True
 
 
 class StateFileFailure(DockcfgdError):

@@ -81,7 +81,8 @@ class EngineState:
     """A serving engine. `info` is its /info document.
 
     Counts are of the image store and data-root in use. `network_names` are those of user-made
-    networks, None where they were not asked for.
+    networks, None where they were not asked for. `unmovable` says why the containers' files cannot
+    be moved to another driver (None: nobody looked).
     """
 
     version: str
@@ -93,6 +94,7 @@ class EngineState:
     networks: int = 0
     prior_drivers: tuple[str, ...] = ()
     network_names: tuple[str, ...] | None = None
+    unmovable: str | None = None
 
     def text(self, key: str) -> str:
         """Give a top-level string of /info, empty where it has none."""

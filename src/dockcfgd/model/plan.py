@@ -145,7 +145,7 @@ class Plan:
 def _nameless(step: dict[str, Json], name: str) -> dict[str, Json]:
     return {
         field: value.replace(name, "")
-        if name and field in {"backup", "folder"} and isinstance(value, str)
+        if name and field in {"backup", "folder", "kept", "staging"} and isinstance(value, str)
         else value
         for field, value in step.items()
     }

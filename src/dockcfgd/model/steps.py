@@ -20,19 +20,25 @@ from dockcfgd.model.files import Attribute, Tag
 __all__ = [
     "BackUpContainers",
     "BackUpImages",
+    "BackUpLayers",
+    "CarryLayers",
+    "CompareContainers",
     "Expectation",
     "KeepDisposable",
     "NoteProbes",
     "NoteRunning",
     "ProveEngine",
     "PutBack",
+    "PutInPlace",
     "ReloadEngine",
     "ReloadUnits",
     "RemoveFile",
+    "RemoveStaging",
     "RestartEngine",
     "RestoreStorage",
     "ResumeContainers",
     "SetAside",
+    "StageContainers",
     "StartEngine",
     "Step",
     "StopEngine",
@@ -170,13 +176,16 @@ class ResumeContainers:
 class BackUpImages:
     """Back up every image and the inventory, while the engine serves.
 
-    It all goes into the backup `backup` below `directory`. Ends the transaction, before anything is
-    stopped, when the backup or the target would not fit on its filesystem.
+    It all goes into the backup `backup` below `directory`, and with `staging` on the same way into
+    the staging engine that keeps its data there, on the target driver with `options`. Ends the
+    transaction, before anything is stopped, when something would not fit on its filesystem.
     """
 
     backup: str
     directory: str
     target_driver: str
+    staging: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,81 @@ class BackUpContainers:
 
     backup: str
     directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageContainers:
+    """Bring what came since `BackUpImages` to the staging engine, and a stand-in of each container.
+
+    While the engine serves. The containers' configuration goes into the backup, `kept` is the
+    folder of `KeepDisposable`, empty where there is none. Then the staging engine stops.
+    """
+
+    backup: str
+    directory: str
+    target_driver: str
+    staging: str
+    options: tuple[str, ...] = ()
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryLayers:
+    """Copy each container's writable layer from `driver` in `root` to its stand-in in `staging`.
+
+    Only while both engines are stopped. Ends the transaction when something came to the engine
+    after `StageContainers`.
+    """
+
+    backup: str
+    directory: str
+    root: str
+    driver: str
+    target_driver: str
+    staging: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutInPlace:
+    """Move what `staging` has of `driver` into `root`, and give the containers that driver.
+
+    After the `SetAside` into `folder`, whose `PutBack` undoes this too. Only while the engine is
+    stopped.
+    """
+
+    root: str
+    driver: str
+    folder: str
+    staging: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStaging:
+    """Stop the staging engine that keeps its data in `staging`, and remove that."""
+
+    staging: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareContainers:
+    """Compare the containers with those of the backup: nothing may differ but the driver."""
+
+    backup: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackUpLayers:
+    """Save what the containers had written on `driver`, which lies in `root` as it was.
+
+    Completes the backup. `kept` is the folder of `KeepDisposable`.
+    """
+
+    backup: str
+    directory: str
+    root: str
+    driver: str
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +336,12 @@ Step: TypeAlias = (
     | ResumeContainers
     | BackUpImages
     | BackUpContainers
+    | StageContainers
+    | CarryLayers
+    | PutInPlace
+    | RemoveStaging
+    | CompareContainers
+    | BackUpLayers
     | SetAside
     | PutBack
     | RestoreStorage
@@ -277,6 +367,12 @@ _CLASSES: dict[str, Any] = {
         ResumeContainers,
         BackUpImages,
         BackUpContainers,
+        StageContainers,
+        CarryLayers,
+        PutInPlace,
+        RemoveStaging,
+        CompareContainers,
+        BackUpLayers,
         SetAside,
         PutBack,
         RestoreStorage,
@@ -286,7 +382,7 @@ _CLASSES: dict[str, Any] = {
 _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
-_SPARING = {"attributes", "exact"}
+_SPARING = {"attributes", "exact", "options", "staging"}
 
 
 def to_json(value: Step | Expectation | Attribute | Tag) -> dict[str, Json]:

@@ -39,7 +39,9 @@ def _sentences(
         yield "the processes of containers that stop end; what they hold only in memory is lost"
     if do.RestoreStorage in kinds:
         yield from _MIGRATED
-    elif disturbed.recreated and do.KeepDisposable in kinds:
+    if do.CarryLayers in kinds:
+        yield "the build cache is not moved"
+    if disturbed.recreated and do.KeepDisposable in kinds:
         names = ", ".join(disturbed.recreated)
         yield f"--rm containers get a new ID and creation time and lose their logs: {names}"
     starts = kinds & {do.RestartEngine, do.StartEngine}

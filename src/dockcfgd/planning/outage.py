@@ -37,7 +37,7 @@ def last_outage(steps: Sequence[do.Step], past: Iterable[PastTransaction]) -> Ou
         if _kind(one.steps) == kind:
             seconds = _seconds(one, bridged=kind == "bridged")
             if seconds is not None:
-                what = "containers" if kind in {"migrate", "plain"} else "engine"
+                what = "containers" if kind in {"made anew", "moved", "plain"} else "engine"
                 return Outage(round(seconds, 1), one.id, what, one.finished)
     return None
 
@@ -45,7 +45,9 @@ def last_outage(steps: Sequence[do.Step], past: Iterable[PastTransaction]) -> Ou
 def _kind(steps: Sequence[do.Step]) -> str:
     for step in steps:
         if isinstance(step, do.RestoreStorage):
-            return "migrate"
+            return "made anew"
+        if isinstance(step, do.CarryLayers):
+            return "moved"
         if isinstance(step, do.RestartEngine):
             stops = any(isinstance(other, do.ResumeContainers) for other in steps)
             return "bridged" if step.bridged else "plain" if stops else "empty"

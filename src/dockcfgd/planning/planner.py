@@ -21,6 +21,7 @@ from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
 from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout, written
 from dockcfgd.planning.freeing import conflicting, effective, moves
+from dockcfgd.planning.in_place import made_ready, moved, not_in_place
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.log_level import DISPOSABLE_SURVIVE, bears_restart, lost_on_the_way_back
@@ -335,11 +336,57 @@ class _Draft:
         engine = self.host.engine
         if not isinstance(engine, EngineState):
             return
-        backup, directory = self.rules.name, self.rules.backup.directory
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
         self.steps.append(do.NoteRunning())
         self._note_probes(containers=True)
+        why = not_in_place(self.target, self.host, engine, driver)
+        if why:
+            self.notes.append(f"containers are made anew on {driver}: {why}")
+            self._make_anew(engine, driver)
+        else:
+            self._move(engine, driver)
+
+    def _move(self, engine: EngineState, driver: str) -> None:
+        """Move the containers in place, their images being there before the engine stops."""
+        backup, directory = self.rules.name, self.rules.backup.directory
+        staging = f"{engine.root}/dockcfgd/{backup}.staging"
+        options = leaves.get(self.target.document or {}, ("storage-opts",))
+        disposable = any(one.auto_remove is not False for one in engine.running)
+        kept = f"{self.rules.kept_in}/{self.rules.name}" if disposable else ""
+        self.steps += made_ready(
+            backup=backup,
+            directory=directory,
+            driver=driver,
+            staging=staging,
+            options=tuple(map(str, options)) if isinstance(options, list) else (),
+            kept=kept,
+        )
+        if engine.live_restore and engine.running:
+            self._reload_with({**self._before, "live-restore": False})
+        self.steps.append(do.StopEngine(stop_timeout()))
+        self.steps += moved(
+            engine,
+            backup=backup,
+            directory=directory,
+            driver=driver,
+            staging=staging,
+            folder=f"{engine.root}/dockcfgd/{backup}",
+        )
+        self._write_files(self._write_final)
+        self.steps.append(do.StartEngine(self.rules.verify.timeout))
+        if engine.running:
+            self.steps.append(do.ResumeContainers(kept))
+        self.steps += [
+            do.RemoveStaging(staging),
+            do.CompareContainers(backup, directory),
+            do.BackUpLayers(backup, directory, engine.root, engine.driver, kept),
+        ]
+        self._prove(settle=self.rules.verify.settle, containers=True)
+
+    def _make_anew(self, engine: EngineState, driver: str) -> None:
+        """Bring images and containers over through the API, from the backup."""
+        backup, directory = self.rules.name, self.rules.backup.directory
         self.steps += [
             do.BackUpImages(backup, directory, driver),
             do.BackUpContainers(backup, directory),
@@ -476,10 +523,11 @@ class _Draft:
         if impact < Impact.RESTART or not isinstance(engine, EngineState) or not self._serving:
             return Disturbed()
         names = tuple(sorted(one.name for one in engine.running))
+        gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
         if impact is Impact.MIGRATE:
             every = tuple(sorted(one.name for one in engine.containers))
-            return Disturbed(stopped=names, recreated=every)
-        gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
+            moved = any(isinstance(step, do.CarryLayers) for step in self.steps)
+            return Disturbed(stopped=names, recreated=gone if moved else every)
         if not self._run_on():
             return Disturbed(stopped=names, recreated=gone)
         if self._disposable_survive():

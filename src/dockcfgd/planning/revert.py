@@ -79,6 +79,11 @@ def way_back(
     if heavy is not None:
         back.append(BackStep(do.StartEngine(verify.timeout), heavy))
     back += _containers_back(steps)
+    back += [
+        BackStep(do.RemoveStaging(step.staging), index)
+        for index, step in enumerate(steps)
+        if isinstance(step, do.BackUpImages) and step.staging
+    ]
     if bridge is not None:
         off = _with_live_restore(steps, host, value=False)
         back.append(BackStep(off, bridge))
@@ -325,6 +330,8 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
             folder = f"{step.directory}/{step.backup}/disposable"
             return [BackStep(do.ResumeContainers(folder), index)]
     restart = _first(steps, do.KeepDisposable, do.RestartEngine)
+    if restart is None and _first(steps, do.CarryLayers) is not None:
+        restart = _first(steps, do.StopEngine)
     if restart is None and _first(steps, do.NoteRunning) is not None:
         restart = _first(steps, do.ReloadEngine)
     return [] if restart is None else [BackStep(do.ResumeContainers(kept), restart)]

@@ -38,6 +38,18 @@ def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line
             # Where it is only looked at, what would be done, it has no name yet.
             place = f"{step.directory}/{step.backup}" if step.backup else ""
             return f"back up images to {place or f'a new folder in {step.directory}'}"
+        case do.StageContainers():
+            return "make a place for each container on the new driver"
+        case do.CarryLayers():
+            return f"copy what the containers have written to {step.target_driver}"
+        case do.PutInPlace():
+            return f"put what was made ready for {step.driver} into {step.root}"
+        case do.RemoveStaging():
+            return "remove what was needed to make ready"
+        case do.CompareContainers():
+            return "compare the containers with those of before"
+        case do.BackUpLayers():
+            return "back up what the containers had written"
         case do.BackUpContainers():
             return "stop the containers and back them up"
         case do.SetAside():

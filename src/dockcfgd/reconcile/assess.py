@@ -19,7 +19,7 @@ from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import ReloadEngine, RestartEngine, WriteFile
-from dockcfgd.observe import observe, with_disposable, with_facts, with_settings
+from dockcfgd.observe import observe, with_disposable, with_facts, with_layers, with_settings
 from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments, questions_for
@@ -339,6 +339,8 @@ def _planned(
             plan = make_plan(target, host, rules)
         if effects and not asked and _ends_engine(plan):
             host = with_disposable(effects, host)
+            if plan.impact is Impact.MIGRATE:
+                host = with_layers(effects, host)
             plan = make_plan(target, host, rules)
     except UnreadableFile as error:
         hint = "mend or remove it; then dockcfgctl apply, if that is not seen by itself"

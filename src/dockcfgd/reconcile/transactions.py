@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from dockcfgd.log import get_logger
 from dockcfgd.migration import disposable
+from dockcfgd.migration.folders import forget_older
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import (
     DockcfgdError,
@@ -311,6 +313,8 @@ class Transactions:
         self._count(transaction, ending, commit)
         if ending.cause.remembered and reason:
             self._history.remember_failure(commit.digest, commit.engine, reason)
+        if verdict is Verdict.APPLIED:
+            _forget_older_data(transaction)
         if verdict is Verdict.DEGRADED:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
@@ -382,3 +386,11 @@ class Transactions:
         if self._under_way is not None:
             now = self._effects.clock.now()
             self._bulletin.step(phase, self._journal.views(self._under_way.id, now=now))
+
+
+def _forget_older_data(transaction: OpenTransaction) -> None:
+    """Keep but one state of the storage from before, that of this change if it has one."""
+    for step in transaction.steps:
+        if isinstance(step, do.SetAside):
+            # It may be much, and nobody waits for it.
+            Thread(target=forget_older, args=(step.folder,), daemon=True).start()

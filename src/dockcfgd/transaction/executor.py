@@ -40,7 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["Attention", "Cause", "Ending", "Executor", "Interrupted"]
 
 _TOUCHES_ENGINE = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
-_AFTER_START = (do.ReloadEngine, do.ResumeContainers, do.RestoreStorage, do.ProveEngine)
+_AFTER_START = (
+    do.ReloadEngine,
+    do.ResumeContainers,
+    do.RestoreStorage,
+    do.CompareContainers,
+    do.BackUpLayers,
+    do.ProveEngine,
+)
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,

@@ -5,10 +5,13 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from dockcfgd.migration import folders, operations
+from dockcfgd.migration.left_layers import back_up_left_layers
+from dockcfgd.migration.staging import cargo_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
@@ -19,8 +22,11 @@ from dockcfgd.transaction.prove import prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from dockcfgd.effects import Effects
+    from dockcfgd.migration.access import Access
+    from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Progressing
 
@@ -32,7 +38,7 @@ _NOTHING_KEPT = "/nonexistent"
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
-def perform(  # noqa: C901, PLR0912 -- one case a step
+def perform(  # noqa: C901, PLR0911, PLR0912 -- one case a step
     step: do.Step,
     effects: Effects,
     outcomes: Mapping[str, Json],
@@ -70,13 +76,50 @@ def perform(  # noqa: C901, PLR0912 -- one case a step
             return _job(effects, JobVerb.START, step.timeout)
         case do.ResumeContainers():
             return _resume(step, effects, outcomes)
-        case do.BackUpImages():
+        case do.BackUpImages(staging=""):
             operations.back_up_images(
                 effects.access,
                 folder=_folder(step),
                 target_driver=step.target_driver,
                 progress=progress,
             )
+        case do.BackUpImages():
+            operations.back_up_images_and_stage(
+                effects.access,
+                _staging(step, effects),
+                folder=_folder(step),
+                target_driver=step.target_driver,
+                progress=progress,
+            )
+        case do.StageContainers():
+            operations.stage_containers(
+                effects.access,
+                _staging(step, effects),
+                folder=_folder(step),
+                kept=step.kept,
+                target_driver=step.target_driver,
+                progress=progress,
+            )
+        case do.CarryLayers():
+            effects.carrier.carry(_cargo(step), progress=progress)
+        case do.BackUpLayers():
+            back_up_left_layers(
+                effects.access,
+                effects.folders,
+                folder=_folder(step),
+                root=step.root,
+                driver=step.driver,
+                kept=step.kept,
+                progress=progress,
+            )
+        case do.PutInPlace():
+            folders.put_in_place(
+                root=step.root, driver=step.driver, folder=step.folder, staging=step.staging
+            )
+        case do.RemoveStaging():
+            effects.staging.remove(step.staging)
+        case do.CompareContainers():
+            return _compare(step, effects)
         case do.BackUpContainers():
             return list(
                 operations.back_up_containers(
@@ -108,8 +151,41 @@ def _write(step: do.WriteFile, effects: Effects) -> None:
     )
 
 
-def _folder(step: do.BackUpImages | do.BackUpContainers | do.RestoreStorage) -> str:
+def _folder(
+    step: do.BackUpImages
+    | do.BackUpContainers
+    | do.RestoreStorage
+    | do.StageContainers
+    | do.CarryLayers
+    | do.CompareContainers
+    | do.BackUpLayers,
+) -> str:
     return str(Path(step.directory) / step.backup)
+
+
+def _staging(
+    step: do.BackUpImages | do.StageContainers, effects: Effects
+) -> Callable[[], AbstractContextManager[Access]]:
+    return partial(
+        effects.staging.engine, step.staging, driver=step.target_driver, options=step.options
+    )
+
+
+def _cargo(step: do.CarryLayers) -> Cargo:
+    return cargo_of(
+        _folder(step),
+        root=step.root,
+        driver=step.driver,
+        staging=step.staging,
+        target=step.target_driver,
+    )
+
+
+def _compare(step: do.CompareContainers, effects: Effects) -> Json:
+    found = operations.what_differs_in_place(effects.access, folder=_folder(step))
+    if found:
+        raise StepFailed(f"what came back is not what was: {'; '.join(found)}")
+    return True
 
 
 def _reload(step: do.ReloadEngine, effects: Effects) -> None:

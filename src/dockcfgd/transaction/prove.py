@@ -62,7 +62,8 @@ def _begin(unit: UnitState, effects: Effects, outcomes: Mapping[str, Json]) -> f
 
     A migration has brought everything back meanwhile, which may take far longer.
     """
-    for name in () if "RestoreStorage" in outcomes else ("StartEngine", "RestartEngine"):
+    migrated = not outcomes.keys().isdisjoint({"RestoreStorage", "CompareContainers"})
+    for name in () if migrated else ("StartEngine", "RestartEngine"):
         made = outcomes.get(name)
         if isinstance(made, dict) and made.get("invocation") == unit.invocation_id:
             return unit.started or effects.clock.monotonic()

@@ -1,0 +1,94 @@
+"""Carrying writable layers, by a program in a unit of its own: this daemon may not make devices."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.layers import carry as program
+from dockcfgd.layers.errors import UnknownFormat
+from dockcfgd.layers.place import place_of
+from dockcfgd.model.errors import FileFailure, HostChanged, SystemdFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockcfgd.adapters.systemd import SystemdBus
+    from dockcfgd.model.cargo import Cargo
+    from dockcfgd.ports import Progressing
+
+__all__ = ["UnitCarrier"]
+
+_SECONDS = 12 * 3600.0
+_UNIT = "dockcfgd-carry.service"
+
+
+class UnitCarrier:
+    """ports.Carrier by systemd's transient units. `runtime_dir` is only root's to write to."""
+
+    def __init__(self, systemd: SystemdBus, runtime_dir: str) -> None:
+        self._systemd = systemd
+        self._folder = Path(runtime_dir)
+
+    def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:
+        """Say why the writable layers of containers cannot be read there; empty where they can."""
+        for identity in containers:
+            try:
+                place_of(root, driver, identity)
+            except (UnknownFormat, OSError) as error:
+                return str(error)
+        return ""
+
+    def carry(self, cargo: Cargo, *, progress: Progressing) -> None:
+        """Copy the layers and give each stand-in the container's ID."""
+        total = len(cargo.containers)
+        progress(item="", done=0, total=total, unit="containers")
+        answer = self._run(json.dumps(asdict(cargo)))
+        why = answer.get("why")
+        if answer.get("changed"):
+            raise HostChanged(str(why))
+        if why:
+            raise FileFailure(
+                what="carry", path=str(answer.get("path", cargo.root)), errno=0, why=str(why)
+            )
+        progress(item="", done=total, total=total, unit="containers")
+
+    def _run(self, job: str) -> dict[str, object]:
+        asked, output = self._folder / "carry.json", self._folder / "carry.txt"
+        command = [sys.executable, "-I", "-S", str(program.__file__), str(asked)]
+        try:
+            descriptor = os.open(asked, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w") as file:
+                file.write(job)
+            end = self._systemd.run_program(
+                _UNIT,
+                command,
+                what="the copy of writable layers",
+                timeout=_SECONDS,
+                output=str(output),
+            )
+            text = output.read_text("utf-8", "replace") if output.exists() else ""
+        except OSError as error:
+            why = error.strerror or str(error)
+            where = error.filename or str(asked)
+            raise FileFailure(what="use", path=where, errno=error.errno or 0, why=why) from error
+        finally:
+            asked.unlink(missing_ok=True)
+            output.unlink(missing_ok=True)
+        last = text.strip().rpartition("\n")[2]
+        if end.result != "success":
+            # A program that fails says why in its last line.
+            try:
+                answer = json.loads(last)
+            except ValueError:
+                answer = None
+            if isinstance(answer, dict) and answer.get("why"):
+                return answer
+            raise SystemdFailure(
+                what="copy the writable layers", name=end.result, why=last or end.result
+            )
+        return {}

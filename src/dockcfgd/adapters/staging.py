@@ -1,0 +1,132 @@
+"""A staging engine: dockerd as a transient unit of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockcfgd.adapters.engine import (
+    DockerContainers,
+    DockerEngine,
+    DockerImages,
+    DockerNetworks,
+)
+from dockcfgd.adapters.engine_http import EngineConnections
+from dockcfgd.migration.access import Access
+from dockcfgd.migration.folders import discard
+from dockcfgd.model.errors import FileFailure, SystemdFailure
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dockcfgd.adapters.systemd import SystemdBus
+    from dockcfgd.ports import Clock, Files
+
+__all__ = ["UnitStaging"]
+
+_UNIT = "dockcfgd-staging.service"
+_SECONDS = 90.0
+_CONTAINERD = "--containerd"
+_SPACE = "dockcfgd-staging"
+# Without a bridge of its own a second engine takes away docker0; here it has a network namespace.
+_QUIET = {
+    "bridge": "none",
+    "iptables": False,
+    "ip6tables": False,
+    "ip-forward": False,
+    "ip-masq": False,
+    "userland-proxy": False,
+}
+
+
+class UnitStaging:
+    """ports.Staging by systemd's transient units. `runtime_dir` is only root's to write to."""
+
+    def __init__(self, systemd: SystemdBus, files: Files, clock: Clock, runtime_dir: str) -> None:
+        self._systemd, self._files, self._clock = systemd, files, clock
+        self._here = Path(runtime_dir, "staging")
+
+    @contextlib.contextmanager
+    def engine(self, folder: str, *, driver: str, options: Sequence[str]) -> Iterator[Access]:
+        """Start it on a storage driver with `storage-opts`, and stop it when the context ends."""
+        self._stop()
+        self._settle(folder, driver=driver, options=options)
+        self._systemd.start_service(
+            _UNIT, self._command(folder), what="the staging engine", timeout=_SECONDS
+        )
+        try:
+            yield self._access()
+        finally:
+            self._stop()
+
+    def remove(self, folder: str) -> None:
+        """Stop it where it runs, and remove its folder. Nothing there is fine."""
+        self._stop()
+        discard(folder)
+        shutil.rmtree(self._here, ignore_errors=True)
+
+    def _stop(self) -> None:
+        if self._systemd.unit(_UNIT).active_state in {"inactive", "failed"}:
+            return
+        result = self._systemd.run_job(JobVerb.STOP, _UNIT, timeout=_SECONDS)
+        if not result.good:
+            why = f"the job ended as {result}"
+            raise SystemdFailure(what="stop the staging engine", name=result, why=why)
+
+    def _settle(self, folder: str, *, driver: str, options: Sequence[str]) -> None:
+        settings = {
+            **_QUIET,
+            "storage-driver": driver,
+            "storage-opts": list(options),
+            "features": {"containerd-snapshotter": False},
+        }
+        try:
+            Path(folder).parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._here.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._here / "daemon.json").write_text(json.dumps(settings))
+        except OSError as error:
+            why = error.strerror or str(error)
+            what = "make ready for the staging engine"
+            raise FileFailure(what=what, path=folder, errno=error.errno or 0, why=why) from error
+
+    def _command(self, folder: str) -> list[str]:
+        usual = self._systemd.unit(DOCKER_SERVICE).exec_start
+        here = self._here
+        return [
+            usual[0] if usual else "/usr/sbin/dockerd",
+            f"--config-file={here}/daemon.json",
+            f"--data-root={folder}",
+            f"--exec-root={here}/exec",
+            f"--pidfile={here}/docker.pid",
+            f"--host=unix://{here}/docker.sock",
+            f"--containerd-namespace={_SPACE}",
+            f"--containerd-plugins-namespace={_SPACE}-plugins",
+            *_containerd(usual),
+        ]
+
+    def _access(self) -> Access:
+        connections = EngineConnections(
+            str(self._here / "docker.sock"), attend=lambda: self._clock.sleep(0)
+        )
+        return Access(
+            engine=DockerEngine(connections),
+            containers=DockerContainers(connections),
+            images=DockerImages(connections),
+            networks=DockerNetworks(connections),
+            files=self._files,
+            clock=self._clock,
+        )
+
+
+def _containerd(command: Sequence[str]) -> Iterator[str]:
+    """Give the flag that names containerd's socket, as the engine's own command has it."""
+    words = iter(command)
+    for word in words:
+        if word == _CONTAINERD:
+            yield f"{_CONTAINERD}={next(words, '')}"
+        elif word.startswith(f"{_CONTAINERD}="):
+            yield word

@@ -1,0 +1,31 @@
+"""What is carried from one storage driver to another while no engine has either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Cargo", "StandIn"]
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A container of the engine, and the one of the staging engine that has its place."""
+
+    container: str
+    name: str
+    stand_in: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """The writable layers of `containers`, from `driver` in `root` to `target` in `staging`.
+
+    `images` are the IDs of all images that `staging` has.
+    """
+
+    root: str
+    driver: str
+    staging: str
+    target: str
+    containers: tuple[StandIn, ...]
+    images: tuple[str, ...]

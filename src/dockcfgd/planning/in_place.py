@@ -1,0 +1,67 @@
+"""Whether containers can be moved to another storage driver in place, and the steps of it.
+
+In place a container keeps its ID, its files and its log; else it is made anew through the API.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model import steps as do
+from dockcfgd.planning import leaves
+from dockcfgd.planning.launch import running_flags
+
+if TYPE_CHECKING:
+    from dockcfgd.model.host import EngineState, HostState
+    from dockcfgd.planning.target import Target
+
+__all__ = ["made_ready", "moved", "not_in_place"]
+
+# What lies on disk is the same in all of them, and was tried on the first, one between, the last.
+_FIRST, _AFTER = EngineVersion(20, 10), EngineVersion(29, 0)
+_DRIVERS = frozenset({"overlay2", "vfs", "btrfs", "fuse-overlayfs"})
+_REMAPPED = "name=userns"
+
+
+def not_in_place(target: Target, host: HostState, engine: EngineState, driver: str) -> str:
+    """Say why containers cannot be moved in place; empty where they can."""
+    version = EngineVersion.parse_or_none(engine.version)
+    if version is None or not _FIRST <= version < _AFTER:
+        return f"what engine {engine.version} has on disk is not known"
+    for name in (engine.driver, driver):
+        if name not in _DRIVERS:
+            return f"the containers of {name} can only be made anew"
+    options = engine.info.get("SecurityOptions")
+    if isinstance(options, list) and any(str(one).startswith(_REMAPPED) for one in options):
+        return "userns-remap is in force"
+    by_flag = any(flag.key == "live-restore" for flag in running_flags(host))
+    if engine.live_restore and engine.running and by_flag:
+        return "live-restore is set by a flag, so that containers would run on"
+    root = leaves.get(target.document or {}, ("data-root",))
+    if isinstance(root, str) and root.rstrip("/") != engine.root.rstrip("/"):
+        return "data-root is not the one in use"
+    return engine.unmovable or ""
+
+
+def made_ready(
+    *, backup: str, directory: str, driver: str, staging: str, options: tuple[str, ...], kept: str
+) -> tuple[do.Step, ...]:
+    """Give the steps that are done while the engine serves."""
+    keeping = (do.KeepDisposable(kept),) if kept else ()
+    return (
+        do.BackUpImages(backup, directory, driver, staging, options),
+        *keeping,
+        do.StageContainers(backup, directory, driver, staging, options, kept),
+    )
+
+
+def moved(
+    engine: EngineState, *, backup: str, directory: str, driver: str, staging: str, folder: str
+) -> tuple[do.Step, ...]:
+    """Give the steps that are done while the engine is stopped."""
+    return (
+        do.CarryLayers(backup, directory, engine.root, engine.driver, driver, staging),
+        do.SetAside(engine.root, driver, folder),
+        do.PutInPlace(engine.root, driver, folder, staging),
+    )
