@@ -177,6 +177,7 @@ def test_archives_are_loaded_by_the_engines_own_client(machine: Machine, tmp_pat
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
 def test_again_and_again(machine: Machine, tmp_path: Path) -> None:
     make_zoo(machine)
     access, told = access_to(machine), Told()
