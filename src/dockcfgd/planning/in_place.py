@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import EngineState, HostState
     from dockcfgd.planning.target import Target
 
-__all__ = ["made_ready", "moved", "not_in_place"]
+__all__ = ["moved", "not_in_place"]
 
 # What lies on disk is the same in all of them, and was tried on the first, one between, the last.
 _FIRST, _AFTER = EngineVersion(20, 10), EngineVersion(29, 0)
@@ -42,18 +42,6 @@ def not_in_place(target: Target, host: HostState, engine: EngineState, driver: s
     if isinstance(root, str) and root.rstrip("/") != engine.root.rstrip("/"):
         return "data-root is not the one in use"
     return engine.unmovable or ""
-
-
-def made_ready(
-    *, backup: str, directory: str, driver: str, staging: str, options: tuple[str, ...], kept: str
-) -> tuple[do.Step, ...]:
-    """Give the steps that are done while the engine serves."""
-    keeping = (do.KeepDisposable(kept),) if kept else ()
-    return (
-        do.BackUpImages(backup, directory, driver, staging, options),
-        *keeping,
-        do.StageContainers(backup, directory, driver, staging, options, kept),
-    )
 
 
 def moved(

@@ -21,7 +21,7 @@ from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
 from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout, written
 from dockcfgd.planning.freeing import conflicting, effective, moves
-from dockcfgd.planning.in_place import made_ready, moved, not_in_place
+from dockcfgd.planning.in_place import moved, not_in_place
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.log_level import DISPOSABLE_SURVIVE, bears_restart, lost_on_the_way_back
@@ -338,8 +338,6 @@ class _Draft:
             return
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
-        self.steps.append(do.NoteRunning())
-        self._note_probes(containers=True)
         why = not_in_place(self.target, self.host, engine, driver)
         if why:
             self.notes.append(f"containers are made anew on {driver}: {why}")
@@ -351,17 +349,17 @@ class _Draft:
         """Move the containers in place, their images being there before the engine stops."""
         backup, directory = self.rules.name, self.rules.backup.directory
         staging = f"{engine.root}/dockcfgd/{backup}.staging"
-        options = leaves.get(self.target.document or {}, ("storage-opts",))
-        disposable = any(one.auto_remove is not False for one in engine.running)
-        kept = f"{self.rules.kept_in}/{self.rules.name}" if disposable else ""
-        self.steps += made_ready(
-            backup=backup,
-            directory=directory,
-            driver=driver,
-            staging=staging,
-            options=tuple(map(str, options)) if isinstance(options, list) else (),
-            kept=kept,
-        )
+        given = leaves.get(self.target.document or {}, ("storage-opts",))
+        options = tuple(map(str, given)) if isinstance(given, list) else ()
+        kept = f"{self.rules.kept_in}/{self.rules.name}"
+        self.steps.append(do.BackUpImages(backup, directory, driver, staging, options))
+        # The images may take hours, in which containers come and go, with --rm and without.
+        self.steps.append(do.NoteRunning())
+        self._note_probes(containers=True)
+        self.steps += [
+            do.KeepDisposable(kept),
+            do.StageContainers(backup, directory, driver, staging, options, kept),
+        ]
         if engine.live_restore and engine.running:
             self._reload_with({**self._before, "live-restore": False})
         self.steps.append(do.StopEngine(stop_timeout()))
@@ -374,10 +372,9 @@ class _Draft:
             folder=f"{engine.root}/dockcfgd/{backup}",
         )
         self._write_files(self._write_final)
-        self.steps.append(do.StartEngine(self.rules.verify.timeout))
-        if engine.running:
-            self.steps.append(do.ResumeContainers(kept))
         self.steps += [
+            do.StartEngine(self.rules.verify.timeout),
+            do.ResumeContainers(kept),
             do.RemoveStaging(staging),
             do.CompareContainers(backup, directory),
             do.BackUpLayers(backup, directory, engine.root, engine.driver, kept),
@@ -387,6 +384,8 @@ class _Draft:
     def _make_anew(self, engine: EngineState, driver: str) -> None:
         """Bring images and containers over through the API, from the backup."""
         backup, directory = self.rules.name, self.rules.backup.directory
+        self.steps.append(do.NoteRunning())
+        self._note_probes(containers=True)
         self.steps += [
             do.BackUpImages(backup, directory, driver),
             do.BackUpContainers(backup, directory),
