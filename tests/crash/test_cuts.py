@@ -36,7 +36,7 @@ def test_killed_at_every_effect(folder: Path, story: Story) -> None:
         check(told, told.lives.look(), new)
         check_peace(told)
 
-    at_each_place(folder, story, killed, every=1, purpose="to be killed at")
+    at_each_place(folder, story, killed, every=3, purpose="to be killed at")
 
 
 @pytest.mark.timeout(300)
@@ -54,7 +54,7 @@ def test_killed_again_while_recovering(folder: Path, story: Story) -> None:
         check(told, told.lives.look(), new)
         check_peace(told)
 
-    at_each_place(folder, story, killed, every=3, purpose="to be killed twice from")
+    at_each_place(folder, story, killed, every=5, purpose="to be killed twice from")
 
 
 @pytest.mark.timeout(300)
@@ -70,7 +70,7 @@ def test_power_cut_at_every_effect(folder: Path, story: Story) -> None:
         check(told, told.lives.look(), new, at_least=True)
         check_peace(told)
 
-    at_each_place(folder, story, cut, every=3, purpose="to lose power at")
+    at_each_place(folder, story, cut, every=5, purpose="to lose power at")
 
 
 def test_the_engine_runs_the_old_state_after_a_power_cut(folder: Path) -> None:

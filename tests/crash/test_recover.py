@@ -64,7 +64,7 @@ def test_engine_starts_without_dockcfgd(folder: Path, story: Story, by: str) -> 
         restart_by_hand(told)
         assert told.host.files.snapshot() == files, "a second start changed a file"
 
-    at_each_place(folder, story, cut, every=2, purpose=f"to start the engine after (by {by})")
+    at_each_place(folder, story, cut, every=5, purpose=f"to start the engine after (by {by})")
 
 
 @pytest.mark.timeout(300)
@@ -79,7 +79,7 @@ def test_dockcfgd_finishes_after_a_start_by_hand(folder: Path, story: Story) -> 
         check(told, told.lives.look(), new, at_least=True)
         check_peace(told)
 
-    at_each_place(folder, story, cut, every=4, purpose="to finish from")
+    at_each_place(folder, story, cut, every=7, purpose="to finish from")
 
 
 @pytest.mark.timeout(300)
