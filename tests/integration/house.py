@@ -53,10 +53,11 @@ _PATIENCE = 15.0
 
 
 class House:
-    """Everything in `folder`; the engine runs, dockcfgd does not until `start`."""
+    """Everything in `folder`; the engine and `containers` run, dockcfgd does not until `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, containers: int = 0) -> None:
         self.folder = folder
+        self._containers = containers
         self.conf_d = folder / "etc/dockcfgd/conf.d"
         self.daemon_json = folder / "etc/docker/daemon.json"
         self._cleanup = contextlib.ExitStack()
@@ -187,6 +188,7 @@ class House:
             "#!/bin/sh\n"
             f'[ "$1" = --version ] && echo "Docker version {VERSION}, build 1" && exit\n'
             f"export ENGINE_CONFIG={self.daemon_json} ENGINE_SOCKET={names['socket']}\n"
+            f"export ENGINE_CONTAINERS=${{ENGINE_CONTAINERS:-{self._containers}}}\n"
             f"export PYTHONPATH={ROOT}:{ROOT}/src\n"
             f'exec {sys.executable} -m tests.integration.engine "$@"\n',
         )

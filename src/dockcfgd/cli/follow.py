@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
-from dockcfgd.cli.text import plain, progress_line, step_line
+from dockcfgd.cli.text import plain, step_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dockcfgd.api.wire import Signals
+    from dockcfgd.cli.live import Live
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["AWAITING", "EXIT_INTERRUPTED", "Outcome", "follow", "report"]
+__all__ = ["AWAITING", "EXIT_INTERRUPTED", "PROGRESS", "Outcome", "follow", "report"]
 
 EXIT_INTERRUPTED = 130
 _LOOK = 1.0
@@ -70,54 +71,76 @@ def follow(
     signals: Signals,
     read_status: Callable[[], dict[str, Any] | None],
     tell: Callable[[str], None],
-    transient: Callable[[str], None],
+    live: Live,
+    beyond: Outcome | None = None,
 ) -> Outcome:
     """Wait for the end, telling each step once when it is done.
 
     `signals` were subscribed to before the transaction was asked for; `read_status` gives the
-    published document, whose `part` tells of it.
+    published document, whose `part` tells of it. Awaiting confirmation is an end too, unless
+    `beyond` is the outcome that said so: then it is what comes after.
     """
-    following = _Following(transaction, part=part, tell=tell)
+    following = _Following(transaction, part=part, tell=tell, beyond=beyond)
     begun_by = _pid(read_status())
     gone_since: float | None = None
     while True:
         signal = signals.next(timeout=_LOOK)
         if signal is not None and signal.member == "Progress":
-            transient(progress_line(dict(zip(_PROGRESS, signal.arguments, strict=True))))
+            live.progress(dict(zip(PROGRESS, signal.arguments, strict=True)))
             continue
         if signal is not None and signal.member == "TransactionFinished":
-            if signal.arguments[0] == transaction:
+            if signal.arguments[0] == transaction and following.is_end(signal.arguments[1]):
+                live.clear()
                 following.see(read_status())
                 return following.outcome(str(signal.arguments[1]))
             continue
         told = signal is not None and signal.member == "StatusChanged"
         document = json.loads(signal.arguments[0]) if signal and told else read_status()
-        transient("")
+        live.clear()
         if following.see(document):
             return following.outcome()
         if document is not None and published.alive(document):
             gone_since = None
-            if _pid(document) != begun_by and _settled(document):
+            if _pid(document) != begun_by and _settled(document) and not following.awaits(document):
                 return following.outcome("lost")
+            live.see(document, part)
             continue
         gone_since = time.monotonic() if gone_since is None else gone_since
         if time.monotonic() - gone_since > _PATIENCE:
             return following.outcome("stopped")
 
 
-_PROGRESS = ("step", "item", "done", "total", "unit")
+PROGRESS = ("step", "item", "done", "total", "unit")
 
 
 class _Following:
     """What was seen of one transaction so far."""
 
-    def __init__(self, transaction: str, *, part: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        transaction: str,
+        *,
+        part: str,
+        tell: Callable[[str], None],
+        beyond: Outcome | None,
+    ) -> None:
         self._transaction = transaction
         self._part = part
         self._tell = tell
-        self._told = 0
+        self._beyond = beyond is not None
+        self._told = 0 if beyond is None else len(_ended(beyond.last))
         self._last: dict[str, Any] = {}
         self._reason: str | None = None
+
+    def is_end(self, verdict: object) -> bool:
+        """Whether a verdict is one that is waited for."""
+        return not (self._beyond and verdict == AWAITING)
+
+    def awaits(self, document: dict[str, Any]) -> bool:
+        """Whether this transaction awaits its word, and that is no end."""
+        last = document.get(self._part) or {}
+        ours = last.get("transaction") == self._transaction
+        return self._beyond and ours and document.get("phase") == AWAITING
 
     def see(self, document: dict[str, Any] | None) -> bool:
         """Take in a status document; whether it holds the verdict."""
@@ -129,22 +152,26 @@ class _Following:
             return False
         self._last = last
         self._reason = last.get("reason") or document.get("reason")
-        ended = [step for step in last.get("steps") or () if step.get("state") != "running"]
+        ended = _ended(last)
         for step in ended[self._told :]:
             self._tell(step_line(step))
         self._told = max(self._told, len(ended))
         # Idle too: whoever asks for the status next must not find a change under way.
         if document.get("phase") == AWAITING:
-            return True
+            return not self._beyond
         return last.get("verdict") is not None and document.get("phase") in published.AT_REST
 
     def outcome(self, verdict: str = "") -> Outcome:
         """Give the end as seen, or under `verdict` where the status does not have it."""
         word = str(self._last.get("verdict") or verdict or AWAITING)
-        reason = _UNTOLD.get(word) or (
-            None if word == "applied" and not self._last else self._reason
-        )
+        # Of what is in force the transaction alone says why; the condition may be an older one.
+        told = self._last.get("reason") if word == "applied" else self._reason
+        reason = _UNTOLD.get(word) or told
         return Outcome(self._transaction, word, self._last, reason)
+
+
+def _ended(last: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for step in last.get("steps") or () if step.get("state") != "running"]
 
 
 def report(outcome: Outcome, screen: Screen) -> None:

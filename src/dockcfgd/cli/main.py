@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen.of_process()
     form = status.quick_form(given[1:]) if given[:1] == ["status"] else None
     code = _guarded(given, screen) if form is None else _status(form, screen)
+    screen.show_gathered()
     return published.EXIT_FAILED if screen.failed else code
 
 
@@ -100,6 +101,8 @@ def _run(given: list[str], screen: Screen) -> int:
         arguments = command_line.parser_of(name).parse_args(rest)
         if getattr(arguments, "quiet", False):
             screen.silence()
+        if not getattr(arguments, "no_pager", True) and not arguments.json:
+            screen.gather()
         return start(arguments, screen)
     except SystemExit as ended:  # argparse has said why
         return int(ended.code or 0)
@@ -114,7 +117,22 @@ def _complete(words: list[str], screen: Screen) -> int:
 
 
 def _start_status(arguments: Namespace, screen: Screen) -> int:
-    return _status(status.form(arguments), screen)
+    return (
+        status.watch(
+            status.form(arguments),
+            runtime_dir=_settings().runtime_dir,
+            last_known=_last_known,
+            screen=screen,
+        )
+        if arguments.watch
+        else _status(status.form(arguments), screen)
+    )
+
+
+def _start_monitor(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import monitor
+
+    return monitor.run(arguments, connect=_connect, read_status=_published, screen=screen)
 
 
 def _start_plan(arguments: Namespace, screen: Screen) -> int:
@@ -278,6 +296,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "rollback": _start_rollback,
     "backup": _start_backup,
     "wait": _start_wait,
+    "monitor": _start_monitor,
     "doctor": _start_doctor,
     "tree": _start_tree,
     "metrics": _start_metrics,

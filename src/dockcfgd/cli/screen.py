@@ -27,6 +27,7 @@ class Screen:
         self._environment = environment
         self._broken = False
         self._silent = False
+        self._gathered: list[str] | None = None
         self.failed = False
 
     @classmethod
@@ -61,7 +62,7 @@ class Screen:
 
     @property
     def height(self) -> int:
-        """Lines that stay in sight, the next prompt's apart."""
+        """Lines to fill, the next prompt's apart; of a small terminal some are out of sight."""
         return max(self._size()[1], 24) - 1
 
     def _size(self) -> tuple[int, int]:
@@ -77,8 +78,12 @@ class Screen:
         """Print lines of the answer; `failed` where they could not be written."""
         if self._broken or self._silent:
             return
+        line = text if text.endswith("\n") else text + "\n"
+        if self._gathered is not None:
+            self._gathered.append(line)
+            return
         try:
-            self._stdout.write(text if text.endswith("\n") else text + "\n")
+            self._stdout.write(line)
             self._stdout.flush()
         except BrokenPipeError:
             self._broken = True
@@ -99,6 +104,34 @@ class Screen:
     def silence(self) -> None:
         """Print no answer from now on, and no progress; notes still come."""
         self._silent = True
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nobody reads the answer any more."""
+        return self._broken
+
+    def redraw(self, text: str) -> None:
+        """Show an answer in the place of what the terminal showed."""
+        lines = "".join(f"{line}\033[K\n" for line in text.splitlines())
+        self.out(f"\033[H{lines}\033[J")
+
+    def gather(self) -> None:
+        """Keep the answer until `show_gathered`, where a pager may be of use."""
+        if self.terminal and not self._silent:
+            self._gathered = []
+
+    def show_gathered(self) -> None:
+        """Print what was kept; a pager shows what is longer than the terminal."""
+        kept, self._gathered = self._gathered, None
+        text = "".join(kept or ())
+        if text.count("\n") >= self._size()[1]:
+            from dockcfgd.cli.pager import show  # noqa: PLC0415 -- for a person's eyes only
+
+            encoding = self._stdout.encoding or "ascii"
+            if show(text.encode(encoding, "backslashreplace"), environment=self._environment):
+                return
+        if text:
+            self.out(text)
 
     def transient(self, text: str) -> None:
         """Show a line that the next one replaces, where a person looks on; empty wipes it."""

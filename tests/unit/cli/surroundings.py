@@ -31,11 +31,14 @@ class _Stream(io.StringIO):
 
 
 class Console:
-    """A screen whose sides can be read; `answers` is what a person types, None: nobody is there."""
+    """A screen whose sides can be read; `answers` is what a person types, None: nobody is there.
+
+    On a `terminal` both sides are one.
+    """
 
     def __init__(self, answers: str | None = None, *, terminal: bool = False) -> None:
         self.stdout = _Stream(terminal=terminal)
-        self.stderr = _Stream()
+        self.stderr = _Stream(terminal=terminal)
         stdin = _Stream(answers or "", terminal=answers is not None)
         self.screen = Screen(stdin=stdin, stdout=self.stdout, stderr=self.stderr, environment={})
 

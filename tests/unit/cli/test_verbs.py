@@ -407,18 +407,18 @@ GENERATIONS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def test_history_lists_newest_first_and_marks_what_is_in_force() -> None:
+def test_history_is_a_time_line_newest_first() -> None:
     console = Console()
     assert history.run(parsed(history), read=lambda: GENERATIONS, screen=console.screen) == 0
     assert console.out == (
-        "GENERATION  CREATED              VERDICT      IMPACT   TOOK      BY\n"
-        "         2  2025-11-24 16:01:00  rolled-back  restart  12.3 s    root\n"
-        "            new metrics\n"
-        "            cannot restart docker.service: because because because because\n"
-        "            because because because because because because because because\n"
-        "*        1  2025-11-24 16:00:00  applied      reload   -         uid 1000\n"
-        "         0  2025-11-24 16:00:00  applied      -        -         -\n"
-        "            what was there before dockcfgd first wrote\n"
+        "2025-11-24, Monday\n"
+        "  16:01:00  x 2  rolled-back  restart, 12.3 s, by root\n"
+        "            |    new metrics\n"
+        "            |    cannot restart docker.service: because because because because\n"
+        "            |    because because because because because because because because\n"
+        "  16:00:00  * 1  applied      reload, by uid 1000, in force\n"
+        "  16:00:00  o 0  applied\n"
+        "                 what was there before dockcfgd first wrote\n"
     )
 
 

@@ -45,7 +45,12 @@ def run(arguments: Namespace, *, look: Callable[[], dict[str, Any]], screen: Scr
     if arguments.changed:
         keys = [one for one in keys if _changed(one)]
     document = {**document, "keys": keys}
-    screen.out(json.dumps(document, indent=2) if arguments.json else render(document))
+    width = screen.width if screen.terminal else None
+    screen.out(
+        json.dumps(document, indent=2)
+        if arguments.json
+        else render(document, width=width, paint=screen.coloured)
+    )
     return 0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["SUMMARY", "add_arguments", "form", "quick_form", "run"]
+__all__ = ["SUMMARY", "add_arguments", "form", "quick_form", "run", "watch"]
 
 SUMMARY = "say how the host stands to its desired state"
 
@@ -39,6 +39,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--json", action="store_true", help="print the status document")
     parser.add_argument("--quiet", "-q", action="store_true", help="only set the exit code")
+    parser.add_argument(
+        "--watch", action="store_true", help="show it again whenever it changes, until Ctrl-C"
+    )
 
 
 def form(arguments: Namespace) -> str:
@@ -63,14 +66,40 @@ def run(
 
     `last_known` gives the document that the state file holds, if this user may read it.
     """
-    document = published.read(runtime_dir)
-    if document is None:
-        document = published.stopped(last_known() or published.unknown())
-    document = published.fresh(document)
+    document = _document(runtime_dir, last_known)
     if form == "json":
         screen.out(json.dumps(document, indent=2))
     elif form == "text":
-        first = word(document)
-        text = render(document, width=screen.width, height=screen.height)
-        screen.out(screen.coloured(first, _COLOURS.get(first, "")) + text[len(first) :])
+        screen.out(_text(document, screen))
     return published.exit_code(document)
+
+
+def watch(
+    form: str,
+    *,
+    runtime_dir: str,
+    last_known: Callable[[], dict[str, Any] | None],
+    screen: Screen,
+) -> int:
+    """Answer again whenever the answer changes."""
+    from dockcfgd.cli.watch import watch as show  # noqa: PLC0415 -- paid for by this form alone
+
+    return show(
+        form,
+        read=lambda: _document(runtime_dir, last_known),
+        text=lambda document: _text(document, screen),
+        screen=screen,
+    )
+
+
+def _document(runtime_dir: str, last_known: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+    document = published.read(runtime_dir)
+    if document is None:
+        document = published.stopped(last_known() or published.unknown())
+    return published.fresh(document)
+
+
+def _text(document: dict[str, Any], screen: Screen) -> str:
+    first = word(document)
+    text = render(document, width=screen.width, height=screen.height)
+    return screen.coloured(first, _COLOURS.get(first, "")) + text[len(first) :]
