@@ -1,0 +1,225 @@
+"""The published interface as busctl and gdbus see it, and what it says to who is not root."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from dockcfgd.api import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [
+    pytest.mark.dbus,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root and somebody else"),
+]
+NOBODY = 65534
+
+# A bus that forbids nothing: here the service itself has to refuse.
+OPEN = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+  </policy>
+</busconfig>
+"""
+
+# The service without a reconciler: a pause is answered, and told as a changed status.
+SERVICE = """\
+import queue, sys
+from dataclasses import replace
+from dockcfgd.adapters.bus import Bus, Loop
+from dockcfgd.api import contract
+from dockcfgd.api.announcer import Announcer
+from dockcfgd.api.service import Service
+from dockcfgd.model.status import Phase, Status
+from dockcfgd.reconcile.requests import Pause, Rollback
+
+now = Status(version="0.1.0", pid=7, since=1.0, generation=4_000_000_000, phase=Phase.IDLE)
+
+def take(request):
+    global now
+    if isinstance(request, Rollback):
+        raise queue.Full
+    if isinstance(request, Pause):
+        now = replace(now, phase=Phase.PAUSED, generation=5, confirm_deadline=2.0**33)
+        request.answer("")
+        announcer.status(now)
+        announcer.finished("t1", "applied")
+
+bus, loop = Bus(sys.argv[1]), Loop()
+service = Service(
+    snapshot=lambda: now, enqueue=take, sender_uid=bus.sender_uid, new_transaction=lambda: "t1"
+)
+announcer = Announcer(
+    bus.publish(
+        contract.OBJECT_PATH,
+        contract.interface_xml(),
+        handle=service.handle,
+        read=service.properties,
+    )
+)
+announcer.status(now)
+bus.request_name(contract.BUS_NAME)
+print("ready", flush=True)
+loop.run()
+"""
+
+
+def run(*command: str, uid: int = 0) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, user=uid, group=uid, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    # Others must reach the socket; pytest's own folder is closed to them.
+    with tempfile.TemporaryDirectory(prefix="bus-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "bus.conf").write_text(OPEN.format(socket=folder / "bus"))
+        command = ["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--print-address"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
+            try:
+                assert daemon.stdout is not None
+                assert daemon.stdout.readline()
+                yield f"unix:path={folder}/bus"
+            finally:
+                daemon.terminate()
+
+
+@pytest.fixture
+def service(address: str) -> Iterator[str]:
+    command = [sys.executable, "-W", "ignore", "-c", SERVICE, address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield address
+        finally:
+            process.terminate()
+
+
+def call(
+    address: str, method: str, *arguments: str, uid: int = 0
+) -> subprocess.CompletedProcess[str]:
+    command = ["gdbus", "call", "--address", address, "--dest", contract.BUS_NAME]
+    where = ["--object-path", contract.OBJECT_PATH, "--method", f"{contract.INTERFACE}.{method}"]
+    return run(*command, *where, "--", *arguments, uid=uid)
+
+
+def declared() -> dict[str, tuple[str, str]]:
+    """Give each member with its kind and signature, from the interface's file."""
+    found = {}
+    for node in ET.fromstring(contract.interface_xml()).iter():  # noqa: S314 -- our own file
+        if node.tag in {"method", "signal"}:
+            arguments = [one for one in node.findall("arg") if one.get("direction") != "out"]
+            signature = "".join(one.get("type", "") for one in arguments)
+            found[node.get("name", "")] = (node.tag, signature or "-")
+        elif node.tag == "property":
+            found[node.get("name", "")] = (node.tag, node.get("type", ""))
+    return found
+
+
+@pytest.mark.skipif(shutil.which("busctl") is None, reason="there is no busctl here")
+def test_busctl_sees_what_the_file_declares(service: str) -> None:
+    done = run(
+        "busctl", f"--address={service}", "introspect", "--no-pager", "--no-legend",
+        contract.BUS_NAME, contract.OBJECT_PATH, contract.INTERFACE, uid=NOBODY,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(".")]
+    assert {row[0][1:]: (row[1], row[2]) for row in rows} == declared()
+    values = {row[0][1:]: row[3] for row in rows if row[1] == "property"}
+    assert values["Generation"] == "4000000000"
+    assert values["Phase"] == '"idle"'
+
+
+def test_gdbus_gets_the_document(service: str) -> None:
+    done = call(service, "GetStatus", uid=NOBODY)
+    assert done.returncode == 0, done.stderr
+    found = re.fullmatch(r"\('(.*)',\)\n", done.stdout)
+    assert found is not None
+    assert json.loads(found[1])["desired"]["generation"] == 4_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("Plan", ["[]"]),
+        ("Apply", ["[]", "{}"]),
+        ("Rollback", ["0", "{}"]),
+        ("Confirm", [""]),
+        ("Cancel", [""]),
+        ("Pause", ["because"]),
+        ("Resume", []),
+        ("CreateBackup", ["{}"]),
+        ("Restore", ["b-1", "{}"]),
+        ("PruneBackups", ["{}"]),
+    ],
+)
+def test_who_is_not_root_is_told_so_by_name(
+    service: str, method: str, arguments: list[str]
+) -> None:
+    done = call(service, method, *arguments, uid=NOBODY)
+    assert f"{contract.NOT_AUTHORIZED}: cannot {method.lower()}: user 65534 is not root" in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "name"),
+    [
+        ("Apply", ["[('a.conf', '')]", "{}"], contract.INVALID_ARGUMENTS),
+        ("Apply", ["[]", "{'unknown': <1>}"], contract.INVALID_ARGUMENTS),
+        ("Rollback", ["0", "{}"], contract.BUSY),
+    ],
+)
+def test_what_root_cannot_have_is_named(
+    service: str, method: str, arguments: list[str], name: str
+) -> None:
+    assert f"GDBus.Error:{name}: " in call(service, method, *arguments).stderr
+
+
+def test_changed_properties_come_with_their_types_before_the_end(service: str) -> None:
+    command = ["gdbus", "monitor", "--address", service, "--dest", contract.BUS_NAME]
+    with subprocess.Popen(
+        command, user=NOBODY, group=NOBODY, stdout=subprocess.PIPE, text=True
+    ) as monitor:
+        try:
+            assert monitor.stdout is not None
+            while "is owned by" not in monitor.stdout.readline():
+                assert monitor.poll() is None
+            assert call(service, "Pause", "because").returncode == 0
+            lines: list[str] = []
+            while not lines or "TransactionFinished" not in lines[-1]:
+                lines.append(monitor.stdout.readline())
+                assert lines[-1], "gdbus has ended"
+        finally:
+            monitor.terminate()
+    [changed] = [line for line in lines if "PropertiesChanged" in line]
+    assert "'Phase': <'paused'>" in changed
+    assert "'Generation': <uint32 5>" in changed
+    assert "'ConfirmDeadline': <uint64 8589934592>" in changed
+    assert "'Version'" not in changed
+    assert any(f"{contract.INTERFACE}.StatusChanged" in line for line in lines)
