@@ -43,11 +43,6 @@ class Terminal:
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             **keep,
-            **{
-                name: environment[name]
-                for name in ("LANG", "NO_COLOR", "TERM")
-                if name in environment
-            },
         }
         self._program = folder / "dockcfgctl-shell"
 
@@ -61,7 +56,11 @@ class Terminal:
         words = [f"{name}={value}" for name, value in self._environment.items()]
         shell = ["env", "-i", *words, "bash", "--noprofile", "--rcfile", str(self._program), "-i"]
         self._run("-u", "new-session", "-d", *self._size, *shell)
-        self.until("$")
+        try:
+            self.until("$")
+        except BaseException:
+            self._run("kill-server")
+            raise
         return self
 
     def __exit__(
