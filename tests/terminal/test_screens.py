@@ -124,6 +124,8 @@ def test_what_is_longer_than_the_terminal_is_paged(terminal: Terminal) -> None:
     ("setting", "coloured"), [("A=1", True), ("NO_COLOR=1", False), ("TERM=dumb", False)]
 )
 def test_colours(setting: str, *, coloured: bool, house: House) -> None:
+    name = wanted(house, "[engine]\nmax-concurrent-uploads = 7")
+    house.ctl("apply", "--yes", str(house.folder / name))
     with Terminal(house.folder, house.environment) as terminal:
         terminal.type(f"export {setting}; clear; dockcfgctl status; echo exit $?")
         terminal.until("exit 0")
