@@ -35,10 +35,10 @@ def back_up_left_layers(
 ) -> None:
     """Save what the containers had written on `driver` in `root`, and complete the backup.
 
-    `kept` is the folder of `disposable.keep`, empty where nothing was kept. Doing it again goes on.
+    `kept` is the folder of `disposable.keep`. Doing it again goes on.
     """
     facts = access.facts()
-    images = {text(one, "Id"): image for one, image in disposable.kept(kept)} if kept else {}
+    images = {text(one, "Id"): image for one, image in disposable.kept(kept)}
     records, entries = read_records(folder), list[archive.Entry]()
     for number, record in enumerate(records):
         progress(item=record.name, done=number, total=len(records), unit="containers")

@@ -101,13 +101,15 @@ def stage_containers(
 ) -> None:
     """Bring to the staging engine what came meanwhile, and a stand-in for each container.
 
-    Until nothing came any more. The backup gets what the containers, networks and volumes are.
+    Until nothing came any more. `--rm` containers that came are kept in `kept` too. The backup gets
+    what the containers, networks and volumes are.
     """
     facts = access.facts()
     archive.open_folder(folder)
     with begin() as staging:
         inventory = None
         for _ in range(_ROUNDS):
+            disposable.keep(access, folder=kept)
             latest = take_inventory(access.containers, access.images, access.networks)
             if inventory is not None and _same_things(inventory, latest):
                 return

@@ -92,7 +92,7 @@ def stage_images(staging: Access, *, folder: str, progress: Progressing) -> None
 
 def stage_kept(access: Access, staging: Access, *, kept: str) -> None:
     """Bring the images of `--rm` containers that `disposable.keep` made; `kept` is its folder."""
-    images = {image for _, image in disposable.kept(kept)} if kept else set()
+    images = {image for _, image in disposable.kept(kept)}
     for image in sorted(images):
         if not _has(staging.images, image):
             with access.images.save([image]) as stream:

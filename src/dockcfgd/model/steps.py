@@ -200,16 +200,16 @@ class BackUpContainers:
 class StageContainers:
     """Bring what came since `BackUpImages` to the staging engine, and a stand-in of each container.
 
-    While the engine serves. The containers' configuration goes into the backup, `kept` is the
-    folder of `KeepDisposable`, empty where there is none. Then the staging engine stops.
+    While the engine serves. The containers' configuration goes into the backup, `--rm` ones that
+    came since `KeepDisposable` into its folder `kept`. Then the staging engine stops.
     """
 
     backup: str
     directory: str
     target_driver: str
     staging: str
+    kept: str
     options: tuple[str, ...] = ()
-    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ class BackUpLayers:
     directory: str
     root: str
     driver: str
-    kept: str = ""
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,14 +352,14 @@ class _Draft:
         given = leaves.get(self.target.document or {}, ("storage-opts",))
         options = tuple(map(str, given)) if isinstance(given, list) else ()
         kept = f"{self.rules.kept_in}/{self.rules.name}"
-        self.steps.append(do.BackUpImages(backup, directory, driver, staging, options))
-        # The images may take hours, in which containers come and go, with --rm and without.
-        self.steps.append(do.NoteRunning())
-        self._note_probes(containers=True)
+        # All of this may take hours, in which containers come and go, with --rm and without.
         self.steps += [
+            do.BackUpImages(backup, directory, driver, staging, options),
             do.KeepDisposable(kept),
-            do.StageContainers(backup, directory, driver, staging, options, kept),
+            do.StageContainers(backup, directory, driver, staging, kept, options),
+            do.NoteRunning(),
         ]
+        self._note_probes(containers=True)
         if engine.live_restore and engine.running:
             self._reload_with({**self._before, "live-restore": False})
         self.steps.append(do.StopEngine(stop_timeout()))

@@ -1,0 +1,42 @@
+"""What comes to the engine while its containers are being moved to another storage driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dockcfgd.model.status import Condition
+from tests.crash.lives import Lives
+from tests.fakes.host import FakeHost
+
+
+def test_what_starts_while_images_go_over_runs_again(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("early", layer={"/data": b"1"})
+    come = [
+        ("late", b"2", {}),
+        ("late-disposable", b"3", {"AutoRemove": True}),
+    ]
+
+    def something_starts(_: str) -> None:
+        # The second time is when places for the containers are made, and --rm ones were kept.
+        begun = host.cuts.passed.count("after: start the staging engine")
+        if begun == 2:
+            while come:
+                name, content, settings = come.pop()
+                host.run(name, layer={"/data": content}, host_config=settings)
+
+    host.cuts.restart()
+    host.cuts.watch(something_starts)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert not come
+    assert status.condition is Condition.IN_SYNC, status.reason
+    process = host.dockerd.process
+    assert process is not None
+    assert process.driver == "vfs"
+    assert host.names(running=True) == ["early", "late", "late-disposable"]
+    found = {name: host.content(name)["/data"] for name in host.names()}
+    assert found == {"early": b"1", "late": b"2", "late-disposable": b"3"}
