@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dockcfgd.model.status import Condition
+from dockcfgd.model.status import Condition, Verdict
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
 
@@ -40,3 +40,30 @@ def test_what_starts_while_images_go_over_runs_again(tmp_path: Path) -> None:
     assert host.names(running=True) == ["early", "late", "late-disposable"]
     found = {name: host.content(name)["/data"] for name in host.names()}
     assert found == {"early": b"1", "late": b"2", "late-disposable": b"3"}
+
+
+def test_a_change_that_is_taken_back_leaves_no_half_backup(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("early", layer={"/data": b"1"})
+    come = ["one"]
+
+    def something_starts(label: str) -> None:
+        if label == "after: stop the staging engine" and come:
+            begun = host.cuts.passed.count("after: start the staging engine")
+            if begun == 2:
+                host.run(come.pop())
+
+    host.cuts.restart()
+    host.cuts.watch(something_starts)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert "the change starts over" in str(status.last.reason)
+    assert list(Path(lives.backups).iterdir()) == []
+    assert host.names(running=True) == ["early", "one"]
+    assert lives.later().condition is Condition.IN_SYNC
+    assert [one.name for one in Path(lives.backups).glob("*/manifest.json")] == ["manifest.json"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from images import make_busybox
+from images import make_busybox, make_image
 from machine import Machine, wait_for
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -99,3 +99,28 @@ def test_the_machine_crashes(
     machine.kill()
     machine.boot()
     check(machine)
+
+
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_the_staging_engine_is_lost(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """Its unit ends with dockcfgd's, and systemd would start it again behind a new dockcfgd."""
+    make_image(machine, "big:1", layers_mb=[150])
+    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    for lost in ("systemctl restart dockcfgd", "systemctl kill --signal=KILL dockcfgd-staging"):
+        before = machine.docker("inspect", "--format={{.State.Pid}}", "plain", "always")
+        machine.write("/etc/dockcfgd/conf.toml", f"# {lost}\n{DRIVER}")
+        wait_for(lambda: machine.unit("dockcfgd-staging", "ActiveState")["ActiveState"] == "active")
+        machine.run(lost, timeout=120)
+        wait_for(lambda: status(machine)["phase"] == "idle", timeout=120, what="rest")
+        if machine.docker("info", "--format={{.Driver}}") == "overlay2":
+            assert machine.docker("inspect", "--format={{.State.Pid}}", "plain", "always") == before
+            found = machine.run(["dockcfgctl", "backup", "list", "--json"]).stdout
+            assert all(one["complete"] for one in json.loads(found)["backups"]), found
+            machine.run(["dockcfgctl", "apply", "--yes"], timeout=120)
+        check(machine)
+        assert machine.docker("info", "--format={{.Driver}}") == "vfs"
+        machine.write("/etc/dockcfgd/conf.toml", DRIVER.replace("vfs", "overlay2"))
+        machine.run(["dockcfgctl", "wait", "--timeout", "120s"], timeout=130)

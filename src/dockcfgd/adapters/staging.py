@@ -30,6 +30,9 @@ __all__ = ["UnitStaging"]
 
 _UNIT = "dockcfgd-staging.service"
 _SECONDS = 90.0
+_FORGOTTEN = "not-found"
+_FORGOTTEN_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _CONTAINERD = "--containerd"
 _SPACE = "dockcfgd-staging"
 # Without a bridge of its own a second engine takes away docker0; here it has a network namespace.
@@ -70,12 +73,27 @@ class UnitStaging:
         shutil.rmtree(self._here, ignore_errors=True)
 
     def _stop(self) -> None:
-        if self._systemd.unit(_UNIT).active_state in {"inactive", "failed"}:
+        """Stop it where it runs, and wait until systemd has forgotten its unit."""
+        if self._systemd.unit(_UNIT).load_state == _FORGOTTEN:
             return
-        result = self._systemd.run_job(JobVerb.STOP, _UNIT, timeout=_SECONDS)
+        # Also where it does not run: a restart of dockcfgd has systemd start it again behind it.
+        try:
+            result = self._systemd.run_job(JobVerb.STOP, _UNIT, timeout=_SECONDS)
+        except SystemdFailure as failure:
+            if not failure.name.endswith(".NoSuchUnit"):
+                raise
+            return
         if not result.good:
             why = f"the job ended as {result}"
             raise SystemdFailure(what="stop the staging engine", name=result, why=why)
+        # One that was killed, as when dockcfgd ends, counts as failed and is kept until then.
+        self._systemd.reset_failed(_UNIT)
+        give_up = self._clock.monotonic() + _FORGOTTEN_SECONDS
+        while self._systemd.unit(_UNIT).load_state != _FORGOTTEN:
+            if self._clock.monotonic() >= give_up:
+                why = "systemd does not forget the unit of an earlier one"
+                raise SystemdFailure(what="start the staging engine", name="", why=why)
+            self._clock.sleep(_LOOK_SECONDS)
 
     def _settle(self, folder: str, *, driver: str, options: Sequence[str]) -> None:
         settings = {

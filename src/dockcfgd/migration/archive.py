@@ -321,10 +321,11 @@ def remove(directory: str, wanted: Collection[str]) -> None:
     _remove(directory, [backup for backup in list_backups(directory) if backup.id in wanted])
 
 
-def remove_incomplete(directory: str, *, in_use: Sequence[str]) -> tuple[str, ...]:
-    """Remove what interrupted backups left, but those `in_use`; give their IDs."""
-    found = [backup for backup in list_backups(directory) if not backup.complete]
-    return _remove(directory, [backup for backup in found if backup.id not in in_use])
+def remove_incomplete(directory: str, wanted: str) -> None:
+    """Remove the backup of this ID unless it is complete; nothing there is fine."""
+    where = Path(directory, wanted)
+    if where.is_dir() and not (where / MANIFEST).exists():
+        _remove(directory, [Backup(wanted, str(where), 0, None)])
 
 
 class _Summing:

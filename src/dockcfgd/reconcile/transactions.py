@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from dockcfgd.log import get_logger
 from dockcfgd.migration import disposable
+from dockcfgd.migration.archive import remove_incomplete
 from dockcfgd.migration.folders import forget_older
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import (
     DockcfgdError,
+    FileFailure,
     StateFileFailure,
     SystemdFailure,
     Unfinished,
@@ -319,6 +322,7 @@ class Transactions:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
             disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
+            _forget_half_a_backup(transaction)
         self._history.note_start(self._journal.slowest_start(transaction.id))
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
@@ -394,3 +398,12 @@ def _forget_older_data(transaction: OpenTransaction) -> None:
         if isinstance(step, do.SetAside):
             # It may be much, and nobody waits for it.
             Thread(target=forget_older, args=(step.folder,), daemon=True).start()
+
+
+def _forget_half_a_backup(transaction: OpenTransaction) -> None:
+    """Remove what a change that was taken back had begun to save; a whole backup stays."""
+    for step in transaction.steps:
+        if isinstance(step, do.BackUpImages):
+            # What cannot be removed is shown as incomplete, and no reason to fail.
+            with contextlib.suppress(FileFailure):
+                remove_incomplete(step.directory, step.backup)
