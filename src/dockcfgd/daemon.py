@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,7 @@ from dockcfgd.adapters.bus import NAME_TAKEN, Bus, Loop
 from dockcfgd.adapters.clock import SystemClock
 from dockcfgd.adapters.file_watch import FileWatch
 from dockcfgd.adapters.notify import Notifier
+from dockcfgd.adapters.polkit import Polkit
 from dockcfgd.adapters.status_file import publish_status, started_ticks
 from dockcfgd.api import contract
 from dockcfgd.api.announcer import Announcer
@@ -28,6 +30,7 @@ from dockcfgd.log import configure, get_logger
 from dockcfgd.model.errors import BusFailure, DockcfgdError
 from dockcfgd.model.status import Status
 from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.reconcile.complaint import complaint
 from dockcfgd.reconcile.reconciler import Reconciler
 from dockcfgd.reconcile.requests import Look
 from dockcfgd.scrub import Scrubber
@@ -96,6 +99,7 @@ class _Daemon:
         self._bus.on_closed(self._bus_closed)
         clock = SystemClock(attend=self._beat)
         effects = host_effects(settings, self._bus, clock)
+        self._files = effects.files
         first = Status(
             version=__version__, pid=os.getpid(), since=time.time(), started_ticks=started_ticks()
         )
@@ -114,6 +118,9 @@ class _Daemon:
             snapshot=self._reconciler.snapshot,
             enqueue=self._reconciler.enqueue,
             sender_uid=self._bus.sender_uid,
+            authority=Polkit(self._bus),
+            complaint=self._complaint,
+            aside=ThreadPoolExecutor(1, "reader").submit,
         )
         xml = files("dockcfgd.api").joinpath("org.dockcfgd1.xml").read_text("utf-8")
         publication = self._bus.publish(
@@ -200,6 +207,11 @@ class _Daemon:
 
     def _enqueue(self, request: Request) -> None:
         self._reconciler.enqueue(request)
+
+    def _complaint(self, files: tuple[tuple[str, str], ...]) -> str:
+        engine = self._reconciler.snapshot().engine
+        version = engine.version if engine else ""
+        return complaint(files, files=self._files, settings=self._settings, version=version)
 
     def _full_check(self) -> None:
         self._watch.check()

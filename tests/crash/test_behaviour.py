@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dockcfgd.model.status import Condition, Verdict
+from dockcfgd.model.status import Condition, Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from dockcfgd.reconcile.requests import Apply, PlanRequest
 from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Lives
 from tests.fakes.host import FakeHost
 
@@ -517,3 +519,20 @@ def test_a_drop_in_that_the_engine_runs_with_is_put_back_without_a_restart(
     lives.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
     status = lives.later()
     assert status.condition is Condition.PENDING, "somebody restarted the engine without it"
+
+
+def test_only_the_plan_that_was_agreed_to_is_carried_out(lives: Lives) -> None:
+    lives.look()
+    texts = (("a.toml", "schema = 1\n[engine]\nmax-concurrent-downloads = 5\n"),)
+    asked = partial(Apply, "t", files=texts)
+    before = lives.files
+    answer = lives.say(lambda answer: asked(plan="0123456789abcdef", agreed=answer))
+    assert "look at it again" in answer
+    assert (lives.files, lives.host.systemd.jobs, lives.ended) == (before, [], [])
+    assert lives.told[-1].phase is Phase.IDLE
+    planned = lives.say(lambda answer: PlanRequest(texts, answer, answer))
+    agreed: list[str] = []
+    lives.live(asked(plan=json.loads(planned)["id"], agreed=agreed.append))
+    assert agreed == [""]
+    assert lives.ended == [("t", "applied")]
+    assert lives.files.document["max-concurrent-downloads"] == 5

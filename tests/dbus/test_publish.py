@@ -102,7 +102,7 @@ def trial(bus: Bus) -> Iterator[Trial]:
 
 
 def test_calls_and_answers(trial: Trial, other: Bus, loop: Loop) -> None:
-    client = Client(other, REMOTE)
+    client = Client(other, REMOTE, XML)
 
     def work() -> tuple[Any, ...]:
         files = [("a.toml", "schema = 1\n")]
@@ -223,7 +223,7 @@ def test_properties(trial: Trial, other: Bus, loop: Loop) -> None:
         return (
             other.properties(REMOTE),
             other.property(REMOTE, "Generation"),
-            Client(other, REMOTE).properties(),
+            Client(other, REMOTE, XML).properties(),
         )
 
     everything, generation, again = while_looping(loop, work)
@@ -265,7 +265,7 @@ def test_changed_properties_are_told(trial: Trial, other: Bus) -> None:
 
 
 def test_a_client_waits_for_the_signal_that_ends_its_request(trial: Trial, other: Bus) -> None:
-    with Client(other, REMOTE).listen("Finished") as mailbox:
+    with Client(other, REMOTE, XML).listen("Finished") as mailbox:
         for number in range(5):
             trial.publication.emit("Finished", f"t{number}", number)
         found = mailbox.until(lambda signal: signal.arguments[0] == "t3", timeout=5)
@@ -274,7 +274,7 @@ def test_a_client_waits_for_the_signal_that_ends_its_request(trial: Trial, other
 
 
 def test_a_client_hears_that_the_service_is_gone(trial: Trial, other: Bus, bus: Bus) -> None:
-    with Client(other, REMOTE).listen("Finished") as mailbox:
+    with Client(other, REMOTE, XML).listen("Finished") as mailbox:
         bus.close()
         told = mailbox.next(timeout=5)
     assert told is not None

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -18,13 +19,14 @@ import pytest
 from dockcfgd.api import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = [
     pytest.mark.dbus,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root and somebody else"),
 ]
 NOBODY = 65534
+AUTHORITY = "/org/freedesktop/PolicyKit1/Authority"
 
 # A bus that forbids nothing: here the service itself has to refuse.
 OPEN = """\
@@ -48,11 +50,12 @@ SERVICE = """\
 import queue, sys
 from dataclasses import replace
 from dockcfgd.adapters.bus import Bus, Loop
+from dockcfgd.adapters.polkit import Polkit
 from dockcfgd.api import contract
 from dockcfgd.api.announcer import Announcer
 from dockcfgd.api.service import Service
 from dockcfgd.model.status import Phase, Status
-from dockcfgd.reconcile.requests import Pause, Rollback
+from dockcfgd.reconcile.requests import Apply, Pause, Rollback
 
 now = Status(version="0.1.0", pid=7, since=1.0, generation=4_000_000_000, phase=Phase.IDLE)
 
@@ -60,6 +63,8 @@ def take(request):
     global now
     if isinstance(request, Rollback):
         raise queue.Full
+    if isinstance(request, Apply) and request.plan:
+        request.agreed("the plan is another one")
     if isinstance(request, Pause):
         now = replace(now, phase=Phase.PAUSED, generation=5, confirm_deadline=2.0**33)
         request.answer("")
@@ -68,7 +73,13 @@ def take(request):
 
 bus, loop = Bus(sys.argv[1]), Loop()
 service = Service(
-    snapshot=lambda: now, enqueue=take, sender_uid=bus.sender_uid, new_transaction=lambda: "t1"
+    snapshot=lambda: now,
+    enqueue=take,
+    sender_uid=bus.sender_uid,
+    authority=Polkit(bus),
+    complaint=lambda files: "it is broken" if "broken" in files[0][1] else "",
+    aside=lambda work: work(),
+    new_transaction=lambda: "t1",
 )
 announcer = Announcer(
     bus.publish(
@@ -163,28 +174,108 @@ def test_gdbus_gets_the_document(service: str) -> None:
     assert json.loads(found[1])["desired"]["generation"] == 4_000_000_000
 
 
-@pytest.mark.parametrize(
-    ("method", "arguments"),
-    [
-        ("Plan", ["[]"]),
-        ("Apply", ["[]", "{}"]),
-        ("Rollback", ["0", "{}"]),
-        ("Confirm", [""]),
-        ("Cancel", [""]),
-        ("Pause", ["because"]),
-        ("Resume", []),
-        ("CreateBackup", ["{}"]),
-        ("Restore", ["b-1", "{}"]),
-        ("PruneBackups", ["{}"]),
-    ],
-)
-def test_who_is_not_root_is_told_so_by_name(
+CHANGES = [
+    ("Plan", ["[]"]),
+    ("Apply", ["[]", "{}"]),
+    ("Rollback", ["0", "{}"]),
+    ("Confirm", [""]),
+    ("Cancel", [""]),
+    ("Pause", ["because"]),
+    ("Resume", []),
+    ("CreateBackup", ["{}"]),
+    ("Restore", ["b-1", "{}"]),
+    ("PruneBackups", ["{}"]),
+]
+
+
+def test_everything_but_reading_needs_authorisation() -> None:
+    methods = {name for name, (kind, _) in declared().items() if kind == "method"}
+    assert set(contract.actions()) == methods - {"GetStatus"}
+
+
+@pytest.mark.parametrize(("method", "arguments"), CHANGES)
+def test_without_polkit_who_is_not_root_is_told_so_by_name(
     service: str, method: str, arguments: list[str]
 ) -> None:
     done = call(service, method, *arguments, uid=NOBODY)
-    assert f"{contract.NOT_AUTHORIZED}: cannot {method.lower()}: user 65534 is not root" in (
-        done.stderr
-    )
+    why = "only root may, as there is no polkit on this host"
+    assert f"{contract.NOT_AUTHORIZED}: cannot {method.lower()}: {why}" in done.stderr
+
+
+@pytest.fixture
+def polkit(address: str) -> Iterator[Callable[..., str]]:
+    """Run a polkit; what is given calls a method of it."""
+    fake = Path(__file__).parent.parent / "support/fake_polkit.py"
+    command = ["/usr/bin/python3", str(fake), address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+
+        def tell(method: str, *arguments: str) -> str:
+            where = ["--dest=org.freedesktop.PolicyKit1", f"--object-path={AUTHORITY}"]
+            member = f"--method=org.dockcfgd1.Test.{method}"
+            return run("gdbus", "call", "--address", address, *where, member, *arguments).stdout
+
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield tell
+        finally:
+            process.terminate()
+
+
+def test_polkit_lets_others_in(service: str, polkit: Callable[..., str]) -> None:
+    polkit("SetAnswer", "true", "false", "0.0")
+    done = call(service, "Apply", "[]", "{}", uid=NOBODY)
+    assert done.stdout == "('t1',)\n", done.stderr
+    kind, sender, action, flags = polkit("Asked").strip("()',\n").split()
+    assert (kind, action, flags) == ("system-bus-name", "org.dockcfgd1.apply", "0")
+    assert sender.startswith(":1.")
+    assert call(service, "Pause", "because", uid=NOBODY).stdout == "()\n"
+    assert polkit("Asked").split()[2] == "org.dockcfgd1.pause"
+
+
+@pytest.mark.parametrize(
+    ("challenge", "why"),
+    [
+        ("false", "polkit forbids org.dockcfgd1.pause"),
+        ("true", "polkit wants somebody to authorise org.dockcfgd1.pause, and nobody could be"),
+    ],
+)
+def test_polkit_keeps_others_out(
+    service: str, polkit: Callable[..., str], challenge: str, why: str
+) -> None:
+    polkit("SetAnswer", "false", challenge, "0.0")
+    done = call(service, "Pause", "because", uid=NOBODY)
+    assert f"{contract.NOT_AUTHORIZED}: cannot pause: {why}" in done.stderr
+    assert call(service, "Pause", "because", uid=0).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("busctl") is None, reason="there is no busctl here")
+def test_a_prompt_holds_nobody_up(service: str, polkit: Callable[..., str]) -> None:
+    polkit("SetAnswer", "true", "false", "2.0")
+    command = [
+        "busctl", f"--address={service}", "--allow-interactive-authorization=yes", "call",
+        contract.BUS_NAME, contract.OBJECT_PATH, contract.INTERFACE, "Pause", "s", "because",
+    ]  # fmt: skip
+    with subprocess.Popen(command, user=NOBODY, group=NOBODY) as asking:
+        while not polkit("Asked").strip("()',\n"):
+            time.sleep(0.02)
+        began = time.monotonic()
+        assert call(service, "GetStatus", uid=NOBODY).returncode == 0
+        assert call(service, "Apply", "[]", "{}").returncode == 0
+        assert asking.poll() is None
+        assert time.monotonic() - began < 1.5
+        assert asking.wait(10) == 0
+    assert polkit("Asked").split()[3].startswith("1")
+
+
+def test_files_that_are_no_desired_state_have_their_own_error(service: str) -> None:
+    done = call(service, "Apply", "[('a.toml', 'broken')]", "{}")
+    assert f"{contract.INVALID_DESIRED_STATE}: cannot apply: it is broken" in done.stderr
+
+
+def test_a_plan_that_nobody_agreed_to_has_its_own_error(service: str) -> None:
+    done = call(service, "Apply", "[]", "{'plan': <'0123'>}")
+    assert f"{contract.PLAN_CHANGED}: cannot apply: the plan is another one" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_files_lie_where_the_system_looks(deb: Deb) -> None:
     assert (deb.files / "usr/lib/systemd/system/dockcfgd.service").is_file()
     assert (deb.files / "usr/share/dbus-1/system.d/org.dockcfgd1.conf").is_file()
     assert (deb.files / "usr/share/dbus-1/interfaces/org.dockcfgd1.xml").is_file()
+    assert (deb.files / "usr/share/polkit-1/actions/org.dockcfgd1.policy").is_file()
     assert not (deb.files / "usr/share/dbus-1/system-services").exists()
     assert not (deb.files / "lib").exists()
 

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+
+from dockcfgd.api import contract
 
 pytestmark = [
     pytest.mark.dbus,
@@ -58,6 +61,10 @@ class Manager(dbus.service.Object):
     @dbus.service.method("org.dockcfgd1.Manager", in_signature="s", out_signature="s")
     def Pause(self, reason):
         return "paused"
+
+    @dbus.service.method("org.dockcfgd1.Test", out_signature="s")
+    def Secret(self):
+        return "secret"
 
     @dbus.service.method(dbus.PROPERTIES_IFACE, in_signature="ss", out_signature="v")
     def Get(self, interface, name):
@@ -158,9 +165,11 @@ def test_nobody_may_not_own_the_name(bus: Bus) -> None:
         ("org.freedesktop.DBus.Properties.GetAll", ("org.dockcfgd1.Manager",)),
         ("org.freedesktop.DBus.Peer.Ping", ()),
         ("org.dockcfgd1.Manager.GetStatus", ()),
+        # Who may do it is for dockcfgd to find out, with polkit.
+        ("org.dockcfgd1.Manager.Pause", ("because",)),
     ],
 )
-def test_anyone_may_look(service: Bus, method: str, arguments: tuple[str, ...]) -> None:
+def test_anyone_may_ask(service: Bus, method: str, arguments: tuple[str, ...]) -> None:
     done = service.call(method, *arguments, uid=NOBODY)
     assert done.returncode == 0, done.stderr
 
@@ -169,10 +178,12 @@ def test_anyone_may_look(service: Bus, method: str, arguments: tuple[str, ...]) 
     ("method", "arguments"),
     [
         ("org.freedesktop.DBus.Properties.Set", ("org.dockcfgd1.Manager", "Phase", "<'idle'>")),
-        ("org.dockcfgd1.Manager.Pause", ("because",)),
+        ("org.dockcfgd1.Test.Secret", ()),
     ],
 )
-def test_only_root_may_change(service: Bus, method: str, arguments: tuple[str, ...]) -> None:
+def test_only_root_may_call_anything_else(
+    service: Bus, method: str, arguments: tuple[str, ...]
+) -> None:
     assert service.call(method, *arguments, uid=0).returncode == 0
     assert "AccessDenied" in service.call(method, *arguments, uid=NOBODY).stderr
 
@@ -190,3 +201,12 @@ def test_anyone_hears_the_signals(service: Bus) -> None:
             assert "StatusChanged ('changed',)" in monitor.stdout.readline()
         finally:
             monitor.terminate()
+
+
+def test_polkit_hears_of_every_action(tree: Path) -> None:
+    root = ET.parse(tree / "packaging/polkit/org.dockcfgd1.policy").getroot()  # noqa: S314 -- ours
+    declared = [action.get("id", "") for action in root.iter("action")]
+    assert sorted(declared) == sorted(set(contract.actions().values()))
+    for default in ("allow_any", "allow_inactive", "allow_active"):
+        given = {one.text or "" for one in root.iter(default)}
+        assert given <= {"auth_admin", "auth_admin_keep"}

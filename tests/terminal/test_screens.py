@@ -56,6 +56,23 @@ def test_apply_asks_before_containers_stop(house: House, terminal: Terminal) -> 
     assert in_force(house)["log-driver"] == "local"
 
 
+def test_what_changed_while_somebody_thought_is_asked_about_again(
+    house: House, terminal: Terminal
+) -> None:
+    name = wanted(house, '[policy]\nrestart = "plain"\n[engine]\nlog-driver = "json-file"')
+    terminal.type(f"clear; dockcfgctl apply {name}; echo exit $?")
+    terminal.until("[y/N]")
+    other = "schema = 1\n[engine]\nmax-concurrent-downloads = 9\n"
+    (house.folder / "other.toml").write_text(other)
+    assert house.ctl("apply", str(house.folder / "other.toml")).returncode == 0
+    terminal.type("y")
+    terminal.until("something changed meanwhile; now this would be done:")
+    assert in_force(house)["log-driver"] == "local"
+    terminal.type("y")
+    terminal.until("exit 0")
+    assert in_force(house)["log-driver"] == "json-file"
+
+
 def test_control_c_ends_the_following_and_not_the_change(house: House, terminal: Terminal) -> None:
     name = wanted(house, '[engine]\nlog-driver = "journald"\n[policy]\nrestart = "plain"')
     terminal.type(f"dockcfgctl apply --yes {name}; echo exit $?")

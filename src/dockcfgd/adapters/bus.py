@@ -45,6 +45,7 @@ __all__ = [
     "NAME_TAKEN",
     "NO_REPLY",
     "OWNER_CHANGED",
+    "PROMPT_SECONDS",
     "SERVICE_UNKNOWN",
     "TIMED_OUT",
     "Bus",
@@ -62,6 +63,8 @@ __all__ = [
 ]
 
 CALL_TIMEOUT = 25.0
+PROMPT_SECONDS = 120.0
+"""How long a person has to authorise a call."""
 
 _ERROR = "org.freedesktop.DBus.Error."
 DISCONNECTED = _ERROR + "Disconnected"
@@ -201,6 +204,19 @@ class Bus:
         if ends[0] is not None:
             raise _failure(f"call {member} of {remote.name}", ends[0]) from ends[0]
 
+    def call_patiently(self, remote: Remote, member: str, arguments: Any, *, timeout: float) -> Any:
+        """Call a method that somebody may have to authorise first, as part of `timeout`.
+
+        `arguments` is a tuple made by `typed`. Gives its result as `call` does.
+        """
+        with _own_errors(f"call {member} of {remote.name}"):
+            values = self._connection.call_sync(
+                remote.name, remote.path, remote.interface, member, arguments, None,
+                Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION,
+                int(_positive(timeout) * 1000), None,
+            ).unpack()  # fmt: skip
+        return values[0] if len(values) == 1 else values or None
+
     def send(
         self, remote: Remote, member: str, done: Callable[[], None], *, timeout: float = 5.0
     ) -> None:
@@ -281,17 +297,36 @@ class Bus:
         `answer` is called from the loop with the uid, or None where it cannot be known in time.
         """
 
+        def known(result: tuple[Any, ...] | BusFailure) -> None:
+            answer(None if isinstance(result, BusFailure) else int(result[0]))
+
+        self.ask(_DAEMON, "GetConnectionUnixUser", typed("(s)", (sender,)), known, timeout=timeout)
+
+    def ask(
+        self,
+        remote: Remote,
+        member: str,
+        arguments: Any,
+        answer: Callable[[tuple[Any, ...] | BusFailure], None],
+        *,
+        timeout: float,
+    ) -> None:
+        """Call a method and go on; `answer` is called from the loop with its results, or why not.
+
+        `arguments` is a tuple made by `typed`.
+        """
+
         def done(connection: Any, result: Any) -> None:
             try:
-                (uid,) = connection.call_finish(result).unpack()
-            except GLib.Error:
-                uid = None
-            answer(uid)
+                values = connection.call_finish(result).unpack()
+            except GLib.Error as error:
+                answer(_failure(f"call {member} of {remote.name}", error))
+            else:
+                answer(tuple(values))
 
         self._connection.call(
-            _BUS_NAME, _BUS_PATH, _BUS_NAME, "GetConnectionUnixUser",
-            GLib.Variant("(s)", (sender,)), GLib.VariantType.new("(u)"),
-            Gio.DBusCallFlags.NONE, int(timeout * 1000), None, done,
+            remote.name, remote.path, remote.interface, member, arguments, None,
+            Gio.DBusCallFlags.NONE, int(_positive(timeout) * 1000), None, done,
         )  # fmt: skip
 
     def publish(
@@ -452,7 +487,7 @@ class Invocation:
     """A method call that waits for its answer. Any thread may give it, once; others are ignored.
 
     `method` is the member's name, `arguments` its arguments as plain values, `sender` the caller's
-    unique bus name.
+    unique bus name. `may_prompt` says whether the caller would wait for a person to authorise it.
     """
 
     def __init__(self, invocation: Any, *, signature: str) -> None:
@@ -461,6 +496,8 @@ class Invocation:
         self._lock = threading.Lock()
         self.method: str = invocation.get_method_name()
         self.sender: str = invocation.get_sender()
+        flags = invocation.get_message().get_flags()
+        self.may_prompt = bool(flags & Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
         self.arguments: tuple[Any, ...] = invocation.get_parameters().unpack()
 
     def reply(self, *values: Any) -> None:
@@ -555,18 +592,28 @@ class Publication:
 class Client:
     """One remote object as a command uses it; needs no running loop.
 
+    `xml` is its interface; `patience` is how much longer a call may take for a person to authorise
+    it (PROMPT_SECONDS; for root, 0).
+
     with client.listen("TransactionFinished") as mailbox:
         transaction = client.call("Apply", files, {"comment": "x"}, timeout=30)
         end = mailbox.until(lambda signal: signal.arguments[0] == transaction, timeout=600)
     """
 
-    def __init__(self, bus: Bus, remote: Remote) -> None:
+    def __init__(self, bus: Bus, remote: Remote, xml: str, *, patience: float = 0.0) -> None:
         self._bus = bus
         self._remote = remote
+        self._patience = patience
+        (self._interface,) = Gio.DBusNodeInfo.new_for_xml(xml).interfaces
 
     def call(self, member: str, *arguments: Any, timeout: float = CALL_TIMEOUT) -> Any:
         """Call a method as `Bus.call` does; BusFailure SERVICE_UNKNOWN where nobody is there."""
-        return self._bus.call(self._remote, member, *arguments, timeout=timeout)
+        wanted = self._interface.lookup_method(member).in_args
+        signature = "".join(one.signature for one in wanted)
+        values = typed(f"({signature})", tuple(_argument(value) for value in arguments))
+        return self._bus.call_patiently(
+            self._remote, member, values, timeout=timeout + self._patience
+        )
 
     def properties(self, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
         """Read all properties at once."""

@@ -44,15 +44,20 @@ class Client:
         *,
         comment: str = "",
         confirm: float | None = None,
+        plan: str = "",
     ) -> str:
         """Ask for a transaction, give its id; the end comes as a signal.
 
-        `confirm` is for how many seconds it then waits for a word; None: as the policy says.
+        `confirm` is for how many seconds it then waits for a word; None: as the policy says. With
+        `plan`, only if that is still the id of the plan: else BusFailure PLAN_CHANGED.
         """
         options: dict[str, str | float] = dict(_options(comment))
         if confirm is not None:
             options["confirm"] = confirm
-        return str(self.connection.call("Apply", list(files), options, timeout=_TIMEOUT))
+        if plan:
+            options["plan"] = plan
+        timeout = _PLAN_TIMEOUT if plan else _TIMEOUT
+        return str(self.connection.call("Apply", list(files), options, timeout=timeout))
 
     def confirm(self, transaction: str = "") -> None:
         """Keep the change that waits for confirmation; done when this returns."""

@@ -2,16 +2,20 @@
 
 Errors that a call may end with, all below `org.dockcfgd1.Error.`:
 
-    InvalidArguments   an argument breaks a limit below
-    NotAuthorized      the caller may not do this
-    Busy               too much is waiting already, or a change or backup is in the way
-    NotNow             there is nothing that this could be done to; the text says what there is
+    InvalidArguments      an argument breaks a limit below
+    InvalidDesiredState   the files are no desired state; the text says where and why
+    PlanChanged           what would be done is not what the caller agreed to any more
+    NotAuthorized         the caller may not do this
+    Busy                  too much is waiting already, or a change or backup is in the way
+    NotNow                there is nothing that this could be done to; the text says what there is
 """
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +26,7 @@ __all__ = [
     "ERROR_PREFIX",
     "INTERFACE",
     "INVALID_ARGUMENTS",
+    "INVALID_DESIRED_STATE",
     "MAX_COMMENT",
     "MAX_CONFIRM_SECONDS",
     "MAX_FILES",
@@ -29,8 +34,10 @@ __all__ = [
     "NOT_AUTHORIZED",
     "NOT_NOW",
     "OBJECT_PATH",
+    "PLAN_CHANGED",
     "PREVIOUS_GENERATION",
     "UNKNOWN_METHOD",
+    "actions",
     "complaints",
     "interface_xml",
 ]
@@ -41,6 +48,8 @@ INTERFACE = "org.dockcfgd1.Manager"
 
 ERROR_PREFIX = "org.dockcfgd1.Error."
 INVALID_ARGUMENTS = ERROR_PREFIX + "InvalidArguments"
+INVALID_DESIRED_STATE = ERROR_PREFIX + "InvalidDesiredState"
+PLAN_CHANGED = ERROR_PREFIX + "PlanChanged"
 NOT_AUTHORIZED = ERROR_PREFIX + "NotAuthorized"
 BUSY = ERROR_PREFIX + "Busy"
 NOT_NOW = ERROR_PREFIX + "NotNow"
@@ -55,11 +64,22 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_COMMENT = 1000
 MAX_CONFIRM_SECONDS = 7 * 24 * 3600
 _MAX_NAME_BYTES = 255
+_ACTION = "org.dockcfgd1.Action"
 
 
 def interface_xml() -> str:
     """Give the introspection document of the object."""
     return resources.files("dockcfgd.api").joinpath("org.dockcfgd1.xml").read_text("utf-8")
+
+
+@cache
+def actions() -> dict[str, str]:
+    """Give the polkit action of each method that needs authorisation, by the method's name."""
+    found = {}
+    for method in ET.fromstring(interface_xml()).iter("method"):  # noqa: S314 -- our own file
+        for one in method.iterfind(f"annotation[@name='{_ACTION}']"):
+            found[method.get("name", "")] = f"{BUS_NAME}.{one.get('value')}"
+    return found
 
 
 def complaints(files: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import queue
 import secrets
+from collections import Counter
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dockcfgd.api import contract
 from dockcfgd.model.policy import Consistency
@@ -31,18 +33,19 @@ from dockcfgd.reconcile.requests import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dockcfgd.api.wire import AskUid, Invocation, Value
+    from dockcfgd.api.wire import AskUid, Authority, Invocation, Value
     from dockcfgd.model.status import Status
+
+    Files: TypeAlias = "tuple[tuple[str, str], ...]"
 
 __all__ = ["Service", "property_values"]
 
 
 _BACKUPS = {"CreateBackup", "Restore"}
-_MUTATING = {
-    "Plan", "Apply", "Rollback", "Confirm", "Cancel", "Pause", "Resume", "PruneBackups", *_BACKUPS
-}  # fmt: skip
 _AT_WORK = {Phase.PLANNING, Phase.APPLYING, Phase.VERIFYING, Phase.ROLLING_BACK}
 
+_PROMPTS_A_USER = 2
+_PROMPTS = 8
 
 _WORDS = {"CreateBackup": "create a backup", "Restore": "restore"}
 
@@ -58,7 +61,8 @@ def _new_transaction() -> str:
 class Service:
     """Answers calls; `handle` and `properties` are for the bus's thread.
 
-    `enqueue` may raise queue.Full, which callers see as Busy.
+    `enqueue` may raise queue.Full, which callers see as Busy. `complaint` says what is wrong with
+    files as a desired state, nothing where they are one; `aside` runs it where it holds nobody up.
     """
 
     def __init__(
@@ -67,39 +71,70 @@ class Service:
         snapshot: Callable[[], Status],
         enqueue: Callable[[Request], None],
         sender_uid: AskUid,
+        authority: Authority,
+        complaint: Callable[[Files], str],
+        aside: Callable[[Callable[[], None]], object],
         new_transaction: Callable[[], str] = _new_transaction,
     ) -> None:
         self._snapshot = snapshot
         self._enqueue = enqueue
         self._sender_uid = sender_uid
+        self._authority = authority
+        self._complaint, self._aside = complaint, aside
         self._new_transaction = new_transaction
+        self._asked: Counter[int] = Counter()
 
     def handle(self, invocation: Invocation) -> None:
         """Answer a method call, now or as soon as the bus has said who asks."""
         if invocation.method == "GetStatus":
             invocation.reply(json.dumps(self._snapshot().document()))
             return
-        if invocation.method not in _MUTATING:
+        if invocation.method not in contract.actions():
             why = f"cannot call {invocation.method}: there is no such method"
             invocation.fail(contract.UNKNOWN_METHOD, why)
             return
-        self._sender_uid(invocation.sender, partial(self._authorised, invocation))
+        self._sender_uid(invocation.sender, partial(self._known, invocation))
 
     def properties(self) -> dict[str, Value]:
         """Give all properties by name."""
         return property_values(self._snapshot())
 
-    def _authorised(self, invocation: Invocation, uid: int | None) -> None:
+    def _known(self, invocation: Invocation, uid: int | None) -> None:
+        """Go on with a call whose sender's user is known."""
         what = invocation.method.lower()
-        if uid != 0:
-            who = "the bus does not say who asks" if uid is None else f"user {uid} is not root"
-            invocation.fail(contract.NOT_AUTHORIZED, f"cannot {what}: {who}")
-            return
+        if uid is None:
+            why = f"cannot {what}: the bus does not say who asks"
+            invocation.fail(contract.NOT_AUTHORIZED, why)
+        elif uid == 0:
+            self._authorised(invocation, uid)
+        elif self._asked[uid] >= _PROMPTS_A_USER or self._asked.total() >= _PROMPTS:
+            why = f"cannot {what}: too many calls wait for authorisation already"
+            invocation.fail(contract.BUSY, why)
+        else:
+            # Each keeps its arguments in memory for as long as somebody thinks about it.
+            self._asked[uid] += 1
+            self._authority.check(
+                invocation.sender,
+                contract.actions()[invocation.method],
+                may_prompt=invocation.may_prompt,
+                answer=partial(self._judged, invocation, uid),
+            )
+
+    def _judged(self, invocation: Invocation, uid: int, why: str) -> None:
+        self._asked[uid] -= 1
+        if why:
+            what = invocation.method.lower()
+            invocation.fail(contract.NOT_AUTHORIZED, f"cannot {what}: {why}")
+        else:
+            self._authorised(invocation, uid)
+
+    def _authorised(self, invocation: Invocation, uid: int) -> None:
         try:
             self._accept(invocation, uid)
         except _BadArgumentsError as error:
             invocation.fail(contract.INVALID_ARGUMENTS, str(error))
         except queue.Full:
+            what = invocation.method.lower()
             invocation.fail(contract.BUSY, f"cannot {what}: too much is waiting already")
 
     def _accept(self, invocation: Invocation, uid: int) -> None:
@@ -131,10 +166,49 @@ class Service:
         elif invocation.method == "Restore":
             self._enqueue(_restore(transaction, arguments, uid))
         elif invocation.method == "Apply":
-            self._enqueue(_apply(transaction, arguments, uid))
+            self._accept_apply(invocation, _apply(transaction, arguments, uid))
+            return
         else:
             self._enqueue(_rollback(transaction, arguments, uid))
         invocation.reply(transaction)
+
+    def _accept_apply(self, invocation: Invocation, request: Apply) -> None:
+        if request.plan and self._snapshot().phase in _AT_WORK:
+            why = "a change is under way, and the plan will be another one after it"
+            invocation.fail(contract.BUSY, f"cannot apply: {why}")
+        elif request.files:
+            self._aside(partial(self._read, invocation, request))
+        else:
+            self._begin(invocation, request)
+
+    def _read(self, invocation: Invocation, request: Apply) -> None:
+        """Take files that are a desired state."""
+        try:
+            wrong = self._complaint(request.files)
+            if wrong:
+                why = f"cannot apply: {wrong}"
+                invocation.fail(contract.INVALID_DESIRED_STATE, why)
+            else:
+                self._begin(invocation, request)
+        except queue.Full:
+            invocation.fail(contract.BUSY, "cannot apply: too much is waiting already")
+        except BaseException as error:
+            invocation.fail(contract.NOT_NOW, f"cannot apply: {error!r}")
+            raise
+
+    def _begin(self, invocation: Invocation, request: Apply) -> None:
+        if not request.plan:
+            self._enqueue(request)
+            invocation.reply(request.transaction)
+            return
+
+        def answer(why: str) -> None:
+            if why:
+                invocation.fail(contract.PLAN_CHANGED, f"cannot apply: {why}")
+            else:
+                invocation.reply(request.transaction)
+
+        self._enqueue(replace(request, agreed=answer))
 
     def _busy(self) -> str:
         """Say what keeps a backup from beginning now; empty where nothing does."""
@@ -169,7 +243,7 @@ def _word(invocation: Invocation, uid: int) -> Confirm | Cancel | Pause | Resume
 
 
 def _apply(transaction: str, arguments: tuple[object, ...], uid: int) -> Apply:
-    options = _options(arguments[1], known={"comment", "confirm"})
+    options = _options(arguments[1], known={"comment", "confirm", "plan"})
     return Apply(
         transaction=transaction,
         files=_files(arguments[0]),
@@ -177,6 +251,7 @@ def _apply(transaction: str, arguments: tuple[object, ...], uid: int) -> Apply:
         actor=_actor(uid),
         uid=uid,
         confirm=_confirm(options.get("confirm")),
+        plan=_text(options.get("plan", ""), "plan"),
     )
 
 
@@ -269,7 +344,7 @@ def _options(argument: object, *, known: set[str]) -> Mapping[str, object]:
     options: Mapping[str, object] = argument if isinstance(argument, dict) else {}
     for name in options:
         if name not in known:
-            words = " and ".join(sorted(known))
+            words = ", ".join(sorted(known))
             raise _BadArgumentsError(f"cannot take the option {name}: known is {words}")
     return options
 

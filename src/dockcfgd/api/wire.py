@@ -8,13 +8,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-__all__ = ["AskUid", "Connection", "Invocation", "Publisher", "Signal", "Signals", "Value"]
+__all__ = [
+    "AskUid",
+    "Authority",
+    "Connection",
+    "Invocation",
+    "Publisher",
+    "Signal",
+    "Signals",
+    "Value",
+]
 
 Value: TypeAlias = "str | int"
 """What signals carry and properties hold; the interface file says of which D-Bus type."""
 
 AskUid: TypeAlias = "Callable[[str, Callable[[int | None], None]], None]"
 """Ask who is behind a unique bus name, without waiting: the uid, None when the bus does not say."""
+
+
+class Authority(Protocol):
+    """Who says what users other than root may do. `adapters.polkit` has the real one."""
+
+    def check(
+        self, sender: str, action: str, *, may_prompt: bool, answer: Callable[[str], None]
+    ) -> None:
+        """Find out, without waiting, whether `sender` may do `action`.
+
+        A person may be asked where that is allowed. `answer` is called once: with "" where it may,
+        else with the reason why not.
+        """
 
 
 class Invocation(Protocol):
@@ -31,6 +53,10 @@ class Invocation(Protocol):
     @property
     def sender(self) -> str:
         """The caller's unique bus name."""
+
+    @property
+    def may_prompt(self) -> bool:
+        """Whether the caller would wait for a person to authorise it."""
 
     def reply(self, *values: str) -> None:
         """Answer, with one string where the interface declares one."""

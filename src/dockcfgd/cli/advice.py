@@ -14,7 +14,6 @@ __all__ = ["explain"]
 
 _ERROR = "org.freedesktop.DBus.Error."
 _ABSENT = {_ERROR + "ServiceUnknown", _ERROR + "NameHasNoOwner"}
-_FORBIDDEN = {_ERROR + "AccessDenied", contract.NOT_AUTHORIZED}
 _UNANSWERED = {_ERROR + "Timeout", _ERROR + "NoReply", _ERROR + "Disconnected"}
 
 
@@ -22,8 +21,10 @@ def explain(error: BusFailure) -> tuple[str, int]:
     """Give a line for a person, and the exit code."""
     if error.name in _ABSENT:
         return "dockcfgd is not running; start it: systemctl start dockcfgd", EXIT_STOPPED
-    if error.name in _FORBIDDEN:
+    if error.name == _ERROR + "AccessDenied":
         return "only root may do this; try it with sudo", EXIT_FAILED
+    if error.name == contract.NOT_AUTHORIZED:
+        return f"{error.text}; try it with sudo", EXIT_FAILED
     if error.name in _UNANSWERED:
         return f"{error}; see dockcfgctl status and journalctl -u dockcfgd", EXIT_FAILED
     if error.name.startswith(contract.ERROR_PREFIX):

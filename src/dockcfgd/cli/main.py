@@ -151,14 +151,20 @@ def _start_apply(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import apply
 
     return apply.run(
-        arguments, preview=_preview, connect=_connect, read_status=_published, screen=screen
+        arguments,
+        preview=_preview_for_apply,
+        connect=_connect_to_change,
+        read_status=_published,
+        screen=screen,
     )
 
 
 def _start_rollback(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import rollback
 
-    return rollback.run(arguments, connect=_connect, read_status=_published, screen=screen)
+    return rollback.run(
+        arguments, connect=_connect_to_change, read_status=_published, screen=screen
+    )
 
 
 def _start_import(arguments: Namespace, screen: Screen) -> int:
@@ -222,7 +228,7 @@ def _start_backup(arguments: Namespace, screen: Screen) -> int:
     return backup.run(
         arguments,
         shelf=backup.Shelf(listed, shown, verified),
-        connect=_connect,
+        connect=_connect_to_change,
         read_status=_published,
         screen=screen,
     )
@@ -233,7 +239,7 @@ def _start_wait(arguments: Namespace, screen: Screen) -> int:
 
     return wait.run(
         arguments,
-        connect=_connect,
+        connect=_connect_to_change,
         read_status=_published,
         read_history=_history_if_allowed,
         screen=screen,
@@ -262,7 +268,7 @@ def _start_word(name: str, arguments: Namespace, screen: Screen) -> int:
     from importlib import import_module
 
     code: int = import_module(f"dockcfgd.cli.verbs.{name}").run(
-        arguments, connect=_connect, screen=screen
+        arguments, connect=_connect_to_change, screen=screen
     )
     return code
 
@@ -317,11 +323,38 @@ def _published() -> dict[str, Any] | None:
 
 
 def _connect() -> Client:
+    """Connect to ask what anybody may ask."""
+    return _client(patience=0.0)
+
+
+def _connect_to_change() -> Client:
+    """Connect to ask for what somebody may have to authorise."""
+    if os.geteuid() == 0:
+        return _client(patience=0.0)
+    from dockcfgd.adapters.bus import PROMPT_SECONDS
+    from dockcfgd.cli import agent
+
+    agent.offer()
+    return _client(patience=PROMPT_SECONDS)
+
+
+def _client(*, patience: float) -> Client:
     from dockcfgd.adapters import bus
     from dockcfgd.api import client, contract
 
     remote = bus.Remote(contract.BUS_NAME, contract.OBJECT_PATH, contract.INTERFACE)
-    return client.Client(bus.Client(bus.Bus(_settings().bus_address or None), remote))
+    connection = bus.Bus(_settings().bus_address or None)
+    xml = contract.interface_xml()
+    return client.Client(bus.Client(connection, remote, xml, patience=patience))
+
+
+def _preview_for_apply(files: NamedFiles, folder: str) -> Preview:
+    """Let the daemon plan where this user sees less of the host than it does."""
+    if os.geteuid() == 0:
+        return _preview(files, folder)
+    from dockcfgd.cli.preview import PlanOfDaemon
+
+    return PlanOfDaemon(_connect_to_change().plan(files))
 
 
 def _preview(files: NamedFiles, folder: str) -> Preview:

@@ -1,4 +1,4 @@
-"""What verbs need of a local preview. `reconcile.preview` makes it."""
+"""What verbs need of a preview. `reconcile.preview` makes one here, a running daemon another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.host import HostState
 
-__all__ = ["MakePaperPreview", "MakePreview", "NamedFiles", "Preview"]
+__all__ = ["MakePaperPreview", "MakePreview", "NamedFiles", "PlanOfDaemon", "Preview"]
 
 NamedFiles: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -27,6 +27,27 @@ class Preview(Protocol):
 
     def document(self) -> dict[str, Any]:
         """Give the plan document."""
+
+
+class PlanOfDaemon:
+    """What the daemon says would be done now, as a Preview."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing would be touched."""
+        return bool(self._document.get("refusals"))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.refused and not self._document.get("steps")
+
+    def document(self) -> dict[str, Any]:
+        """Give the plan document."""
+        return self._document
 
 
 MakePreview: TypeAlias = "Callable[[NamedFiles, str], Preview]"

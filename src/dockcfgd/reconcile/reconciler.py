@@ -238,6 +238,8 @@ class Reconciler:
         if done:
             return
         last, reason = self._bulletin.status.last, self._bulletin.status.reason
+        if isinstance(request, Apply):
+            request.agreed(f"it cannot be worked out: {reason}")
         if last is None or last.transaction != request.transaction:
             self._show_ended(request.transaction, Verdict.DEGRADED, reason)
         self._finished(request.transaction, str(Verdict.DEGRADED))
@@ -336,18 +338,9 @@ class Reconciler:
             self._show_inputs()
             raise
         self._backing_up.settle()
-        waiting = self._transactions.awaiting
-        if waiting is not None:
-            if request is not None:
-                self._finished(request.transaction, str(Verdict.REFUSED))
-                return
-            seen = self._show_inputs()
-            if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
-                return
-            self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
+        if self._awaits_confirmation(request):
+            return
         if request is not None:
-            self._history.forget_failures()
-            self._transactions.begin_anew()
             self._bulletin.show(phase=Phase.PLANNING)
         name = request.transaction if request else secrets.token_hex(8)
         files = request.files if request else ()
@@ -360,13 +353,21 @@ class Reconciler:
             self._effects, self._settings, applied, extra=extra, name=name, notice=self._notice
         )
         self._scrubber.learn(seen.secrets)
+        if request is not None:
+            other = _another_plan(request, seen)
+            request.agreed(other)
+            if other:
+                self._bulletin.rest()
+                return
+            self._history.forget_failures()
+            self._transactions.begin_anew()
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
         if decision.action is Action.WRITE_BACK:
             adopted = write_back(self._effects, self._settings, applied, seen)
             if isinstance(adopted, WriteBack):
                 self._write_back(adopted)
-                self._pass(request)
+                self._pass(replace(request, plan="") if request else None)
                 return
             decision = decide(seen, replace(standing, unadoptable=adopted))
         generation = self._generation(seen, decision, request)
@@ -377,6 +378,21 @@ class Reconciler:
         verdict = self._follow(seen, decision, generation, name, request)
         if request is not None:
             self._finished(request.transaction, verdict)
+
+    def _awaits_confirmation(self, request: Apply | None) -> bool:
+        """Whether a change does still, after a look at what lies on disk."""
+        waiting = self._transactions.awaiting
+        if waiting is None:
+            return False
+        if request is not None:
+            request.agreed("a change awaits confirmation")
+            self._finished(request.transaction, str(Verdict.REFUSED))
+            return True
+        seen = self._show_inputs()
+        if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
+            return True
+        self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
+        return False
 
     def _notice(self, seen: Assessment) -> None:
         self._scrubber.learn(seen.secrets)
@@ -701,3 +717,12 @@ class Reconciler:
             backups=self._backing_up.count(),
             phase=phase,
         )
+
+
+def _another_plan(request: Apply, seen: Assessment) -> str:
+    """Say why what would be done is not what was agreed to; empty where it is."""
+    planned = seen.plan.id if seen.plan else ""
+    if request.plan in {"", planned}:
+        return ""
+    impact = f" ({seen.plan.impact.word})" if seen.plan else ""
+    return f"the plan is {planned or 'none'}{impact} by now, not {request.plan}: look at it again"

@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+def _heard_by_nobody(_why: str) -> None:
+    """Take an answer that nobody waits for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Something may have changed; `reason` is for the log only."""
@@ -48,6 +52,9 @@ class Apply:
     Without files: look again and forget a remembered failure. `transaction` is the id under which
     the end is told. `confirm` is for how many seconds the proven change waits for `Confirm`; None:
     as policy.confirm-timeout says.
+
+    With `plan`, nothing is done unless the plan has this id; `agreed` gets "" where it has, before
+    anything is done, else why not.
     """
 
     transaction: str
@@ -56,6 +63,8 @@ class Apply:
     actor: str = ""
     uid: int | None = None
     confirm: float | None = None
+    plan: str = ""
+    agreed: Callable[[str], None] = field(default=_heard_by_nobody, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 
 from dockcfgd.adapters.bus import SERVICE_UNKNOWN, Bus, Loop, Remote
 from dockcfgd.adapters.bus import Client as BusClient
+from dockcfgd.adapters.polkit import Polkit
 from dockcfgd.api import contract
 from dockcfgd.api.announcer import Announcer
 from dockcfgd.api.client import Client
@@ -40,6 +41,9 @@ class Daemon:
             snapshot=lambda: STATUS,
             enqueue=self._take,
             sender_uid=self._bus.sender_uid,
+            authority=Polkit(self._bus),
+            complaint=lambda _files: "",
+            aside=lambda work: work(),
             new_transaction=lambda: "t1",
         )
         publication = self._bus.publish(
@@ -79,7 +83,7 @@ def daemon(address: str) -> Iterator[Daemon]:
 @pytest.fixture
 def client(address: str) -> Iterator[Client]:
     bus = Bus(address)
-    yield Client(BusClient(bus, REMOTE))
+    yield Client(BusClient(bus, REMOTE, contract.interface_xml()))
     bus.close()
 
 

@@ -39,6 +39,7 @@ class Call:
     method: str
     arguments: tuple[Any, ...] = ()
     sender: str = ":1.5"
+    may_prompt: bool = False
     answers: list[tuple[str, ...]] = field(default_factory=list)
 
     def reply(self, *values: str) -> None:
@@ -62,9 +63,39 @@ class Users:
         answer(uid)
 
 
+@dataclass
+class Polkit:
+    """An authority that is told what to answer."""
+
+    asked: list[tuple[str, str, bool]] = field(default_factory=list)
+    waiting: list[Callable[[str], None]] = field(default_factory=list)
+
+    def check(
+        self, sender: str, action: str, *, may_prompt: bool, answer: Callable[[str], None]
+    ) -> None:
+        self.asked.append((sender, action, may_prompt))
+        self.waiting.append(answer)
+
+    def answer(self, why: str) -> None:
+        self.waiting.pop()(why)
+
+
+def complaint(files: tuple[tuple[str, str], ...]) -> str:
+    return "a.toml:1: it is broken" if any("broken" in text for _, text in files) else ""
+
+
+def at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 @pytest.fixture
 def users() -> Users:
     return Users()
+
+
+@pytest.fixture
+def polkit() -> Polkit:
+    return Polkit()
 
 
 @pytest.fixture
@@ -73,11 +104,18 @@ def inbox() -> queue.Queue[Request]:
 
 
 @pytest.fixture
-def service(users: Users, inbox: queue.Queue[Request]) -> Service:
+def service(users: Users, polkit: Polkit, inbox: queue.Queue[Request]) -> Service:
+    return serving(STATUS, users, polkit, inbox)
+
+
+def serving(status: Status, users: Users, polkit: Polkit, inbox: queue.Queue[Request]) -> Service:
     return Service(
-        snapshot=lambda: STATUS,
+        snapshot=lambda: status,
         enqueue=inbox.put_nowait,
         sender_uid=users.ask,
+        authority=polkit,
+        complaint=complaint,
+        aside=at_once,
         new_transaction=lambda: "t1",
     )
 
@@ -157,34 +195,132 @@ def test_a_plan_that_cannot_be_made_is_answered_too(
     assert call.answers == [("fail", name, "cannot plan: the disk is full")]
 
 
-@pytest.mark.parametrize(
-    ("uid", "why"), [(1000, "user 1000 is not root"), (None, "the bus does not say who asks")]
-)
-@pytest.mark.parametrize(
-    "call",
-    [
-        ("Plan", ([],)),
-        ("Apply", ([], {})),
-        ("Rollback", (1, {})),
-        ("Confirm", ("",)),
-        ("Cancel", ("",)),
-        ("Pause", ("",)),
-        ("Resume", ()),
-    ],
-)
-def test_nobody_else_changes_anything(
+CHANGES: list[tuple[str, tuple[Any, ...], str]] = [
+    ("Plan", ([],), "apply"),
+    ("Apply", ([], {}), "apply"),
+    ("Rollback", (1, {}), "rollback"),
+    ("Confirm", ("",), "confirm"),
+    ("Cancel", ("",), "confirm"),
+    ("Pause", ("",), "pause"),
+    ("Resume", (), "pause"),
+    ("CreateBackup", ({},), "backup"),
+    ("PruneBackups", ({},), "backup"),
+    ("Restore", ("b", {}), "restore"),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments", "action"), CHANGES)
+def test_what_others_than_root_may_do_is_for_polkit_to_say(
     service: Service,
     users: Users,
+    polkit: Polkit,
     inbox: queue.Queue[Request],
-    uid: int | None,
-    why: str,
-    call: tuple[str, tuple[Any, ...]],
+    method: str,
+    arguments: tuple[Any, ...],
+    action: str,
 ) -> None:
-    asked = Call(*call)
+    asked = Call(method, arguments, sender=":1.7", may_prompt=True)
     service.handle(asked)
-    users.answer(uid)
+    users.answer(1000)
+    assert polkit.asked == [(":1.7", f"org.dockcfgd1.{action}", True)]
+    assert (asked.answers, inbox.empty()) == ([], True)
+    polkit.answer("polkit forbids it")
     name = "org.dockcfgd1.Error.NotAuthorized"
-    assert asked.answers == [("fail", name, f"cannot {call[0].lower()}: {why}")]
+    assert asked.answers == [("fail", name, f"cannot {method.lower()}: polkit forbids it")]
+    assert inbox.empty()
+    again = Call(method, arguments, sender=":1.7")
+    service.handle(again)
+    users.answer(1000)
+    assert polkit.asked[1:] == [(":1.7", f"org.dockcfgd1.{action}", False)]
+    polkit.answer("")
+    assert getattr(inbox.get_nowait(), "actor", "uid 1000") == "uid 1000"
+
+
+@pytest.mark.parametrize(("method", "arguments", "action"), CHANGES)
+def test_who_is_not_known_may_not_change_anything(
+    service: Service,
+    users: Users,
+    polkit: Polkit,
+    inbox: queue.Queue[Request],
+    method: str,
+    arguments: tuple[Any, ...],
+    action: str,
+) -> None:
+    asked = Call(method, arguments)
+    service.handle(asked)
+    users.answer(None)
+    name = "org.dockcfgd1.Error.NotAuthorized"
+    why = f"cannot {method.lower()}: the bus does not say who asks"
+    assert asked.answers == [("fail", name, why)]
+    assert (inbox.empty(), polkit.asked, action != "") == (True, [], True)
+
+
+def test_few_calls_wait_for_a_prompt(
+    service: Service, users: Users, polkit: Polkit, inbox: queue.Queue[Request]
+) -> None:
+    name = "org.dockcfgd1.Error.Busy"
+    for uid in (1, 1, 2, 2, 3, 3, 4, 4):
+        service.handle(Call("Resume"))
+        users.answer(uid)
+    for uid in (1, 5):
+        late = Call("Resume")
+        service.handle(late)
+        users.answer(uid)
+        ((kind, error, why),) = late.answers
+        assert (kind, error) == ("fail", name)
+        assert "too many calls wait for authorisation" in why
+    polkit.answer("no")
+    again = Call("Resume")
+    service.handle(again)
+    users.answer(5)
+    assert again.answers == []
+    root = Call("Resume")
+    service.handle(root)
+    users.answer(0)
+    assert isinstance(inbox.get_nowait(), Resume)
+
+
+def test_files_that_are_no_desired_state_are_refused_by_name(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    call = Call("Apply", ([("a.toml", "broken")], {}))
+    service.handle(call)
+    users.answer(0)
+    name = "org.dockcfgd1.Error.InvalidDesiredState"
+    assert call.answers == [("fail", name, "cannot apply: a.toml:1: it is broken")]
+    assert inbox.empty()
+
+
+def test_an_agreed_plan_is_answered_when_it_is_known(
+    service: Service, users: Users, inbox: queue.Queue[Request]
+) -> None:
+    for why, answer in (
+        ("", ("reply", "t1")),
+        (
+            "it is another",
+            ("fail", "org.dockcfgd1.Error.PlanChanged", "cannot apply: it is another"),
+        ),
+    ):
+        call = Call("Apply", ([], {"plan": "0123"}))
+        service.handle(call)
+        users.answer(0)
+        request = inbox.get_nowait()
+        assert isinstance(request, Apply)
+        assert (request.plan, call.answers) == ("0123", [])
+        request.agreed(why)
+        assert call.answers == [answer]
+
+
+def test_nobody_can_have_agreed_to_what_follows_a_change_under_way(
+    users: Users, polkit: Polkit, inbox: queue.Queue[Request]
+) -> None:
+    service = serving(replace(STATUS, phase=Phase.APPLYING), users, polkit, inbox)
+    call = Call("Apply", ([], {"plan": "0123"}))
+    service.handle(call)
+    users.answer(0)
+    ((kind, name, why),) = call.answers
+    assert (kind, name) == ("fail", "org.dockcfgd1.Error.Busy")
+    assert "a change is under way" in why
     assert inbox.empty()
 
 
@@ -192,7 +328,7 @@ def test_nobody_else_changes_anything(
     ("arguments", "why"),
     [
         (([("../a.toml", "")], {}), "cannot take a file named '../a.toml'"),
-        (([], {"confrim": 2}), "cannot take the option confrim: known is comment and confirm"),
+        (([], {"confrim": 2}), "cannot take the option confrim: known is comment, confirm, plan"),
         (([], {"confirm": -1}), "cannot take confirm: a number of 0 to 604800 seconds"),
         (([], {"confirm": "2m"}), "cannot take confirm"),
         (([], {"comment": 2}), "cannot take the comment"),
@@ -263,10 +399,10 @@ def test_a_word_is_answered_by_the_reconciler(
 
 @pytest.mark.parametrize("call", [("Apply", ([], {})), ("Rollback", (1, {}))])
 def test_while_a_change_awaits_its_word_there_is_no_other(
-    users: Users, inbox: queue.Queue[Request], call: tuple[str, tuple[Any, ...]]
+    users: Users, polkit: Polkit, inbox: queue.Queue[Request], call: tuple[str, tuple[Any, ...]]
 ) -> None:
     waiting = replace(STATUS, phase=Phase.AWAITING_CONFIRMATION, confirm_deadline=9.5)
-    service = Service(snapshot=lambda: waiting, enqueue=inbox.put_nowait, sender_uid=users.ask)
+    service = serving(waiting, users, polkit, inbox)
     asked = Call(*call)
     service.handle(asked)
     users.answer(0)
@@ -342,9 +478,11 @@ def test_bad_options_of_backups_are_named(
         (replace(STATUS, confirm_deadline=5.0), "a change awaits confirmation"),
     ],
 )
-def test_one_thing_at_a_time(users: Users, method: str, status: Status, why: str) -> None:
+def test_one_thing_at_a_time(
+    users: Users, polkit: Polkit, method: str, status: Status, why: str
+) -> None:
     inbox: queue.Queue[Request] = queue.Queue()
-    busy = Service(snapshot=lambda: status, enqueue=inbox.put_nowait, sender_uid=users.ask)
+    busy = serving(status, users, polkit, inbox)
     call = Call(method, ({},) if method == "CreateBackup" else ("b1", {}))
     busy.handle(call)
     users.answer(0)

@@ -156,6 +156,8 @@ def test_the_daemons_page_has_the_names_of_bus_and_environment() -> None:
         and name != "ERROR_PREFIX"
     ]
     assert [error for error in errors if error not in page] == []
+    named = set(re.findall(r"org\.dockcfgd1\.[a-z]+", page)) - {"org.dockcfgd1.xml"}
+    assert named == set(contract.actions().values())
     fields = {f"DOCKCFGD_{name.upper()}" for name in Settings.__dataclass_fields__}
     assert set(re.findall(r"DOCKCFGD_[A-Z_]+", page)) == fields
     for path in ("daemon_json", "drop_in_dir", "runtime_dir", "state_dir", "config_file"):

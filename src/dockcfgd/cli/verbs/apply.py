@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.api.contract import PLAN_CHANGED
 from dockcfgd.cli import plan_text
 from dockcfgd.cli.named_files import folder_of, read_files
 from dockcfgd.cli.published import EXIT_FAILED
@@ -13,6 +14,7 @@ from dockcfgd.cli.span import seconds
 from dockcfgd.cli.text import finding
 from dockcfgd.cli.transact import transact
 from dockcfgd.cli.undisturbed import undisturbed
+from dockcfgd.model.errors import BusFailure
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -63,26 +65,49 @@ def run(
         tell=screen.note,
     )
     document = plan.document()
+    while True:
+        agreed = _agreed(document, arguments=arguments, screen=screen)
+        if agreed is None:
+            return EXIT_FAILED
+        client = connect()
+        ask = partial(
+            client.apply,
+            files,
+            comment=arguments.comment,
+            confirm=arguments.confirm,
+            plan=agreed,
+        )
+        try:
+            return transact(
+                client, ask=ask, read_status=read_status, arguments=arguments, screen=screen
+            )
+        except BusFailure as failure:
+            if failure.name != PLAN_CHANGED or not screen.asks:
+                raise
+            screen.note("something changed meanwhile; now this would be done:")
+            document = client.plan(files)
+
+
+def _agreed(document: dict[str, Any], *, arguments: Namespace, screen: Screen) -> str | None:
+    """Show a plan and ask about it where it stops containers.
+
+    Gives the plan's id where somebody agreed to it, "" where nobody had to, None where it must not
+    be carried out.
+    """
     if not arguments.json:
         screen.out(plan_text.render(document, width=screen.width, paint=screen.coloured))
-    if plan.refused:
+    if document.get("refusals"):
         if arguments.json:
             screen.out(json.dumps(_refused(document), indent=2))
-        return EXIT_FAILED
+        return None
     stops = plan_text.stops(document)
-    if stops and screen.asks and not arguments.yes:
-        question = f"{len(stops)} running container(s) will stop and come back. Go on?"
-        if not screen.agrees(question):
-            screen.note("nothing was changed")
-            return EXIT_FAILED
-    client = connect()
-    return transact(
-        client,
-        ask=partial(client.apply, files, comment=arguments.comment, confirm=arguments.confirm),
-        read_status=read_status,
-        arguments=arguments,
-        screen=screen,
-    )
+    if not stops or not screen.asks or arguments.yes:
+        return ""
+    question = f"{len(stops)} running container(s) will stop and come back. Go on?"
+    if not screen.agrees(question):
+        screen.note("nothing was changed")
+        return None
+    return str(document.get("id") or "")
 
 
 def _refused(plan: dict[str, Any]) -> dict[str, Any]:
