@@ -97,7 +97,7 @@ class _Daemon:
         self._loop, self._notifier = Loop(), Notifier()
         self._bus = Bus(settings.bus_address or None)
         self._bus.on_closed(self._bus_closed)
-        clock = SystemClock(attend=self._beat)
+        clock = SystemClock(attend=self._attend)
         effects = host_effects(settings, self._bus, clock)
         self._files = effects.files
         first = Status(
@@ -219,6 +219,11 @@ class _Daemon:
 
     def _beat(self) -> None:
         self._heard = time.monotonic()
+
+    def _attend(self) -> None:
+        """Be called while something is awaited: a cancel must not wait for it too."""
+        self._beat()
+        self._reconciler.look_up()
 
     def _pat_watchdog(self) -> None:
         """Tell systemd that we live, unless the reconciler works and has been silent for long."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.migration import disposable
 from dockcfgd.migration.archive import read_archive, read_document, write_document
-from dockcfgd.migration.documents import Document, flag, table, tables, text
+from dockcfgd.migration.documents import Document, flag, number, table, tables, text
 from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.presence import find_container
+from dockcfgd.migration.reporting import reported
 from dockcfgd.migration.saved_images import is_complete, read_images
 from dockcfgd.model.cargo import Cargo, StandIn
 from dockcfgd.model.errors import EngineFailure
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins"]
 
 _RECORD = "staged.json"
+_IMAGES = "images.json"
 _AHEAD = 16
 _LOOK_SECONDS = 0.2
 
@@ -81,8 +83,9 @@ def stage_images(staging: Access, *, folder: str, progress: Progressing) -> None
     for entry in archives:
         if all(is_complete(staging.images, image) for image in wanted):
             return
-        progress(item=entry.path, done=0, total=entry.size, unit="bytes")
-        staging.images.load(read_archive(folder, entry))
+        total = number(read_document(folder, _IMAGES), "content")
+        chunks = read_archive(folder, entry)
+        staging.images.load(reported(chunks, item=entry.path, total=total, progress=progress))
     lacking = [image for image in wanted if not is_complete(staging.images, image)]
     if lacking:
         names = ", ".join(image.tags[0] if image.tags else image.id for image in lacking)
@@ -105,9 +108,9 @@ def stand_ins(
     """Create a stand-in for each container that stays when the engine stops."""
     staying = [one for one in containers if not flag(one, "HostConfig", "AutoRemove")]
     made = []
-    for number, document in enumerate(staying):
+    for count, document in enumerate(staying):
         own, label = text(document, "Id"), container_name(document)
-        progress(item=label, done=number, total=len(staying), unit="containers")
+        progress(item=label, done=count, total=len(staying), unit="containers")
         name = f"stand-in-{own}"
         found = find_container(staging.containers, name)
         identity = text(found, "Id") if found else staging.containers.create(name, _body(document))

@@ -18,6 +18,7 @@ from dockcfgd.model.desired import Json, KeyPath
 from dockcfgd.model.files import Attribute, Tag
 
 __all__ = [
+    "MOVES_CONTAINERS",
     "BackUpContainers",
     "BackUpImages",
     "BackUpLayers",
@@ -379,6 +380,9 @@ _CLASSES: dict[str, Any] = {
         ProveEngine,
     )
 }
+MOVES_CONTAINERS = (BackUpContainers, CarryLayers)
+"""Steps that only a change has which takes containers to another storage."""
+
 _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.

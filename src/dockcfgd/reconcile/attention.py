@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
@@ -9,7 +11,7 @@ from dockcfgd.reconcile.commit import Commit
 from dockcfgd.transaction.executor import Cause, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dockcfgd.reconcile.requests import Cancel
     from dockcfgd.transaction.journal import OpenTransaction
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Heedful"]
 
 _ENGINE_TOUCHED = (do.ReloadEngine, do.RestartEngine, do.StopEngine, do.BackUpContainers)
+_CONTAINERS_STOP = (do.StopEngine, do.BackUpContainers)
+_TOO_LATE = (
+    "the containers were stopped for the change of the storage already, and going on is the"
+    " shortest way to have them back; it can be taken back when it has ended:"
+    " dockcfgctl storage rollback"
+)
 
 
 class Heedful:
@@ -29,6 +37,7 @@ class Heedful:
         self._on_disk = on_disk
         self._cancel: Cancel | None = None
         self._news = self._stop = False
+        self._watched: tuple[int, OpenTransaction, int] | None = None
 
     def note_cancel(self, wish: Cancel) -> None:
         """Note that an operator wants what is under way cancelled."""
@@ -63,6 +72,30 @@ class Heedful:
         self._heed_cancel(transaction, index)
         self._heed_news(transaction)
 
+    @contextmanager
+    def watching(self, transaction: OpenTransaction, index: int) -> Iterator[None]:
+        """Let `look_up` heed what is noted while the step `index` is being done."""
+        self._watched = (threading.get_ident(), transaction, index)
+        try:
+            yield
+        finally:
+            self._watched = None
+
+    def look_up(self) -> None:
+        """Heed what was noted, in the middle of a step; called often, and from any thread.
+
+        Interrupted ends the step, at most once: what clears up after it must not be ended too.
+        """
+        watched = self._watched
+        if watched is None or watched[0] != threading.get_ident():
+            return
+        _, transaction, index = watched
+        try:
+            self._heed_in_step(transaction, index)
+        except Interrupted:
+            self._watched = None
+            raise
+
     def in_task(self, identity: str) -> None:
         """Heed what was noted, in work that changes no setting: Interrupted ends it."""
         if self._stop:
@@ -73,13 +106,22 @@ class Heedful:
             wish.answer("")
             raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
 
+    def _heed_in_step(self, transaction: OpenTransaction, index: int) -> None:
+        self._heed_cancel(transaction, index)
+        if any(isinstance(step, _ENGINE_TOUCHED) for step in transaction.steps[: index + 1]):
+            return
+        if self._stop:
+            raise Interrupted(Cause.SURROUNDINGS, "dockcfgd was told to end")
+        self._heed_news(transaction)
+
     def _heed_cancel(self, transaction: OpenTransaction, index: int) -> None:
         wish = self._cancel
         if wish is None or wish.transaction not in {"", transaction.id}:
             return
-        if any(isinstance(step, do.BackUpContainers) for step in transaction.steps[:index]):
-            return  # with all containers down, going on is the shortest way to have them back
         self._cancel = None
+        if _containers_stopped(transaction, index):
+            wish.answer(_TOO_LATE)
+            return
         wish.answer("")
         raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
 
@@ -90,3 +132,10 @@ class Heedful:
         commit, digest = Commit.from_json(transaction.commit_action), self._on_disk()
         if digest is not None and not commit.held and digest != commit.on_disk:
             raise Interrupted(Cause.SUPERSEDED, "a newer desired state came meanwhile")
+
+
+def _containers_stopped(transaction: OpenTransaction, index: int) -> bool:
+    """Whether step `index` of a change of the storage, or one before it, stops all containers."""
+    stored = any(isinstance(step, do.MOVES_CONTAINERS) for step in transaction.steps)
+    begun = transaction.steps[: index + 1]
+    return stored and any(isinstance(step, _CONTAINERS_STOP) for step in begun)

@@ -130,6 +130,13 @@ class Reconciler:
             self._heedful.note_cancel(request)
         self._inbox.put_nowait(request)
 
+    def look_up(self) -> None:
+        """Let what is noted end the step in hand; to be called often while something is awaited.
+
+        Raises Interrupted, in the reconciler's thread only.
+        """
+        self._heedful.look_up()
+
     def stop(self) -> None:
         """End soon: a change that has not reached the engine is taken back, another one ended."""
         self._heedful.note_stop()

@@ -111,6 +111,14 @@ class Attention(Protocol):
     def in_wait(self, transaction: OpenTransaction, index: int) -> None:
         """Look up while the proof of a step is not there yet."""
 
+    def watching(
+        self, transaction: OpenTransaction, index: int
+    ) -> contextlib.AbstractContextManager[None]:
+        """Give a context in which `look_up` is about this step."""
+
+    def look_up(self) -> None:
+        """Look up in the middle of a step, which is as often as it tells how far it is."""
+
 
 class Executor:
     """Does transactions one at a time.
@@ -332,15 +340,12 @@ class Executor:
         entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))
         try:
-            outcome = perform(
-                step,
-                self._effects,
-                outcomes,
-                self._progress,
-                heed=partial(self._attention.in_wait, transaction, position)
-                if direction == FORWARD
-                else _go_on,
-            )
+            if direction == FORWARD:
+                with self._attention.watching(transaction, position):
+                    heed = partial(self._attention.in_wait, transaction, position)
+                    outcome = perform(step, self._effects, outcomes, self._report, heed=heed)
+            else:
+                outcome = perform(step, self._effects, outcomes, self._progress, heed=_go_on)
         except DockcfgdError as failure:
             why = self._witness.discreet(str(failure))
             self._end(entry, BACK, state="failed", outcome=why)
@@ -349,6 +354,10 @@ class Executor:
             outcomes[type(step).__name__] = outcome
         self._end(entry, direction, state="done", outcome=outcome)
         self._tell(_phase(step, direction))
+
+    def _report(self, *, item: str, done: int, total: int, unit: str) -> None:
+        self._progress(item=item, done=done, total=total, unit=unit)
+        self._attention.look_up()
 
     def _begin(
         self, transaction: OpenTransaction, direction: str, position: int, step: do.Step
