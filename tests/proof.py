@@ -42,6 +42,7 @@ _FILES = (
     "tests/machine/test_probes.py",
     "tests/machine/test_outside.py",
     "tests/machine/test_doctor.py",
+    "tests/machine/test_polkit.py",
 )
 # Many small tests that share a machine.
 _WHOLE = (

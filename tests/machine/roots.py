@@ -57,6 +57,8 @@ _PACKAGES = (
     "docker-registry",
     "fuse-overlayfs",
     "btrfs-progs",
+    # who else than root may change something
+    "polkitd",
     # what the package depends on, so that it installs without a network
     "python3",
     "python3-gi",

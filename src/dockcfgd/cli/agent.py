@@ -23,7 +23,10 @@ def offer() -> None:
     if program is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     ready, told = os.pipe()
-    command = [program, "--process", str(os.getpid()), "--notify-fd", str(told), "--fallback"]
+    command = [program, "--process", str(os.getpid()), "--notify-fd", str(told)]
+    if "XDG_SESSION_ID" in os.environ:
+        # Without a session polkit never comes to a fallback.
+        command.append("--fallback")
     try:
         process = subprocess.Popen(command, pass_fds=[told])
     except OSError:
