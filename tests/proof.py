@@ -24,6 +24,8 @@ _STATE = _TOP / "build" / "proof.json"
 _PAGE = _TOP / "docs" / "proof.md"
 _FILES = (
     "tests/crash/test_cuts.py",
+    "tests/crash/test_disk.py",
+    "tests/crash/test_full.py",
     "tests/crash/test_recover.py",
     "tests/crash/test_recover_confirmation.py",
     "tests/unit/transaction/test_recovery.py",
@@ -52,9 +54,11 @@ _WHOLE = (
     "tests/machine/test_outside.py",
     "tests/machine/test_schema_truth.py",
 )
-_COUNT = re.compile(
-    r"^\.?(\S+: (?:\d+ of \d+ places|.*\d+ keys proven|\d+ tables).*)$", re.MULTILINE
-)
+_WHAT = (
+    r"\d+ of \d+ places", r".*\d+ keys proven", r"\d+ tables", r"\d+ of \d+ failing writes",
+    r"\d+ sizes of a filesystem",
+)  # fmt: skip
+_COUNT = re.compile(rf"^\.?(\S+: (?:{'|'.join(_WHAT)}).*)$", re.MULTILINE)
 _ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd import reserve
 from dockcfgd.model.errors import StateFileDamaged, StateFileFailure
 from dockcfgd.state_schema import MIGRATIONS, TABLES
 from dockcfgd.state_set_aside import put_in_place, set_aside, unfinished
@@ -39,6 +40,10 @@ class StateFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._opened: sqlite3.Connection | None = None
+
+    def hold_reserve(self) -> None:
+        """Have some room beside it for a way back; FileFailure where there is none."""
+        reserve.hold(str(Path(self.path).parent))
 
     def close(self) -> None:
         """Close it."""
@@ -80,6 +85,7 @@ class StateFile:
 
         One that fails otherwise in being committed stays open: SQLite rolls it back.
         """
+        reserve.release_where_low(str(Path(self.path).parent))
         if self._opened is None:
             self._opened = _open(self.path)
         try:

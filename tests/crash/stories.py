@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from dockcfgd.model.status import Condition, Status, Verdict
 from tests.crash.lives import CONF, Files, Lives
@@ -41,6 +42,7 @@ class Story:
     disposable: bool = False
     defaults: str = ""
     unreadable: str = ""
+    bulk: int = 1
 
 
 _FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
@@ -131,7 +133,7 @@ class Told:
         self.story, self.host, self.lives = story, host, Lives(folder, host)
         host.run("web", layer={"/data": b"1"}, restart="always")
         host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
-        host.run("job", layer={"/data": b"3"})
+        host.run("job", layer={"/data": Random(3).randbytes(story.bulk)})  # noqa: S311 -- no secret
         host.run("ended", layer={"/data": b"4"})
         host.containers.stop("ended")
         if story.disposable:

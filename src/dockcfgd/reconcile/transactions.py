@@ -135,6 +135,7 @@ class Transactions:
         self._log.info(
             "transaction.begins", transaction=name, generation=generation, impact=plan.impact.word
         )
+        self._state.hold_reserve()
         transaction = self._journal.open(
             name,
             plan,
