@@ -32,9 +32,14 @@ _PROGRAM = "dockcfgctl"
 # A keyword cannot be the name of a module that others import.
 _MODULES = {"import": "import_host"}
 _QUIET = {
-    "plan", "validate", "apply", "rollback", "confirm", "cancel", "pause", "resume", "diff"
+    "plan", "validate", "apply", "rollback", "confirm", "cancel", "pause", "resume", "diff",
+    "backup create", "backup verify", "backup restore", "backup prune",
+    "storage rollback", "storage prune",
 }  # fmt: skip
-_PAGED = {"plan", "effective", "history", "show", "diff", "doctor", "tree"}
+_PAGED = {
+    "plan", "effective", "history", "show", "diff", "doctor", "tree",
+    "backup list", "backup show", "storage status",
+}  # fmt: skip
 
 _EXITS = """\
 Exit codes: 0 fine, in sync or unmanaged; 1 refused, failed, rolled back or degraded; 2 usage;
@@ -91,13 +96,21 @@ def parser_of(name: str) -> VerbParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    _add_manners(parser, name)
+    for action in actions_of(parser):
+        for word, own in action.choices.items() if isinstance(action.choices, dict) else ():
+            _add_manners(own, f"{name} {word}")
+    return parser
+
+
+def _add_manners(parser: ArgumentParser, name: str) -> None:
+    """Declare how a verb may be told to print."""
     if name in _QUIET:
         parser.add_argument("--quiet", "-q", action="store_true", help="only set the exit code")
     if name in _PAGED:
         parser.add_argument(
             "--no-pager", action="store_true", help="print all at once on a terminal too"
         )
-    return parser
 
 
 def actions_of(parser: ArgumentParser) -> list[Action]:

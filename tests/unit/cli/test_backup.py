@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dockcfgd.cli import command_line
 from dockcfgd.cli.verbs import backup
 from dockcfgd.migration.shelf import list_document, show_document, verify_document
 from dockcfgd.model.errors import BusFailure, FileFailure
@@ -195,3 +196,22 @@ def test_old_ones_are_removed_when_a_person_agrees() -> None:
     assert console.out == "removed: b1, b2\n"
     assert run(Console("y\n"), "prune", "b1", daemon=daemon) == 0
     assert daemon.calls[1:] == [("PruneBackups", {"backups": ["b1"]})]
+
+
+@pytest.mark.parametrize(
+    ("given", "manner"),
+    [
+        (["create"], "quiet"),
+        (["verify", "x"], "quiet"),
+        (["restore", "x"], "quiet"),
+        (["prune"], "quiet"),
+        (["list"], "no_pager"),
+        (["show", "x"], "no_pager"),
+    ],
+)
+def test_how_each_may_be_told_to_print(given: list[str], manner: str) -> None:
+    parser = command_line.parser_of("backup")
+    for option in ([], [f"--{manner.replace('_', '-')}"]):
+        parsed = vars(parser.parse_args([*given, *option]))
+        assert parsed[manner] == bool(option)
+        assert {"quiet", "no_pager"} & parsed.keys() == {manner}
