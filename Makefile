@@ -55,8 +55,10 @@ proof: setup roots
 	$(NEED) $(PACKAGE_PACKAGES)
 	$(BIN)/python tests/proof.py
 
-bench: setup
+bench: setup roots
+	$(NEED) $(PACKAGE_PACKAGES)
 	$(BIN)/python -m tests.bench.planning
+	$(BIN)/python -m tests.bench.asking
 
 # Where no package can be built or no machine made, the demo says so and runs without.
 demo: setup

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["built_package"]
+__all__ = ["build", "built_package"]
 
 _TREE = Path(__file__).parents[2]
 
@@ -26,9 +26,16 @@ def built_package(release: str, factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not output.exists():
             made = output.with_suffix(".new")
-            command = [str(_TREE / "packaging/build-deb"), release, str(made)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            build(release, made)
             made.rename(output)
     (package,) = output.glob("*.deb")
+    return package
+
+
+def build(release: str, folder: Path) -> Path:
+    """Build the package for a release into a folder."""
+    command = [str(_TREE / "packaging/build-deb"), release, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (package,) = folder.glob("*.deb")
     return package

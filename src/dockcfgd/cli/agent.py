@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 
-__all__ = ["offer"]
+__all__ = ["dismiss", "offer"]
 
 _PROGRAM = "pkttyagent"
+_offered: list[subprocess.Popen[bytes]] = []
 
 
 def offer() -> None:
-    """Have the agent ready until this process ends, where there is a terminal and a pkttyagent.
+    """Have the agent ready until `dismiss`, where there is a terminal and a pkttyagent.
 
     An agent of the desktop comes first.
     """
     program = shutil.which(_PROGRAM)
-    if program is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if _offered or program is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     ready, told = os.pipe()
     command = [program, "--process", str(os.getpid()), "--notify-fd", str(told)]
@@ -34,13 +34,16 @@ def offer() -> None:
         return
     finally:
         os.close(told)
-    atexit.register(_dismiss, process)
+    _offered.append(process)
     # It closes its end when it is registered, or when it ends.
     os.read(ready, 1)
     os.close(ready)
 
 
-def _dismiss(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        process.terminate()
-    process.wait()
+def dismiss() -> None:
+    """End the agent, where there is one."""
+    while _offered:
+        process = _offered.pop()
+        with contextlib.suppress(OSError):
+            process.terminate()
+        process.wait()

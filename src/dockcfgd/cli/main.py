@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen.of_process()
     form = status.quick_form(given[1:]) if given[:1] == ["status"] else None
     code = _guarded(given, screen) if form is None else _status(form, screen)
+    if "dockcfgd.cli.agent" in sys.modules:
+        from dockcfgd.cli import agent
+
+        agent.dismiss()
     screen.show_gathered()
     return published.EXIT_FAILED if screen.failed else code
 
