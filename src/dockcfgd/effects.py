@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Images,
         Networks,
         Probes,
+        Roots,
         Staging,
         Surroundings,
         Systemd,
@@ -48,6 +49,7 @@ class Effects:
     folders: FolderArchives
     staging: Staging
     carrier: Carrier
+    roots: Roots
 
     @property
     def access(self) -> Access:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.facts import facts_of, prior_drivers
-from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.migration.left_behind import left_behind
+from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 from dockcfgd.model.host import Container, EngineDown, EngineState, HostState, UnitFile, UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning.launch import DEFAULT_CONFIG_FILE, launch_of
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
     from dockcfgd.model.facts import Questions
+    from dockcfgd.model.roots import RootMove
     from dockcfgd.settings import Settings
 
-__all__ = ["observe", "with_disposable", "with_facts", "with_layers", "with_settings"]
+__all__ = [
+    "observe",
+    "with_disposable",
+    "with_facts",
+    "with_layers",
+    "with_settings",
+    "with_survey",
+]
 
 _MOST_ASKED = 200
 _PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none"})
@@ -147,6 +156,18 @@ def with_layers(effects: Effects, host: HostState) -> HostState:
     identities = [one.id for one in engine.containers]
     why = effects.carrier.obstacle(engine.root, engine.driver, identities)
     return replace(host, engine=replace(engine, unmovable=why))
+
+
+def with_survey(effects: Effects, host: HostState, move: RootMove, *, records: str) -> HostState:
+    """Give the host with a look at where its data-root is and is to be.
+
+    Where that cannot be had, as without systemd, the plan is made without it.
+    """
+    try:
+        seen = effects.roots.survey(move.source, move.target)
+    except (FileFailure, SystemdFailure):
+        return host
+    return replace(host, survey=seen, left=left_behind(records))
 
 
 def with_facts(effects: Effects, host: HostState, asked: Questions) -> HostState:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitFile, UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.processes import Process
+    from dockcfgd.model.roots import RootMove, RootSurvey
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.model.unit_complaint import UnitComplaint
     from dockcfgd.model.vitals import Interface, Kernel, Mount, Owner, Space, Usage
@@ -43,6 +44,7 @@ __all__ = [
     "Processes",
     "Progressing",
     "ReloadEvents",
+    "Roots",
     "Staging",
     "Surroundings",
     "Systemd",
@@ -377,6 +379,34 @@ class Carrier(Protocol):
         HostChanged where an image or container came to `root` that is not part of the cargo, and
         FileFailure or SystemdFailure where it cannot be done.
         """
+
+
+class Roots(Protocol):
+    """Work on data-roots, which may lie where dockcfgd itself may not write.
+
+    Each method but `survey` may be done again after a crash. FileFailure, SystemdFailure.
+    """
+
+    def survey(self, source: str, target: str) -> RootSurvey:
+        """Look at a data-root and the place that it is to be moved to. Nothing is written."""
+
+    def copy_live(self, move: RootMove, *, progress: Progressing) -> None:
+        """Copy while the engine serves, until little changes meanwhile.
+
+        Only into an empty place, a copy of the same data-root, or a data-root that was left.
+        """
+
+    def copy_rest(self, move: RootMove, *, progress: Progressing) -> None:
+        """Copy what has changed since; then the target is the same. While the engine is stopped."""
+
+    def discard(self, move: RootMove) -> None:
+        """Remove what the copies of this move made; nothing else is ever removed."""
+
+    def rename(self, move: RootMove) -> None:
+        """Give the folder its other path. While the engine is stopped."""
+
+    def rename_back(self, move: RootMove) -> None:
+        """Undo `rename`, however far it came."""
 
 
 class Progressing(Protocol):

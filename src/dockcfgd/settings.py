@@ -58,6 +58,11 @@ class Settings:
         """The way back of the open transaction as plain files."""
         return f"{self.state_dir}/undo"
 
+    @property
+    def left_dir(self) -> str:
+        """What is known of data-roots that were moved from and are kept."""
+        return f"{self.state_dir}/left"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Give the settings, each replaced by `DOCKCFGD_<NAME>` where that is set.

@@ -97,7 +97,7 @@ class Lives:
         self.host = host
         self.settings = Settings(state_dir=str(folder / "state"))
         self.backups = str(folder / "backups")
-        self._run = folder / "run"
+        self._folder, self._run = folder, folder / "run"
         self.told: list[Status] = []
         self.ended: list[tuple[str, str]] = []
         self.answers: list[str] = []
@@ -183,7 +183,17 @@ class Lives:
     def files(self) -> Files:
         """What lies on the host now."""
         there = self.host.files.snapshot()
-        return Files(there.get(DAEMON_JSON), there.get(DROP_IN))
+        return Files(*(self._anywhere(there.get(path)) for path in (DAEMON_JSON, DROP_IN)))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What daemon.json says, with the folders of this very test."""
+        content = self.host.files.snapshot().get(DAEMON_JSON)
+        return Files(content, None).document
+
+    def _anywhere(self, content: bytes | None) -> bytes | None:
+        """Give a content as it would be in another folder of a test's own."""
+        return content and content.replace(str(self._folder).encode(), b"/folder")
 
     @property
     def open_transaction(self) -> bool:

@@ -43,8 +43,10 @@ class Story:
     defaults: str = ""
     unreadable: str = ""
     bulk: int = 1
+    renamable: bool = False
 
 
+HERE, ELSEWHERE = "/story/docker", "/story/elsewhere"
 _FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
 
 STORIES = [
@@ -110,6 +112,21 @@ STORIES = [
         unreadable="the files of container web are not what they are known to be",
     ),
     Story(
+        "root-copied",
+        f'[engine]\ndata-root = "{ELSEWHERE}"\nlog-driver = "local"',
+        daemon_json=f'{{"data-root": "{HERE}"}}',
+        on_disk=True,
+        disposable=True,
+    ),
+    Story(
+        "root-renamed",
+        f'[engine]\ndata-root = "{ELSEWHERE}"',
+        daemon_json=f'{{"data-root": "{HERE}", "live-restore": true}}',
+        on_disk=True,
+        disposable=True,
+        renamable=True,
+    ),
+    Story(
         "migrate-live",
         '[engine]\nstorage-driver = "vfs"',
         daemon_json='{"storage-driver": "overlay2", "live-restore": true}',
@@ -125,11 +142,14 @@ class Told:
     def __init__(self, folder: Path, story: Story) -> None:
         folder.mkdir()
         root = str(folder / "docker") if story.on_disk else ""
-        host = FakeHost(version=story.version, data_root=root, daemon_json=story.daemon_json)
+        daemon_json = story.daemon_json.replace(HERE, root)
+        host = FakeHost(version=story.version, data_root=root, daemon_json=daemon_json)
         host.carrier.unreadable = story.unreadable
+        host.roots.renamable = story.renamable
         if story.defaults:
             host.files.put("/etc/default/docker", story.defaults)
             host.boot()
+        self.folder = folder
         self.story, self.host, self.lives = story, host, Lives(folder, host)
         host.run("web", layer={"/data": b"1"}, restart="always")
         host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
@@ -148,7 +168,7 @@ class Told:
         self.old, self.content, self.running = self.lives.files, self.contents(), self.runs()
         self.identities = self.present()
         if story.wanted:
-            self.lives.want(story.wanted)
+            self.lives.want(story.wanted.replace(ELSEWHERE, str(folder / "elsewhere")))
         else:
             host.files.delete(CONF)
         host.cuts.restart()
@@ -168,6 +188,17 @@ class Told:
     def comes_up(self) -> list[str]:
         """Those that ran and have a restart policy."""
         return [name for name in self.running if name in {"by-hand", "web"}]
+
+    def places(self) -> set[str]:
+        """Give the data-roots that are there."""
+        found = {path.parent.name for path in self.folder.glob("*/.root")}
+        return found or {"docker"}
+
+    @property
+    def goal_places(self) -> set[str]:
+        if ELSEWHERE not in self.story.wanted:
+            return {"docker"}
+        return {"elsewhere"} if self.story.renamable else {"docker", "elsewhere"}
 
     @property
     def goal(self) -> set[Condition]:
@@ -201,6 +232,7 @@ def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> 
     assert told.identities.items() <= told.present().items()
     assert not told.lives.open_transaction
     assert not list(Path(told.lives.settings.state_dir).glob("kept/*"))
+    assert told.places() in ({"docker"}, told.goal_places), "half a data-root is left"
     assert not told.host.systemd.unit("docker.service").need_daemon_reload
     assert status.last is None or status.last.verdict is not None
     if status.condition in {Condition.IN_SYNC, Condition.UNMANAGED} and new != told.old:

@@ -45,7 +45,7 @@ def starts_clean(told: Told, new: Files) -> None:
     assert not told.host.systemd.unit(DOCKER_SERVICE).need_daemon_reload
     process = told.host.dockerd.process
     assert process is not None
-    for key, value in files.document.items():
+    for key, value in told.lives.document.items():
         assert process.config.get(key) == value, f"{key} is not what the files say"
     gone = set(told.old.document) - set(new.document) if files == new else set()
     theirs = set(files.document) | set(process.command.values)

@@ -6,6 +6,7 @@ shown under which storage driver, which values a reload takes and which it only 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -35,7 +36,7 @@ LOG_DRIVERS = {
     "syslog",
 }  # fmt: skip
 _AUTOMATIC = ("overlay2", "fuse-overlayfs", "btrfs", "zfs", "vfs")
-_STORE_FILE = ".store"
+_STORE_FILE, _ROOT_FILE = ".store", ".root"
 _KILLED = 137
 _FAREWELL_SECONDS = 5.0
 _LOST = 255
@@ -115,6 +116,7 @@ class Dockerd:
         self.log: list[str] = []
         self.stores: list[ImageStore] = []
         self.roots: dict[str, Root] = {}
+        self._known_roots: list[Root] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -137,7 +139,7 @@ class Dockerd:
         path = str(config.get("data-root") or config.get("graph") or self.data_root)
         if config.get("userns-remap"):
             path = f"{path}/100000.100000"
-        root = self.roots.setdefault(path, Root(path))
+        root = self._root_at(path)
         driver = self._choose_driver(root, config, environment)
         store = self._open_store(root, driver)
         for refusal in self.refusals:
@@ -374,6 +376,33 @@ class Dockerd:
                 place.joinpath(_STORE_FILE).write_text(next(iter(found)))
         root.stores[driver] = int(next(iter(found)))
         return root.stores[driver]
+
+    def _root_at(self, path: str) -> Root:
+        """Give what a data-root holds: on disk that goes with the folder."""
+        mark = Path(path, _ROOT_FILE)
+        if not self.on_disk or not mark.exists():
+            root = self.roots[path] = (
+                Root(path) if self.on_disk else self.roots.get(path, Root(path))
+            )
+            if self.on_disk:
+                self._mark_root(root)
+            return root
+        root = self._known_roots[int(mark.read_text())]
+        root.path = path
+        self.roots = {at: one for at, one in self.roots.items() if one is not root} | {path: root}
+        return root
+
+    def _mark_root(self, root: Root) -> None:
+        self._known_roots.append(root)
+        Path(root.path).mkdir(parents=True, exist_ok=True)
+        Path(root.path, _ROOT_FILE).write_text(str(len(self._known_roots) - 1))
+
+    def copy_root(self, source: str, target: str) -> None:
+        """Let the folder `target`, a copy of a data-root, hold what that holds now."""
+        root = copy.deepcopy(self.roots[source])
+        root.path = target
+        self.roots[target] = root
+        self._mark_root(root)
 
     def _new_store(self) -> int:
         self.stores.append(ImageStore())

@@ -17,6 +17,7 @@ from tests.fakes.files import FakeFiles
 from tests.fakes.folders import FakeFolders
 from tests.fakes.images import apply_layer
 from tests.fakes.probes import FakeProbes
+from tests.fakes.roots import FakeRoots
 from tests.fakes.staging import FakeCarrier, FakeStaging
 from tests.fakes.surroundings import FakeSurroundings
 from tests.fakes.systemd import FakeSystemd
@@ -82,6 +83,7 @@ class FakeHost:
         self.folders = FakeFolders(self.dockerd, self.files, self.cuts)
         self.staging = FakeStaging(self.dockerd, self.files, self.clock, self.cuts)
         self.carrier = FakeCarrier(self.dockerd, self.cuts)
+        self.roots = FakeRoots(self.dockerd, self.cuts)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)
@@ -105,6 +107,7 @@ class FakeHost:
             folders=self.folders,
             staging=self.staging,
             carrier=self.carrier,
+            roots=self.roots,
         )
 
     # What a host's other users do

@@ -3,7 +3,8 @@
 Keys: `version`, `daemon.json` (an object, a text, or null for none), `drop-in`, `exec-start`,
 `unit` (fields of UnitState), `other-drop-ins` and `environment-files` (path to text), `info` (over
 the defaults below), `containers`, `images`, `volumes`, `networks`, `network-names`,
-`prior-drivers`, `engine` ("down"), `command` (the running one), `facts` (`folders`, `programs`,
+`prior-drivers`, `engine` ("down"), `command` (the running one), `survey` (of the places of a
+data-root) with `left` (places left before), `facts` (`folders`, `programs`,
 `devices`, `files`, `filesystems`, `routes`, `plugins`), and `applied` with `document`, `managed`
 (lists of key parts), `drop-in`, `invocation`.
 """
@@ -23,6 +24,7 @@ from dockcfgd.model.host import (
     UnitFile,
     UnitState,
 )
+from dockcfgd.model.roots import LeftBehind, RootSurvey
 from dockcfgd.planning.target import Applied
 
 if TYPE_CHECKING:
@@ -93,6 +95,10 @@ def host_of(described: Mapping[str, Any]) -> HostState:
         dockerd="/usr/sbin/dockerd",
         command=tuple(described.get("command", ())),
         facts=facts_from(described["facts"]) if "facts" in described else None,
+        survey=_survey(described["survey"]) if "survey" in described else None,
+        left=tuple(
+            LeftBehind(path, "/elsewhere", "T0", 1.0, "1.1") for path in described.get("left", ())
+        ),
     )
 
 
@@ -130,6 +136,12 @@ def applied_of(described: Mapping[str, Any]) -> Applied:
         owns_drop_in=drop_in is not None,
         invocation=before.get("invocation", ""),
     )
+
+
+def _survey(told: Mapping[str, Any]) -> RootSurvey:
+    given = {key: tuple(one) if isinstance(one, list) else one for key, one in told.items()}
+    plain: dict[str, Any] = {"source": "/var/lib/docker", "filesystem": "ext4", "stamp": "1.1"}
+    return RootSurvey(**{**plain, **given})
 
 
 def _content(value: object) -> bytes | None:

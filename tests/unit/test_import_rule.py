@@ -89,6 +89,20 @@ def test_layers_is_a_program_of_its_own(path: str) -> None:
     assert {module for module in _imports(path) if _foreign(module)} == set()
 
 
+@pytest.mark.parametrize("path", _of("roots"))
+def test_roots_is_a_program_of_its_own(path: str) -> None:
+    allowed = (
+        "dockcfgd.roots",
+        "dockcfgd.layers",
+        "dockcfgd.migration.renamed_root",
+        "dockcfgd.migration.root_paths",
+        "dockcfgd.model.errors",
+    )
+    ours = {module for module in _imports(path) if _in(module, _OURS)} - {_OURS}
+    assert {module for module in ours if not _in(module, *allowed)} == set()
+    assert {module for module in _imports(path) if _foreign(module)} == set()
+
+
 @pytest.mark.parametrize("path", _DECIDES)
 def test_what_decides_imports_no_port(path: str) -> None:
     assert not any(_in(module, "dockcfgd.ports", "dockcfgd.effects") for module in _imports(path))

@@ -17,6 +17,7 @@ from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.probes import UnitProbes
+from dockcfgd.adapters.roots import UnitRoots
 from dockcfgd.adapters.serving import Serving
 from dockcfgd.adapters.staging import UnitStaging
 from dockcfgd.adapters.surroundings import HostSurroundings
@@ -56,4 +57,5 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         folders=UnitFolderArchives(systemd, settings.runtime_dir),
         staging=UnitStaging(systemd, files, clock, settings.runtime_dir),
         carrier=UnitCarrier(systemd, settings.runtime_dir),
+        roots=UnitRoots(systemd, clock, settings.runtime_dir),
     )

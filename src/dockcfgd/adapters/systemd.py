@@ -154,23 +154,38 @@ class SystemdBus:
             return self._await(_Job(job, unit, good_states=states), mailbox, allowed)
 
     def run_program(
-        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
+        self,
+        unit: str,
+        arguments: Sequence[str],
+        *,
+        what: str,
+        timeout: float,
+        output: str = "",
+        attend: Callable[[], None] | None = None,
+        properties: Sequence[tuple[str, Any]] = (),
     ) -> ProgramEnd:
         """Run a program as a service of its own, out of this one's confinement, up to its end.
 
         What it writes goes to the journal, or to the file `output`, which is made anew. At
-        `timeout` systemd ends it.
+        `timeout` systemd ends it. `attend` is called every second or so; an error of it ends the
+        program and passes. `properties` are further ones of its unit.
         """
         deadline = self._clock.monotonic() + timeout + _SYSTEMDS_OWN
-        properties = _service(arguments, what=what, output=output, timeout=timeout)
+        own = _service(arguments, what=what, output=output, timeout=timeout)
         with (
             _own_errors(f"run {what}"),
             self._bus.mailbox(_JOB_REMOVED, _OWNER_CHANGED) as mailbox,
         ):
             self._subscribe()
-            path = self._bus.call(_MANAGER, "StartTransientUnit", unit, "fail", properties, [])
+            given = [*own, *properties]
+            path = self._bus.call(_MANAGER, "StartTransientUnit", unit, "fail", given, [])
             job = _Job(path, unit, good_states={"inactive"})
-            result = self._await(job, mailbox, _Allowance(deadline))
+            try:
+                result = self._await(job, mailbox, _Allowance(deadline), attend=attend)
+            except BaseException:
+                self._bus.call(_MANAGER, "StopUnit", unit, "replace")
+                self._bus.call(_MANAGER, "UnrefUnit", unit)
+                raise
             service = Remote(_NAME, job.unit_path, "org.freedesktop.systemd1.Service")
             values = self._bus.properties(service)
             if result is JobResult.TIMEOUT:
@@ -263,11 +278,20 @@ class SystemdBus:
             if error.name != _ALREADY_SUBSCRIBED:
                 raise
 
-    def _await(self, job: _Job, mailbox: Mailbox, allowed: _Allowance) -> JobResult:
+    def _await(
+        self,
+        job: _Job,
+        mailbox: Mailbox,
+        allowed: _Allowance,
+        *,
+        attend: Callable[[], None] | None = None,
+    ) -> JobResult:
         doubt = self._clock.monotonic() + _DOUBT
         while (left := allowed.deadline - self._clock.monotonic()) > 0:
             told = mailbox.next(timeout=min(left, _SLICE))
             self._clock.sleep(_BRIEFLY)
+            if attend is not None:
+                attend()
             if told is not None and job.ended_by(told):
                 return _result(told)
             if allowed.old and self._main_pid(job) not in {allowed.old, None}:

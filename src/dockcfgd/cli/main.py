@@ -429,6 +429,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         folders=NoBus(why),
         staging=NoBus(why),
         carrier=NoBus(why),
+        roots=NoBus(why),
     )
 
 

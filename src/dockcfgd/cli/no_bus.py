@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
+    from dockcfgd.model.roots import RootMove
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.ports import Progressing
 
@@ -102,3 +103,27 @@ class NoBus:
     def carry(self, cargo: Cargo, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse("copy writable layers")
+
+    def survey(self, source: str, target: str) -> NoReturn:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"look at {target}")
+
+    def copy_live(self, move: RootMove, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"copy {move.source}")
+
+    def copy_rest(self, move: RootMove, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"copy {move.source}")
+
+    def discard(self, move: RootMove) -> None:
+        """Fail."""
+        self._refuse(f"remove the copy in {move.target}")
+
+    def rename(self, move: RootMove) -> None:
+        """Fail."""
+        self._refuse(f"rename {move.source}")
+
+    def rename_back(self, move: RootMove) -> None:
+        """Fail."""
+        self._refuse(f"rename {move.target} back")

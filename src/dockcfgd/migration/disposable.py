@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bring_back", "drop_holders", "forget", "holders", "keep", "kept", "pending"]
 
-_RECORD = "restored.json"
+_RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _AGAIN = "again"
 _PURPOSE = "running"
 
@@ -58,30 +58,39 @@ def _keep(access: Access, document: Document, *, folder: str) -> None:
     write_document(folder, path, {"inspect": document, "image": image})
 
 
-def kept(folder: str) -> list[tuple[Document, str]]:
+def kept(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
     """Give the kept containers: the inspect document and the image that has the writable layer.
 
-    That is the container's own one, where keeping it was cut off before it was committed.
+    That is the container's own one, where keeping it was cut off before it was committed. Without
+    `again`, those of the first stop alone.
     """
-    return [(document, image or text(document, "Image")) for document, image in _contents(folder)]
+    found = _contents(folder, again=again)
+    return [(document, image or text(document, "Image")) for document, image in found]
 
 
-def _contents(folder: str) -> list[tuple[Document, str]]:
-    paths = [*Path(folder).glob("*.json"), *Path(folder, _AGAIN).glob("*.json")]
-    names = [path.relative_to(folder) for path in sorted(paths) if path.name != _RECORD]
+def _contents(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
+    paths = [*Path(folder).glob("*.json"), *(Path(folder, _AGAIN).glob("*.json") if again else ())]
+    records = {_RECORD, _RECORD_BACK}
+    names = [path.relative_to(folder) for path in sorted(paths) if path.name not in records]
     contents = [read_document(folder, str(name)) for name in names]
     return [(table(content, "inspect"), text(content, "image")) for content in contents]
 
 
-def bring_back(access: Access, *, folder: str, api: str) -> dict[str, str]:
+def bring_back(
+    access: Access, *, folder: str, api: str, to_old_storage: bool = False
+) -> dict[str, str]:
     """Create and start what `keep` kept and is not there; give present IDs by the old ones.
+
+    `to_old_storage`: on the way back to a storage which has nothing of what was made, and kept
+    again, on the new one; there it is brought back as it was at first.
 
     A container of that name that somebody else made meanwhile, as a service of systemd does, is
     taken for it. Doing it again goes on where it ended.
     """
-    contents = kept(folder)
+    contents = kept(folder, again=not to_old_storage)
     images = {text(document, "Id"): image for document, image in contents}
-    done = _restored(folder)
+    record = _RECORD_BACK if to_old_storage else _RECORD
+    done = _restored(folder, record)
     empty = empty_volumes(access) if contents else frozenset()
     for document in in_order([document for document, _ in contents]):
         identity = text(document, "Id")
@@ -90,7 +99,7 @@ def bring_back(access: Access, *, folder: str, api: str) -> dict[str, str]:
             present = _present(access, document, done) or _create(access, document, setting, done)
             start_as_before(access.containers, present, text(document, "State", "Status"))
             done[identity] = present
-            write_document(folder, _RECORD, dict(done))
+            write_document(folder, record, dict(done))
     drop_holders(access)
     drop_kept_names(access.images)
     return done
@@ -162,10 +171,10 @@ def _shares_mounts(document: Document) -> bool:
     return all(text(mount, "Type") != "tmpfs" for mount in tables(document, "Mounts"))
 
 
-def _restored(folder: str) -> dict[str, str]:
-    if not Path(folder, _RECORD).exists():
+def _restored(folder: str, record: str = _RECORD) -> dict[str, str]:
+    if not Path(folder, record).exists():
         return {}
-    return {key: str(value) for key, value in read_document(folder, _RECORD).items()}
+    return {key: str(value) for key, value in read_document(folder, record).items()}
 
 
 def _present(access: Access, document: Document, done: dict[str, str]) -> str | None:

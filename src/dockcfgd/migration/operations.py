@@ -213,8 +213,12 @@ def note_running(access: Access) -> list[Json]:
     return note(inspected(access.containers))
 
 
-def resume(access: Access, *, running: Json, folder: str) -> list[str]:
+def resume(
+    access: Access, *, running: Json, folder: str, to_old_storage: bool = False
+) -> list[str]:
     """Start those of `running` that do not run, and bring back what is kept in `folder`.
+
+    `to_old_storage`: as `disposable.bring_back` has it.
 
     `running` is what `note_running` gave; `folder` that of `keep_disposable`, which need not exist.
     Gives the names of those that did not come back. One that ends by itself with exit code 0 did.
@@ -222,7 +226,7 @@ def resume(access: Access, *, running: Json, folder: str) -> list[str]:
     entries = tables({"running": running}, "running")
     states = {text(entry, "id"): text(entry, "state") for entry in entries}
     facts = access.facts()
-    disposable.bring_back(access, folder=folder, api=facts.api)
+    disposable.bring_back(access, folder=folder, api=facts.api, to_old_storage=to_old_storage)
     wanted = [one for one in inspected(access.containers) if text(one, "Id") in states]
     refused = start_again(access.containers, wanted, states)
     return [

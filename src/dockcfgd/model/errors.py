@@ -116,6 +116,7 @@ class FileFailure(DockcfgdError):
 
     def __init__(self, *, what: str, path: str, errno: int, why: str) -> None:
         super().__init__(f"cannot {what} {path}: {why}")
+        self.what, self.why = what, why
         self.path = path
         self.errno = errno
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dockcfgd.model.desired import Json
 from dockcfgd.model.facts import Facts
 from dockcfgd.model.files import FileState
+from dockcfgd.model.roots import LeftBehind, RootSurvey
 
 __all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "UnitState"]
 
@@ -154,7 +155,7 @@ class HostState:
 
     `unit_files` are docker.service's own file and its drop-ins but ours, in systemd's order;
     `command` is the running engine's program and arguments, empty where it cannot be seen. `facts`
-    are there once a plan has asked for them.
+    are there once a plan has asked for them, `survey` and `left` once it moves the data-root.
     """
 
     daemon_json: FileState
@@ -168,6 +169,8 @@ class HostState:
     dockerd: str = ""
     command: tuple[str, ...] = ()
     facts: Facts | None = None
+    survey: RootSurvey | None = None
+    left: tuple[LeftBehind, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     @property

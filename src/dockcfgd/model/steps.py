@@ -24,6 +24,10 @@ __all__ = [
     "BackUpLayers",
     "CarryLayers",
     "CompareContainers",
+    "CompareStock",
+    "CopyRoot",
+    "CopyRootRest",
+    "DiscardCopy",
     "Expectation",
     "KeepDisposable",
     "NoteProbes",
@@ -35,6 +39,8 @@ __all__ = [
     "ReloadUnits",
     "RemoveFile",
     "RemoveStaging",
+    "RenameRoot",
+    "RenameRootBack",
     "RestartEngine",
     "RestoreStorage",
     "ResumeContainers",
@@ -43,6 +49,7 @@ __all__ = [
     "StartEngine",
     "Step",
     "StopEngine",
+    "TakeStock",
     "WriteFile",
     "from_json",
     "to_json",
@@ -167,10 +174,12 @@ class StartEngine:
 class ResumeContainers:
     """Start what `NoteRunning` listed and does not run by itself.
 
-    Bring back what `KeepDisposable` kept in `folder`.
+    Bring back what `KeepDisposable` kept in `folder`. `to_old_storage`: on a way back that leaves
+    another storage, as it was kept at first.
     """
 
     folder: str
+    to_old_storage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +306,76 @@ class PutBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyRoot:
+    """Copy the data-root `source` to `target` while the engine serves.
+
+    `name` is the transaction's, which the copy bears. `records` is the folder that says which
+    data-roots were left: `target` is none of them any more. Ends the transaction, before anything
+    is stopped, where it would not fit.
+    """
+
+    source: str
+    target: str
+    name: str
+    records: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRootRest:
+    """Copy what has changed since `CopyRoot`. Only while the engine is stopped."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardCopy:
+    """Remove what `CopyRoot` of the transaction `name` made at `target`."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenameRoot:
+    """Give the data-root `source` the path `target`. Only while the engine is stopped."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenameRootBack:
+    """Undo the `RenameRoot` of the transaction `name`. Only while the engine is stopped."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStock:
+    """Write what the engine has, as it shows it, into `folder`."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareStock:
+    """Compare what the engine has with what `TakeStock` wrote into `folder`.
+
+    Nothing may be missing or different but `source`, where the data-root was, and `target`.
+    """
+
+    folder: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreStorage:
     """Load the backup's images, create its containers and start those that ran.
 
@@ -345,6 +424,13 @@ Step: TypeAlias = (
     | BackUpLayers
     | SetAside
     | PutBack
+    | CopyRoot
+    | CopyRootRest
+    | DiscardCopy
+    | RenameRoot
+    | RenameRootBack
+    | TakeStock
+    | CompareStock
     | RestoreStorage
     | ProveEngine
 )
@@ -376,17 +462,24 @@ _CLASSES: dict[str, Any] = {
         BackUpLayers,
         SetAside,
         PutBack,
+        CopyRoot,
+        CopyRootRest,
+        DiscardCopy,
+        RenameRoot,
+        RenameRootBack,
+        TakeStock,
+        CompareStock,
         RestoreStorage,
         ProveEngine,
     )
 }
-MOVES_CONTAINERS = (BackUpContainers, CarryLayers)
+MOVES_CONTAINERS = (BackUpContainers, CarryLayers, CopyRootRest, RenameRoot)
 """Steps that only a change has which takes containers to another storage."""
 
 _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
-_SPARING = {"attributes", "exact", "options", "staging"}
+_SPARING = {"attributes", "exact", "options", "staging", "to_old_storage"}
 
 
 def to_json(value: Step | Expectation | Attribute | Tag) -> dict[str, Json]:

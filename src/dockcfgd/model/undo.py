@@ -9,7 +9,7 @@ from typing import Any
 
 from dockcfgd.model.files import Tag, digest_of
 
-__all__ = ["SCHEMA", "Before", "FileBack", "FolderBack", "Note", "WayBack"]
+__all__ = ["SCHEMA", "Before", "FileBack", "FolderBack", "Note", "RootBack", "WayBack"]
 
 SCHEMA = 1
 
@@ -48,6 +48,15 @@ class FolderBack:
 
 
 @dataclass(frozen=True, slots=True)
+class RootBack:
+    """The data-root `source`, renamed to `target` by `name` (migration/renamed_root.py)."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WayBack:
     """All that has to be put back for the engine to start on the old state.
 
@@ -61,6 +70,7 @@ class WayBack:
     folders: tuple[FolderBack, ...]
     reload_units: bool
     confirm_until: float | None = None
+    roots: tuple[RootBack, ...] = ()
 
     def to_json(self, names: Mapping[str, str]) -> dict[str, Any]:
         """Give it as JSON; `names` says for each path in which file its old content is."""
@@ -74,6 +84,9 @@ class WayBack:
             "folders": [
                 {"root": one.root, "driver": one.driver, "folder": one.folder}
                 for one in self.folders
+            ],
+            "roots": [
+                {"source": one.source, "target": one.target, "name": one.name} for one in self.roots
             ],
         }
 
@@ -96,6 +109,10 @@ class WayBack:
             ),
             reload_units=bool(document["reload_units"]),
             confirm_until=None if until is None else float(until),
+            roots=tuple(
+                RootBack(str(one["source"]), str(one["target"]), str(one["name"]))
+                for one in document.get("roots", ())
+            ),
         )
 
 

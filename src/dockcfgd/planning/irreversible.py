@@ -51,5 +51,9 @@ def _sentences(
                 "the engine makes the user and group dockremap, with ranges in /etc/subuid and"
                 " /etc/subgid; nothing removes them"
             )
-        elif drift.path == ("data-root",) and isinstance(drift.desired, str):
+        elif (
+            drift.path == ("data-root",)
+            and isinstance(drift.desired, str)
+            and do.CompareStock not in kinds
+        ):
             yield f"the engine makes the folder {drift.desired}; nothing removes it"

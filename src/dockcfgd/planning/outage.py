@@ -37,7 +37,7 @@ def last_outage(steps: Sequence[do.Step], past: Iterable[PastTransaction]) -> Ou
         if _kind(one.steps) == kind:
             seconds = _seconds(one, bridged=kind == "bridged")
             if seconds is not None:
-                what = "containers" if kind in {"made anew", "moved", "plain"} else "engine"
+                what = "engine" if kind in {"bridged", "empty"} else "containers"
                 return Outage(round(seconds, 1), one.id, what, one.finished)
     return None
 
@@ -48,6 +48,10 @@ def _kind(steps: Sequence[do.Step]) -> str:
             return "made anew"
         if isinstance(step, do.CarryLayers):
             return "moved"
+        if isinstance(step, do.CopyRootRest):
+            return "copied"
+        if isinstance(step, do.RenameRoot):
+            return "renamed"
         if isinstance(step, do.RestartEngine):
             stops = any(isinstance(other, do.ResumeContainers) for other in steps)
             return "bridged" if step.bridged else "plain" if stops else "empty"

@@ -25,6 +25,7 @@ from dockcfgd.planning.in_place import moved, not_in_place
 from dockcfgd.planning.irreversible import irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.log_level import DISPOSABLE_SURVIVE, bears_restart, lost_on_the_way_back
+from dockcfgd.planning.moved_root import before_stop, notes_on, root_move, while_stopped
 from dockcfgd.planning.reach import reach_of
 from dockcfgd.planning.refusals import refusals_of, rule_notes
 from dockcfgd.planning.reloading import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.files import Ownership
+    from dockcfgd.model.roots import RootMove
 
 __all__ = ["Rules", "make_plan"]
 
@@ -62,6 +64,7 @@ class Rules:
     storage: Storage = field(default_factory=Storage)
     name: str = ""
     kept_in: str = "/var/lib/dockcfgd/kept"
+    left_in: str = "/var/lib/dockcfgd/left"
     slowest_start: float = 0.0
 
 
@@ -336,6 +339,10 @@ class _Draft:
         engine = self.host.engine
         if not isinstance(engine, EngineState):
             return
+        move = root_move(self.target, self.host, self.drifts, self.rules.name)
+        if move is not None:
+            self._move_root(engine, move)
+            return
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
         why = not_in_place(self.target, self.host, engine, driver)
@@ -380,6 +387,25 @@ class _Draft:
             do.BackUpLayers(backup, directory, engine.root, engine.driver, kept),
         ]
         self._prove(settle=self.rules.verify.settle, containers=True)
+
+    def _move_root(self, engine: EngineState, move: RootMove) -> None:
+        """Move the data-root, copied before the engine stops where it is not renamed."""
+        kept = f"{self.rules.kept_in}/{self.rules.name}"
+        self.steps += before_stop(move, self.host, kept=kept, records=self.rules.left_in)
+        self.steps += [do.KeepDisposable(kept), do.NoteRunning()]
+        self._note_probes(containers=True)
+        if engine.live_restore and engine.running:
+            self._reload_with({**self._before, "live-restore": False})
+        self.steps.append(do.StopEngine(stop_timeout()))
+        self.steps += while_stopped(move, self.host)
+        self._write_files(self._write_final)
+        self.steps += [
+            do.StartEngine(self.rules.verify.timeout),
+            do.ResumeContainers(kept),
+            do.CompareStock(kept, move.source, move.target),
+        ]
+        self._prove(settle=self.rules.verify.settle, containers=True)
+        self.notes += notes_on(move, self.host)
 
     def _make_anew(self, engine: EngineState, driver: str) -> None:
         """Bring images and containers over through the API, from the backup."""
@@ -525,7 +551,7 @@ class _Draft:
         gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
         if impact is Impact.MIGRATE:
             every = tuple(sorted(one.name for one in engine.containers))
-            moved = any(isinstance(step, do.CarryLayers) for step in self.steps)
+            moved = any(isinstance(step, do.CarryLayers | do.CompareStock) for step in self.steps)
             return Disturbed(stopped=names, recreated=gone if moved else every)
         if not self._run_on():
             return Disturbed(stopped=names, recreated=gone)

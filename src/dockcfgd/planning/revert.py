@@ -51,7 +51,8 @@ def way_back(
         again=True,
     )
     kept = _kept(steps)
-    if heavy is not None and kept:
+    copied = _first(steps, do.CopyRootRest) is not None
+    if heavy is not None and kept and not copied:
         # They were brought back once already, and the stop on the way back would end them again.
         back.append(BackStep(do.KeepDisposable(f"{kept}/again"), heavy))
     if heavy is not None:
@@ -61,6 +62,11 @@ def way_back(
         BackStep(do.PutBack(step.root, step.driver, step.folder), index)
         for index, step in enumerate(steps)
         if isinstance(step, do.SetAside)
+    ]
+    back += [
+        BackStep(do.RenameRootBack(step.source, step.target, step.name), index)
+        for index, step in enumerate(steps)
+        if isinstance(step, do.RenameRoot)
     ]
     if reload is not None and (heavy is None or reload < heavy):
         alone = heavy is None
@@ -83,6 +89,11 @@ def way_back(
         BackStep(do.RemoveStaging(step.staging), index)
         for index, step in enumerate(steps)
         if isinstance(step, do.BackUpImages) and step.staging
+    ]
+    back += [
+        BackStep(do.DiscardCopy(step.source, step.target, step.name), index)
+        for index, step in enumerate(steps)
+        if isinstance(step, do.CopyRoot)
     ]
     if bridge is not None:
         off = _with_live_restore(steps, host, value=False)
@@ -334,7 +345,8 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
         restart = _first(steps, do.StopEngine)
     if restart is None and _first(steps, do.NoteRunning) is not None:
         restart = _first(steps, do.ReloadEngine)
-    return [] if restart is None else [BackStep(do.ResumeContainers(kept), restart)]
+    apart = _first(steps, do.CarryLayers, do.CopyRootRest) is not None
+    return [] if restart is None else [BackStep(do.ResumeContainers(kept, apart), restart)]
 
 
 def _kept(steps: Sequence[do.Step]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dockcfgd.model import steps as do
 from dockcfgd.model.files import Tag
 from dockcfgd.model.plan import BackStep
-from dockcfgd.model.undo import Before, FileBack, FolderBack, WayBack
+from dockcfgd.model.undo import Before, FileBack, FolderBack, RootBack, WayBack
 
 __all__ = ["paths_of", "undo_of"]
 
@@ -33,7 +33,12 @@ def undo_of(
         for step in steps
         if isinstance(step, do.PutBack)
     )
-    if not files and not folders:
+    roots = tuple(
+        RootBack(step.source, step.target, step.name)
+        for step in steps
+        if isinstance(step, do.RenameRootBack)
+    )
+    if not files and not folders and not roots:
         return None
     return WayBack(
         transaction=transaction,
@@ -41,6 +46,7 @@ def undo_of(
         files=files,
         folders=folders,
         reload_units=any(isinstance(step, do.ReloadUnits) for step in steps),
+        roots=roots,
     )
 
 

@@ -56,6 +56,20 @@ def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line
             return f"set aside what {step.driver} left in {step.root}"
         case do.PutBack():
             return f"put back what {step.driver} had in {step.root}"
+        case do.CopyRoot():
+            return f"copy {step.source} to {step.target} while the engine serves"
+        case do.CopyRootRest():
+            return f"copy to {step.target} what has changed since"
+        case do.DiscardCopy():
+            return f"remove the copy in {step.target}"
+        case do.RenameRoot():
+            return f"rename {step.source} to {step.target}"
+        case do.RenameRootBack():
+            return f"rename {step.target} back to {step.source}"
+        case do.TakeStock():
+            return "note what the engine has"
+        case do.CompareStock():
+            return "compare what the engine has with what it had"
         case do.RestoreStorage():
             return "load images and make the containers anew"
         case do.ProveEngine():

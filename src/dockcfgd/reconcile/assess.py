@@ -19,8 +19,16 @@ from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import ReloadEngine, RestartEngine, WriteFile
-from dockcfgd.observe import observe, with_disposable, with_facts, with_layers, with_settings
+from dockcfgd.observe import (
+    observe,
+    with_disposable,
+    with_facts,
+    with_layers,
+    with_settings,
+    with_survey,
+)
 from dockcfgd.planning.hand_edits import before_edits
+from dockcfgd.planning.moved_root import root_move
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments, questions_for
 from dockcfgd.planning.reloading import may_forget_gateway
@@ -301,9 +309,9 @@ def _may_strand(plan: Plan, host: HostState) -> bool:
 
 
 def _rules(desired: DesiredState | None, *, settings: Settings, name: str, slowest: float) -> Rules:
-    kept_in = f"{settings.state_dir}/kept"
+    kept_in, left_in = f"{settings.state_dir}/kept", settings.left_dir
     if desired is None:
-        return Rules(name=name, kept_in=kept_in, slowest_start=slowest)
+        return Rules(name=name, kept_in=kept_in, left_in=left_in, slowest_start=slowest)
     return Rules(
         policy=desired.policy,
         verify=desired.verify,
@@ -311,6 +319,7 @@ def _rules(desired: DesiredState | None, *, settings: Settings, name: str, slowe
         storage=desired.storage,
         name=name,
         kept_in=kept_in,
+        left_in=left_in,
         slowest_start=slowest,
     )
 
@@ -331,6 +340,9 @@ def _planned(
         asked = _ends_engine(plan)
         if effects and plan.drifts:
             host = with_facts(effects, host, questions_for(target, host))
+            move = root_move(target, host, plan.drifts, rules.name)
+            if move is not None:
+                host = with_survey(effects, host, move, records=rules.left_in)
             # Each plan takes its time: what it will very likely need is asked beforehand.
             host = with_disposable(effects, host) if asked else host
             plan = make_plan(target, host, rules)

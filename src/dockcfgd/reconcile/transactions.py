@@ -8,7 +8,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from dockcfgd.log import get_logger
-from dockcfgd.migration import disposable
+from dockcfgd.migration import disposable, left_behind
 from dockcfgd.migration.archive import remove_incomplete
 from dockcfgd.migration.folders import forget_older
 from dockcfgd.model import steps as do
@@ -319,6 +319,7 @@ class Transactions:
             self._history.remember_failure(commit.digest, commit.engine, reason)
         if verdict is Verdict.APPLIED:
             _forget_older_data(transaction)
+            self._note_left_behind(transaction)
         if verdict is Verdict.DEGRADED:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
@@ -328,6 +329,19 @@ class Transactions:
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
         self._undo.forget_note()
+
+    def _note_left_behind(self, transaction: OpenTransaction) -> None:
+        """Note which data-root is kept; where that cannot be written, it is kept all the same."""
+        for step in transaction.steps:
+            if isinstance(step, do.CopyRootRest):
+                with contextlib.suppress(FileFailure):
+                    left_behind.note(
+                        self._settings.left_dir,
+                        path=step.source,
+                        moved_to=step.target,
+                        transaction=transaction.id,
+                        at=self._effects.clock.now(),
+                    )
 
     def _count(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
         if ending.cause is not Cause.SURROUNDINGS:

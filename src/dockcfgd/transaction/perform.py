@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from dockcfgd.migration import folders, operations
+from dockcfgd.migration import folders, left_behind, operations, stock
 from dockcfgd.migration.left_layers import back_up_left_layers
 from dockcfgd.migration.staging import cargo_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
+from dockcfgd.model.roots import RootMove
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.planning import judge
 from dockcfgd.transaction.probing import note_probes
@@ -38,7 +39,7 @@ _NOTHING_KEPT = "/nonexistent"
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
-def perform(  # noqa: C901, PLR0911, PLR0912 -- one case a step
+def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
     step: do.Step,
     effects: Effects,
     outcomes: Mapping[str, Json],
@@ -130,6 +131,21 @@ def perform(  # noqa: C901, PLR0911, PLR0912 -- one case a step
             folders.set_aside(root=step.root, driver=step.driver, folder=step.folder)
         case do.PutBack():
             folders.put_back(root=step.root, driver=step.driver, folder=step.folder)
+        case do.CopyRoot():
+            left_behind.forget(step.records, path=step.target)
+            effects.roots.copy_live(_move(step), progress=progress)
+        case do.CopyRootRest():
+            effects.roots.copy_rest(_move(step), progress=progress)
+        case do.DiscardCopy():
+            effects.roots.discard(_move(step))
+        case do.RenameRoot():
+            effects.roots.rename(_move(step))
+        case do.RenameRootBack():
+            effects.roots.rename_back(_move(step))
+        case do.TakeStock():
+            stock.take(effects.access, folder=step.folder)
+        case do.CompareStock():
+            return _take_stock_again(step, effects)
         case do.RestoreStorage():
             ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
             return dict(ids)
@@ -185,6 +201,21 @@ def _compare(step: do.CompareContainers, effects: Effects) -> Json:
     found = operations.what_differs_in_place(effects.access, folder=_folder(step))
     if found:
         raise StepFailed(f"what came back is not what was: {'; '.join(found)}")
+    return True
+
+
+def _move(
+    step: do.CopyRoot | do.CopyRootRest | do.DiscardCopy | do.RenameRoot | do.RenameRootBack,
+) -> RootMove:
+    return RootMove(step.source, step.target, step.name)
+
+
+def _take_stock_again(step: do.CompareStock, effects: Effects) -> Json:
+    found = stock.what_differs(
+        effects.access, folder=step.folder, source=step.source, target=step.target
+    )
+    if found:
+        raise StepFailed(f"what came along is not what was: {'; '.join(found)}")
     return True
 
 
@@ -254,4 +285,8 @@ def _stop(effects: Effects, timeout: float) -> None:
 def _resume(step: do.ResumeContainers, effects: Effects, outcomes: Mapping[str, Json]) -> Json:
     running = outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
     folder = step.folder or _NOTHING_KEPT
-    return list(operations.resume(effects.access, running=running, folder=folder))
+    return list(
+        operations.resume(
+            effects.access, running=running, folder=folder, to_old_storage=step.to_old_storage
+        )
+    )

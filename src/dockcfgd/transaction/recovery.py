@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from dockcfgd.migration import folders
+from dockcfgd.migration import folders, renamed_root
 from dockcfgd.model.errors import DockcfgdError, FileFailure, StaleFile
 from dockcfgd.model.files import Tag
 from dockcfgd.model.undo import Note
@@ -125,14 +125,19 @@ def go_back(
     if way_back.reload_units:
         _try(manager.reload_units, failures)
     unit = manager.unit(_DOCKER)
-    if unit.main_pid and way_back.folders:
-        say("folders of storage drivers are put back before the next start of the engine")
+    if unit.main_pid and (way_back.folders or way_back.roots):
+        say("the engine's folders are put back before its next start")
         waits = True
     else:
         waits = False
         for folder in way_back.folders:
             _try(
                 lambda one=folder: folders.move_back(one.root, one.driver, one.folder),  # type: ignore[misc]
+                failures,
+            )
+        for root in way_back.roots:
+            _try(
+                lambda one=root: renamed_root.rename_back(one.source, one.target, one.name),  # type: ignore[misc]
                 failures,
             )
     if failures:

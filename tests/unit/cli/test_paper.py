@@ -112,7 +112,7 @@ def test_a_drop_in_of_ours_is_compared(folder: Folder) -> None:
 
 def test_storage_is_taken_to_be_in_use(folder: Folder) -> None:
     wanted = folder.put("10-a.toml", '[engine]\ndata-root = "/srv/docker"')
-    document = folder.plan("--engine-version", "26.1.5", wanted, code=1)
+    document = folder.plan("--engine-version", "26.1.5", wanted)
     assert document["impact"] == "migrate"
 
 

@@ -8,6 +8,7 @@ from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
+from dockcfgd.planning.rules.moved_root import moved_root_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["migration_findings"]
 
 _DRIVER = ("storage-driver",)
+_ROOTS = frozenset({("data-root",), ("graph",)})
 _KEY = "engine.storage-driver"
 _SNAPSHOTTER = "io.containerd.snapshotter"
 
@@ -31,13 +33,23 @@ def migration_findings(
     Without `storage` there is nothing to move on this host.
     """
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
+    if storage is not None and len({drift.path[0] for drift in hiding}) > 1:
+        first, *others = sorted(dotted(drift.path) for drift in hiding)
+        yield Finding(
+            key=dotted(("engine", *hiding[0].path)),
+            message=f"{first} cannot be changed together with {', '.join(others)}",
+            hint="change one, and the other when that is done",
+        )
+        return
+    if any(drift.path in _ROOTS for drift in hiding):
+        yield from moved_root_findings(document.get("data-root"), host, storage)
     for drift in hiding:
-        if drift.path != _DRIVER and storage is not None:
+        if drift.path not in {_DRIVER, *_ROOTS} and storage is not None:
             yield Finding(
                 key=dotted(("engine", *drift.path)),
                 message="it would hide every image and container of this host,"
                 " and this release cannot move them",
-                hint="only storage-driver can be changed on a host that is in use",
+                hint="only storage-driver and data-root can be changed on a host that is in use",
             )
     if any(drift.path == _DRIVER for drift in hiding):
         yield from _driver(document.get("storage-driver"), host, storage)

@@ -1,0 +1,60 @@
+"""Where an engine keeps its data, and what was seen of a place that it is to be moved to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LeftBehind", "RootMove", "RootSurvey"]
+
+
+@dataclass(frozen=True, slots=True)
+class RootMove:
+    """A data-root that is to be moved. `name` is the transaction's: what is made bears it."""
+
+    source: str
+    target: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootSurvey:
+    """What a look at both places gave. `source` and `target` hold no symbolic links.
+
+    `renamable`: both lie on one filesystem, so that the folder can be given the other name.
+    `holds` are a few names of what is in the target; empty folders and lost+found do not count.
+    `copied_from` is the data-root that a copy there was begun of, and not ended. `stamp` tells
+    whether anything was made in the target's own folder since another look. `mounts` are those in
+    the source that no engine made, `linked` the volumes whose options name a folder of the source,
+    `binding` the containers that have a folder of it by its path, `limited`: a folder with a
+    project quota, `nested`: what cannot be copied file by file. `free_inodes` None: no limit.
+    """
+
+    source: str
+    target: str
+    renamable: bool = False
+    there: bool = False
+    holds: tuple[str, ...] = ()
+    copied_from: str = ""
+    stamp: str = ""
+    blocked_by: str = ""
+    filesystem: str = ""
+    options: tuple[str, ...] = ()
+    source_options: tuple[str, ...] = ()
+    free_bytes: int = 0
+    free_inodes: int | None = None
+    mounts: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    binding: tuple[str, ...] = ()
+    limited: str = ""
+    nested: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A data-root that was moved from, and that is kept. `stamp`: see RootSurvey."""
+
+    path: str
+    moved_to: str
+    transaction: str
+    at: float
+    stamp: str

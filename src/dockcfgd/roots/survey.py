@@ -1,0 +1,138 @@
+"""A look at a data-root and at the place that it is to be moved to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dockcfgd.migration.renamed_root import only_folders
+from dockcfgd.migration.root_paths import containers_of, names_folder_of
+from dockcfgd.roots.marks import copy_begun
+from dockcfgd.roots.mounts import Mount, below, engines_own, mount_of, mounts
+
+__all__ = ["survey"]
+
+_FEW = 5
+_SUBVOLUME = 256
+_NESTED = ("btrfs/subvolumes", "zfs/graph", "devicemapper/mnt")
+# dockcfgd-recover may not write there, and has to be able to go back.
+_READ_ONLY = ("/usr", "/boot", "/efi")
+_GET_PROJECT = 0x801C581F
+_FORM = "IIIII8x"
+
+
+def survey(source: str, target: str) -> dict[str, Any]:
+    """Give a RootSurvey as a JSON object. Nothing is written. OSError."""
+    source, target = os.path.realpath(source), os.path.realpath(target)
+    among = mounts()
+    near = _nearest(target)
+    status = os.statvfs(near)
+    there = os.path.isdir(target)
+    mount = mount_of(near, among)
+    binding = (names_folder_of(source, one) for one in containers_of(source))
+    return {
+        "source": source,
+        "target": target,
+        "renamable": _renamable(source, target, among),
+        "there": there,
+        "holds": _holds(target) if there else [],
+        "copied_from": copy_begun(target).source if there else "",
+        "stamp": _stamp(target) if there else "",
+        "blocked_by": "" if os.path.isdir(near) else near,
+        "filesystem": mount.kind,
+        "options": sorted(mount.options),
+        "source_options": sorted(mount_of(source, among).options),
+        "free_bytes": status.f_bavail * status.f_frsize,
+        "free_inodes": status.f_favail if status.f_files else None,
+        "mounts": _others(source, among),
+        "linked": list(_linked(source)),
+        "binding": sorted(filter(None, binding)),
+        "limited": _limited(source),
+        "nested": _nested(source),
+    }  # fmt: skip
+
+
+def _nearest(path: str) -> str:
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _renamable(source: str, target: str, among: tuple[Mount, ...]) -> bool:
+    above, near = os.path.dirname(source), _nearest(target)
+    if os.path.isdir(target):
+        if not _plain_folder(target, among) or not only_folders(Path(target)):
+            return False
+        near = os.path.dirname(target)
+    if any(target.startswith(f"{one}/") for one in _READ_ONLY):
+        return False
+    one_mount = mount_of(above, among) == mount_of(near, among) == mount_of(source, among)
+    device, status = os.stat(above).st_dev, os.stat(source)
+    same = status.st_dev == device or status.st_ino == _SUBVOLUME
+    return one_mount and same and os.stat(near).st_dev == device
+
+
+def _plain_folder(path: str, among: tuple[Mount, ...]) -> bool:
+    return not any(one.point == path or one.point.startswith(f"{path}/") for one in among)
+
+
+def _holds(target: str) -> list[str]:
+    found = []
+    for entry in sorted(Path(target).iterdir()):
+        folder = entry.is_dir() and not entry.is_symlink()
+        if entry.name != "lost+found" and not (folder and only_folders(entry)):
+            found.append(entry.name)
+    return found[:_FEW]
+
+
+def _stamp(target: str) -> str:
+    status = os.stat(target)
+    return f"{status.st_ino}.{status.st_mtime_ns}"
+
+
+def _others(source: str, among: tuple[Mount, ...]) -> list[str]:
+    return sorted(
+        {one.point for one in below(source, among) if not engines_own(source, one, among)}
+    )
+
+
+def _linked(source: str) -> Iterator[str]:
+    for options in sorted(Path(source).glob("volumes/*/opts.json")):
+        try:
+            document = json.loads(options.read_bytes())
+        except (OSError, ValueError):
+            continue
+        device = document.get("MountDevice") if isinstance(document, dict) else None
+        if isinstance(device, str) and f"{device}/".startswith(f"{source}/"):
+            yield options.parent.name
+
+
+def _limited(source: str) -> str:
+    """Give a layer that was made with a limit of its own."""
+    for folder in Path(source).glob("overlay2/*/diff"):
+        try:
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            answer = fcntl.ioctl(opened, _GET_PROJECT, bytes(struct.calcsize(_FORM)))
+        except OSError:
+            return ""
+        finally:
+            os.close(opened)
+        if struct.unpack(_FORM, answer)[3]:
+            return str(folder)
+    return ""
+
+
+def _nested(source: str) -> str:
+    """Give what is more than files: subvolumes, datasets, a containerd of the engine's own."""
+    top = Path(source)
+    own = "containerd/daemon/io.containerd.snapshotter.v1.*/snapshots"
+    places = [*(top / one for one in _NESTED), *top.glob(own)]
+    return next((str(one) for one in places if one.is_dir() and any(one.iterdir())), "")

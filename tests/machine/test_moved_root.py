@@ -1,0 +1,150 @@
+"""The data-root moves to another place, and all that is in it is there afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tree_of
+from images import make_busybox, make_image
+from machine import Machine
+from migration_zoo import make_zoo
+from test_moved_in_place import Seen, expect_same, look
+
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
+USUAL, ONE, TWO = "/var/lib/docker", "/data/one", "/data/two"
+STATUS = "/run/dockcfgd/status.json"
+# What is in a volume beside files: all that a copy could lose.
+_FILES = """\
+set -e; cd /v; echo one > plain; ln plain hard; ln -s /nowhere soft; mkfifo fifo; mknod dev c 1 3
+mknod gone c 0 0; chmod 4755 plain; chown 1000:1001 plain; touch -d '2001-02-03 04:05:06' plain
+dd if=/dev/zero of=sparse bs=1 count=1 seek=5000000 2>/dev/null; mkdir -p a/b; chmod 2771 a/b
+echo gone > a/b/file; touch 'a name with
+a line end'
+"""
+
+
+def want(machine: Machine, root: str, more: str = "") -> None:
+    named = f'data-root = "{root}"\n' if root else ""
+    text = f'schema = 1\n[engine]\n{named}{more}[verify]\nsettle = "500ms"\n'
+    machine.write("/etc/dockcfgd/conf.toml", text)
+
+
+def status_of(machine: Machine) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(machine.run(["cat", STATUS]).stdout)
+    return document
+
+
+def change_to(machine: Machine, root: str, more: str = "") -> dict[str, Any]:
+    """Ask for a data-root; give the status after it."""
+    want(machine, root, more)
+    done = machine.run(["dockcfgctl", "wait", "--timeout", "5m"], check=False, timeout=310)
+    status = status_of(machine)
+    assert done.returncode == 0, status["last"] or status["desired"]
+    assert machine.docker("info", "--format={{.DockerRootDir}}") == root
+    return status
+
+
+def moved(seen: Seen, before: str, after: str) -> Seen:
+    """Give what was seen with the data-root's other path."""
+    text = json.dumps(seen.documents)
+    for end in ("/", '"', ":"):
+        text = text.replace(f"{before}{end}", f"{after}{end}")
+    return replace(seen, documents=json.loads(text))
+
+
+def tree(machine: Machine, root: str) -> dict[str, list[Any]]:
+    """Give what the layers and volumes of a data-root are, and whose nothing changes by running."""
+    program = Path(tree_of.__file__).read_text()
+    found = machine.run(["sh", "-c", f"ls -d {root}/overlay2/*/diff {root}/volumes/*/_data"])
+    tops = [*found.stdout.split(), f"{root}/image", f"{root}/overlay2/l"]
+    said = machine.run(["python3", "-", *tops], input=program, timeout=120).stdout
+    seen: dict[str, list[Any]] = json.loads(said)
+    return seen
+
+
+def some_containers(machine: Machine) -> None:
+    make_busybox(machine)
+    make_image(machine, "app:1", layers_mb=[1, 0.5])
+    docker, run = machine.docker, ("run", "--detach", "--init", "--stop-timeout=3")
+    docker("volume", "create", "named")
+    docker(*run, "--name=web", "--restart=always", "--volume=named:/v", "app:1", "sleep", "1000000")
+    docker("exec", "web", "sh", "-c", _FILES)
+    docker("exec", "web", "sh", "-c", "rm -f /etc/group; echo written > /written")
+    docker(*run, "--name=logs", f"--volume={USUAL}/containers:/logs:ro", "busybox",
+           "sleep", "1000000")  # fmt: skip
+    docker(*run, "--name=inside", f"--mount=type=bind,source={USUAL}/volumes/named,target=/named",
+           "busybox", "sleep", "1000000")  # fmt: skip
+    docker(*run, "--name=disposable", "--rm", "busybox", "sh", "-c", "echo 1 > /1; sleep 1000000")
+    docker("run", "--name=ended", "busybox", "sh", "-c", "echo bye; exit 3", check=False)
+
+
+def expect_one_copy(machine: Machine, *roots: str) -> None:
+    """Expect these data-roots, and nothing of what was needed on the way."""
+    found = machine.run("ls -d /var/lib/docker/image /data/*/image 2>/dev/null", check=False)
+    assert found.stdout.split() == [f"{root}/image" for root in sorted(roots)]
+    units = machine.run("systemctl list-units --all --plain --no-legend 'dockcfgd-*'").stdout
+    assert {line.split()[0] for line in units.splitlines()} <= {"dockcfgd-recover.service"}
+    assert machine.run("ls /var/lib/dockcfgd/kept /var/lib/dockcfgd/undo").stdout.split() == [
+        "/var/lib/dockcfgd/kept:",
+        "/var/lib/dockcfgd/undo:",
+    ]
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.machine(folders=("/data",))
+@pytest.mark.timeout(600)
+def test_copied_renamed_and_back(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    some_containers(machine)
+    machine.install_deb(build_deb(suite))
+    before = look(machine)
+
+    change_to(machine, ONE)
+    expect_same(moved(before, USUAL, ONE), look(machine))
+    assert machine.docker("exec", "disposable", "cat", "/1") == "1"
+    assert machine.docker("exec", "inside", "cat", "/named/_data/a/b/file") == "gone"
+    machine.run("systemctl stop docker.socket docker")
+    assert tree(machine, ONE) == tree(machine, USUAL)
+    machine.run("systemctl start docker.socket docker; docker start logs inside")
+    expect_one_copy(machine, ONE, USUAL)
+
+    machine.docker("exec", "web", "sh", "-c", "echo on one > /on-one")
+    change_to(machine, TWO)
+    assert machine.docker("exec", "web", "cat", "/on-one") == "on one"
+    expect_one_copy(machine, TWO, USUAL)
+
+    machine.docker("exec", "web", "rm", "/on-one", "/v/plain")
+    machine.docker("exec", "web", "sh", "-c", "ln /v/hard /v/plain")
+    change_to(machine, USUAL)
+    expect_same(before, look(machine))
+    expect_one_copy(machine, USUAL, TWO)
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.machine(folders=("/data",))
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_containers_of_every_kind(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    make_zoo(machine)
+    machine.install_deb(build_deb(suite))
+    before = look(machine)
+    for old, new in ((USUAL, ONE), (ONE, TWO), (TWO, USUAL)):
+        change_to(machine, new)
+        after = look(machine)
+        expect_same(moved(before, USUAL, new), after)
+        assert after.changes == before.changes
+        assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
+            "disposable\nmine"
+        )
+        print(f"{suite}: {len(before.documents)} containers from {old} to {new}")

@@ -1,0 +1,220 @@
+"""Copying a tree over and over until the copy is the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.roots.marks import Index
+from dockcfgd.roots.tree_copy import Tally, TreeCopy
+
+FAR_FUTURE = 1 << 62
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    top = tmp_path / "source"
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "file").write_text("one")
+    (top / "a" / "b" / "deep").write_text("two")
+    os.link(top / "a" / "file", top / "hard")
+    (top / "soft").symlink_to("/nowhere")
+    os.mkfifo(top / "fifo")
+    with (top / "sparse").open("wb") as file:
+        file.truncate(5 << 20)
+        file.seek(4 << 20)
+        file.write(b"x")
+    os.utime(top / "a" / "file", ns=(1_000_000_001, 2_000_000_003))
+    (top / "a").chmod(0o2750)
+    (top / "hard").chmod(0o4755)
+    (tmp_path / "target").mkdir()
+    return top
+
+
+@pytest.fixture
+def target(source: Path) -> Path:
+    return source.parent / "target"
+
+
+class Passes:
+    """Passes over one pair of folders, each knowing what the one before had."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self.source, self.target, self.index = source, target, Index()
+
+    def live(
+        self,
+        *,
+        until: int = FAR_FUTURE,
+        mounts: tuple[bytes, ...] = (),
+        emptied: tuple[bytes, ...] = (),
+    ) -> Tally:
+        return self._run(until, mounts, emptied)
+
+    def last(self) -> Tally:
+        return self._run(None, (), ())
+
+    def _run(
+        self, until: int | None, mounts: tuple[bytes, ...], emptied: tuple[bytes, ...]
+    ) -> Tally:
+        copy = TreeCopy(
+            str(self.source),
+            str(self.target),
+            known=self.index,
+            until=until,
+            mounts=mounts,
+            emptied=emptied,
+            told=lambda _: None,
+        )
+        tally = copy.run()
+        self.index = copy.index
+        return tally
+
+
+def told(top: Path) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    first: dict[int, str] = {}
+    for path in sorted(_all(top)):
+        name, status = str(path.relative_to(top)), path.lstat()
+        whole = stat.S_ISREG(status.st_mode)
+        found[name] = (
+            status.st_mode,
+            status.st_mtime_ns,
+            status.st_size if whole else 0,
+            whole and status.st_blocks * 512 < status.st_size,
+            path.readlink() if path.is_symlink() else None,
+            path.read_bytes() if whole else b"",
+            first.setdefault(status.st_ino, name),
+        )
+    return found
+
+
+def _all(top: Path) -> Iterator[Path]:
+    yield top
+    yield from top.rglob("*")
+
+
+def test_the_copy_is_the_same(source: Path, target: Path) -> None:
+    tally = Passes(source, target).last()
+    assert told(target) == told(source)
+    # Two names of one file are one file.
+    assert tally.files == 5
+
+
+def test_a_second_pass_copies_nothing(source: Path, target: Path) -> None:
+    passes = Passes(source, target)
+    passes.live()
+    seen = {path: path.lstat().st_ino for path in target.rglob("*")}
+    assert passes.live() == Tally(0, 0)
+    assert passes.last() == Tally(0, 0)
+    assert {path: path.lstat().st_ino for path in target.rglob("*")} == seen
+    assert told(target) == told(source)
+
+
+def test_a_change_that_hides_is_found(source: Path, target: Path) -> None:
+    passes = Passes(source, target)
+    passes.live()
+    path = source / "a" / "b" / "deep"
+    before = path.lstat()
+    with path.open("r+") as file:
+        file.write("TWO")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert passes.last().files == 1
+    assert (target / "a" / "b" / "deep").read_text() == "TWO"
+    assert told(target) == told(source)
+
+
+def test_everything_that_can_change_between_passes(source: Path, target: Path) -> None:
+    passes = Passes(source, target)
+    passes.live()
+    (source / "fifo").unlink()
+    (source / "fifo").write_text("a file now")
+    (source / "soft").unlink()
+    (source / "soft").mkdir()
+    (source / "soft" / "inner").write_text("in a folder that was a link")
+    (source / "a").rename(source / "renamed")
+    (source / "renamed" / "b" / "deep").unlink()
+    (source / "hard").unlink()
+    (source / "a").write_text("a file where a folder was")
+    os.link(source / "renamed" / "file", source / "other")
+    (source / "renamed").chmod(0o700)
+    passes.live()
+    assert told(target) == told(source)
+    passes.last()
+    assert told(target) == told(source)
+
+
+def test_folders_that_changed_places_are_copied_anew(source: Path, target: Path) -> None:
+    for name in ("one", "two"):
+        (source / name).mkdir()
+        (source / name / "file").write_text(name)
+        os.utime(source / name / "file", ns=(5, 5))
+    passes = Passes(source, target)
+    passes.live()
+    (source / "one").rename(source / "between")
+    (source / "two").rename(source / "one")
+    (source / "between").rename(source / "two")
+    passes.last()
+    assert (target / "one" / "file").read_text() == "two"
+    assert told(target) == told(source)
+
+
+def test_what_may_still_be_written_unseen_is_copied_again(source: Path, target: Path) -> None:
+    """A file that changed since the sync may be mapped: its next write shows nowhere."""
+    passes = Passes(source, target)
+    passes.live(until=0)
+    assert passes.index == {}
+    assert passes.last().files == 5
+    assert told(target) == told(source)
+
+
+def test_mounts_are_left_out_until_they_are_gone(source: Path, target: Path) -> None:
+    passes = Passes(source, target)
+    passes.live(mounts=(b"a/b",))
+    assert (target / "a" / "b").is_dir()
+    assert list((target / "a" / "b").iterdir()) == []
+    passes.last()
+    assert told(target) == told(source)
+
+
+def test_scratch_folders_stay_empty(source: Path, target: Path) -> None:
+    (source / "tmp").mkdir(mode=0o700)
+    (source / "tmp" / "half an upload").write_text("x")
+    Passes(source, target).live(emptied=(b"tmp",))
+    assert list((target / "tmp").iterdir()) == []
+
+
+def test_what_belongs_to_dockcfgd_or_the_filesystem_stays(source: Path, target: Path) -> None:
+    for top in (source, target):
+        (top / "dockcfgd").mkdir()
+        (top / "dockcfgd" / "whose").write_text(top.name)
+    (target / "lost+found").mkdir()
+    (target / "left over").write_text("from an earlier copy")
+    Passes(source, target).last()
+    assert (target / "dockcfgd" / "whose").read_text() == "target"
+    assert (target / "lost+found").exists()
+    assert not (target / "left over").exists()
+
+
+def test_names_of_any_bytes(source: Path, target: Path) -> None:
+    name = os.fsdecode(b"\xff a\nname")
+    (source / name).write_text("x")
+    passes = Passes(source, target)
+    passes.live()
+    passes.last()
+    assert (target / name).read_text() == "x"
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed(source: Path, target: Path) -> None:
+    shutil.rmtree(source / "a")
+    (target / "soft").symlink_to(source.parent)
+    (source / "soft").unlink()
+    (source / "soft").mkdir()
+    (source / "soft" / "file").write_text("x")
+    Passes(source, target).last()
+    assert (target / "soft" / "file").read_text() == "x"
