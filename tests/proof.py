@@ -3,7 +3,7 @@
     .venv/bin/python tests/proof.py
 
 A test that has passed on this commit is not run again, so that a run that was stopped goes on where
-it was. Exit status 1 if any failed.
+it was. What a failed one printed is in build/proof-failed. Exit status 1 if any failed.
 """
 
 from __future__ import annotations
@@ -125,6 +125,10 @@ def _run(test: str) -> Result:
     began = time.monotonic()
     done = _pytest("-q", "-s", "-p", "no:cacheprovider", test)
     endings = _ENDING.findall(done.stdout)
+    if done.returncode != 0:
+        said = _STATE.parent / "proof-failed" / f"{re.sub(r'[^A-Za-z0-9]+', '-', test)}.txt"
+        said.parent.mkdir(parents=True, exist_ok=True)
+        said.write_text(done.stdout + done.stderr)
     return Result(
         test=test,
         passed=done.returncode == 0,
