@@ -142,8 +142,19 @@ def _networks(before: Inventory, after: Inventory) -> Iterator[str]:
         for key in _NETWORK:
             if network.get(key) != found.get(key):
                 yield f"network {name}: {key}: {network.get(key)!r} -> {found.get(key)!r}"
-        if tables(network, _IPAM, "Config") != tables(found, _IPAM, "Config"):
+        if _addresses(network, found) != _addresses(found, network):
             yield f"network {name}: it has other addresses"
+
+
+def _addresses(network: Document, other: Document) -> list[tuple[str, ...]]:
+    """Give its ranges; a gateway that only one of two documents has is the engine's own choice."""
+    found = []
+    others = {text(one, "Subnet"): one for one in tables(other, _IPAM, "Config")}
+    for one in tables(network, _IPAM, "Config"):
+        subnet = text(one, "Subnet")
+        asked = text(others.get(subnet, {}), "Gateway")
+        found.append((subnet, text(one, "IPRange"), text(one, "Gateway") if asked else ""))
+    return sorted(found)
 
 
 def _table(value: Json) -> Document:
