@@ -37,6 +37,7 @@ _FILES = (
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_moved_in_place.py",
     "tests/machine/test_moved_root.py",
+    "tests/machine/test_remapped_users.py",
     "tests/machine/test_layers.py",
     "tests/integration/test_layer_histories.py",
     "tests/machine/test_crash.py",

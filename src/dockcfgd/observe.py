@@ -164,7 +164,7 @@ def with_survey(effects: Effects, host: HostState, move: RootMove, *, records: s
     Where that cannot be had, as without systemd, the plan is made without it.
     """
     try:
-        seen = effects.roots.survey(move.source, move.target)
+        seen = effects.roots.survey(move)
     except (FileFailure, SystemdFailure):
         return host
     return replace(host, survey=seen, left=left_behind(records))

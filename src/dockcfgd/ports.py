@@ -387,7 +387,7 @@ class Roots(Protocol):
     Each method but `survey` may be done again after a crash. FileFailure, SystemdFailure.
     """
 
-    def survey(self, source: str, target: str) -> RootSurvey:
+    def survey(self, move: RootMove) -> RootSurvey:
         """Look at a data-root and the place that it is to be moved to. Nothing is written."""
 
     def copy_live(self, move: RootMove, *, progress: Progressing) -> None:

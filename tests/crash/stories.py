@@ -119,6 +119,13 @@ STORIES = [
         disposable=True,
     ),
     Story(
+        "users-remapped",
+        '[engine]\nuserns-remap = "default"',
+        daemon_json=f'{{"data-root": "{HERE}"}}',
+        on_disk=True,
+        disposable=True,
+    ),
+    Story(
         "root-renamed",
         f'[engine]\ndata-root = "{ELSEWHERE}"',
         daemon_json=f'{{"data-root": "{HERE}", "live-restore": true}}',
@@ -146,6 +153,8 @@ class Told:
         host = FakeHost(version=story.version, data_root=root, daemon_json=daemon_json)
         host.carrier.unreadable = story.unreadable
         host.roots.renamable = story.renamable
+        for path in ("/etc/subuid", "/etc/subgid"):
+            host.files.put(path, "dockremap:100000:65536\n")
         if story.defaults:
             host.files.put("/etc/default/docker", story.defaults)
             host.boot()
@@ -192,10 +201,13 @@ class Told:
     def places(self) -> set[str]:
         """Give the data-roots that are there."""
         found = {path.parent.name for path in self.folder.glob("*/.root")}
+        found |= {path.parent.name for path in self.folder.glob("docker/*/.root")}
         return found or {"docker"}
 
     @property
     def goal_places(self) -> set[str]:
+        if "userns-remap" in self.story.wanted:
+            return {"docker", "100000.100000"}
         if ELSEWHERE not in self.story.wanted:
             return {"docker"}
         return {"elsewhere"} if self.story.renamable else {"docker", "elsewhere"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.fakes.dockerd import Dockerd
 __all__ = ["FakeRoots"]
 
 _MARK = "dockcfgd/copy.json"
+_APART = re.compile(r"dockcfgd|\d+\.\d+")
 
 
 class FakeRoots:
@@ -29,16 +31,17 @@ class FakeRoots:
         self.full = False
         self.seen = RootSurvey("", "", filesystem="ext4", free_bytes=50 * 1024**3)
 
-    def survey(self, source: str, target: str) -> RootSurvey:
+    def survey(self, move: RootMove) -> RootSurvey:
+        source, target = move.source, move.target
         there = Path(target)
         names = sorted(one.name for one in there.iterdir()) if there.is_dir() else []
         return replace(
             self.seen,
             source=source,
             target=target,
-            renamable=self.renamable and not names,
+            renamable=self.renamable and not names and not move.shift,
             there=there.is_dir(),
-            holds=tuple(name for name in names if name != "dockcfgd"),
+            holds=tuple(name for name in names if not (move.shift and _APART.fullmatch(name))),
             copied_from=self._begun(target).get("source", ""),
             stamp=stamp_of(target),
         )
@@ -69,7 +72,10 @@ class FakeRoots:
         if self._begun(move.target).get("name") == move.name:
             process = self._dockerd.process
             assert process is None or process.root.path != move.target, "the engine is on it"
-            shutil.rmtree(move.target)
+            self._clear(move)
+            shutil.rmtree(Path(move.target, "dockcfgd"))
+            if not any(Path(move.target).iterdir()):
+                Path(move.target).rmdir()
             self._dockerd.roots.pop(move.target, None)
         self._cuts.at("after: remove the copy of the data-root")
 
@@ -87,12 +93,18 @@ class FakeRoots:
         self._cuts.at("after: rename the data-root back")
 
     def _copy(self, move: RootMove) -> None:
-        for one in Path(move.target).iterdir():
-            if one.is_dir() and one.name != "dockcfgd":
-                shutil.rmtree(one)
-        without = shutil.ignore_patterns("dockcfgd")
-        shutil.copytree(move.source, move.target, ignore=without, dirs_exist_ok=True)
+        self._clear(move)
+        for one in Path(move.source).iterdir():
+            if one.is_dir() and not _APART.fullmatch(one.name):
+                shutil.copytree(one, Path(move.target, one.name))
         self._dockerd.copy_root(move.source, move.target)
+
+    @staticmethod
+    def _clear(move: RootMove) -> None:
+        for one in Path(move.target).iterdir():
+            if one.is_dir() and not _APART.fullmatch(one.name):
+                shutil.rmtree(one)
+        Path(move.target, ".root").unlink(missing_ok=True)
 
     @staticmethod
     def _begun(target: str) -> dict[str, str]:

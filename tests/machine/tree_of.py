@@ -14,17 +14,18 @@ from typing import Any
 __all__ = ["tree_of"]
 
 
-def tree_of(tops: list[str]) -> dict[str, list[Any]]:
-    """Give for each path mode, owner, time, size, blocks, device, link, attributes, digest, names.
+def tree_of(root: str, *tops: str) -> dict[str, list[Any]]:
+    """Give for each path below some tops of a root all that it is.
 
-    The last is the first path that the same file was seen at.
+    That is mode, owner, time, size, holes, device, link, attributes, digest, and the first path
+    that the same file was seen at.
     """
     found: dict[str, list[Any]] = {}
     first: dict[tuple[int, int], str] = {}
     for top in tops:
         for path in _below(top):
             status = os.lstat(path)
-            name = os.path.relpath(path, Path(top).parent)
+            name = os.path.relpath(path, root)
             found[name] = _described(path, status)
             if not stat.S_ISDIR(status.st_mode):
                 found[name].append(first.setdefault((status.st_dev, status.st_ino), name))
@@ -58,4 +59,4 @@ def _described(path: str, status: os.stat_result) -> list[Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(tree_of(sys.argv[1:])))
+    print(json.dumps(tree_of(*sys.argv[1:])))

@@ -17,7 +17,8 @@ _TREE = Path(__file__).parents[2]
 
 
 def built_package(release: str, factory: pytest.TempPathFactory) -> Path:
-    """Give the package for a release: trixie, bookworm or noble."""
+    """Give the package for a release: trixie, bookworm or noble; forky's is that of trixie."""
+    release = "trixie" if release == "forky" else release
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # each worker has a folder of its own in that of the run

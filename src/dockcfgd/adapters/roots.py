@@ -46,9 +46,9 @@ class UnitRoots:
     def __init__(self, systemd: SystemdBus, clock: Clock, runtime_dir: str) -> None:
         self._systemd, self._clock, self._folder = systemd, clock, Path(runtime_dir)
 
-    def survey(self, source: str, target: str) -> RootSurvey:
+    def survey(self, move: RootMove) -> RootSurvey:
         """Look at both places; nothing is written."""
-        job = {"do": "survey", "source": source, "target": target}
+        job = {"do": "survey", **asdict(move)}
         seen = self._run(job, unit=_SURVEY, timeout=_SURVEY_SECONDS)
         given: dict[str, Any] = {
             key: tuple(one) if isinstance(one, list) else one for key, one in seen.items()

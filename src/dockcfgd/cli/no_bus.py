@@ -104,9 +104,9 @@ class NoBus:
         """Fail."""
         self._refuse("copy writable layers")
 
-    def survey(self, source: str, target: str) -> NoReturn:  # noqa: ARG002 -- the port's
+    def survey(self, move: RootMove) -> NoReturn:
         """Fail."""
-        self._refuse(f"look at {target}")
+        self._refuse(f"look at {move.target}")
 
     def copy_live(self, move: RootMove, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
         """Fail."""

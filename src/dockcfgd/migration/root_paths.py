@@ -31,10 +31,13 @@ def mend(root: str, *, before: str, after: str) -> None:
     """
 
     def changed(path: str) -> str:
-        inside = path == before or path.startswith(f"{before}/")
-        return after + path[len(before) :] if inside else path
+        inside = f"{path}/".startswith(f"{before}/")
+        # One of the two may lie in the other.
+        done = after.startswith(f"{before}/") and f"{path}/".startswith(f"{after}/")
+        return after + path[len(before) :] if inside and not done else path
 
-    for folder in containers_of(root):
+    nested = f"{after}/".startswith(f"{before}/") or f"{before}/".startswith(f"{after}/")
+    for folder in _own(root) if nested else containers_of(root):
         _rewrite(folder / _CONFIG, lambda document: _config(document, changed))
         _rewrite(folder / _HOST_CONFIG, lambda document: _host_config(document, changed))
 
@@ -44,6 +47,10 @@ def containers_of(root: str) -> Iterator[Path]:
     tops = [Path(root), *(one for one in _listed(Path(root)) if _REMAPPED.fullmatch(one.name))]
     for top in tops:
         yield from (one for one in _listed(top / "containers") if (one / _CONFIG).is_file())
+
+
+def _own(root: str) -> Iterator[Path]:
+    yield from (one for one in _listed(Path(root, "containers")) if (one / _CONFIG).is_file())
 
 
 def names_folder_of(root: str, container: Path) -> str:

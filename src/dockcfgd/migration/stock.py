@@ -75,6 +75,8 @@ class _Moved:
 
     def _path(self, path: str) -> str:
         inside = f"{path}/".startswith(f"{self._source}/")
+        if self._target.startswith(f"{self._source}/"):
+            inside = inside and not f"{path}/".startswith(f"{self._target}/")
         return self._target + path[len(self._source) :] if inside else path
 
     def removed(self, kind: str, name: str) -> bool:

@@ -9,11 +9,16 @@ __all__ = ["LeftBehind", "RootMove", "RootSurvey"]
 
 @dataclass(frozen=True, slots=True)
 class RootMove:
-    """A data-root that is to be moved. `name` is the transaction's: what is made bears it."""
+    """A data-root that is to be moved. `name` is the transaction's: what is made bears it.
+
+    `shift` tells which users of the host containers' users are, before and after: first of them,
+    first of them then, how many; the same of groups. None: they stay who they are.
+    """
 
     source: str
     target: str
     name: str
+    shift: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class RootSurvey:
     the source that no engine made, `linked` the volumes whose options name a folder of the source,
     `binding` the containers that have a folder of it by its path, `limited`: a folder with a
     project quota, `nested`: what cannot be copied file by file. `free_inodes` None: no limit.
+    `outside` are the containers that the engine would not start with users of their own, and why,
+    `bound` folders of the host that containers mount, `plugins`: whether any is installed.
     """
 
     source: str
@@ -47,6 +54,9 @@ class RootSurvey:
     binding: tuple[str, ...] = ()
     limited: str = ""
     nested: str = ""
+    outside: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+    plugins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,14 +310,16 @@ class CopyRoot:
     """Copy the data-root `source` to `target` while the engine serves.
 
     `name` is the transaction's, which the copy bears. `records` is the folder that says which
-    data-roots were left: `target` is none of them any more. Ends the transaction, before anything
-    is stopped, where it would not fit.
+    data-roots were left: `target` is none of them any more. With `shift` (model.roots.RootMove)
+    files get other owners. Ends the transaction, before anything is stopped, where it would not
+    fit.
     """
 
     source: str
     target: str
     name: str
     records: str
+    shift: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +329,7 @@ class CopyRootRest:
     source: str
     target: str
     name: str
+    shift: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,7 +482,7 @@ MOVES_CONTAINERS = (BackUpContainers, CarryLayers, CopyRootRest, RenameRoot)
 _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
-_SPARING = {"attributes", "exact", "options", "staging", "to_old_storage"}
+_SPARING = {"attributes", "exact", "options", "shift", "staging", "to_old_storage"}
 
 
 def to_json(value: Step | Expectation | Attribute | Tag) -> dict[str, Json]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["differences", "engine_shows", "surely_runs"]
 
 _DRIVER: KeyPath = ("storage-driver",)
+_USERS: KeyPath = ("userns-remap",)
 
 # Settings that PID 1 itself acts on; the others of [Service] reach the process at its start only.
 _READ_BY_MANAGER = ("Restart", "Timeout", "StartLimit", "Kill", "SendSIG", "Watchdog", "FinalKill")
@@ -80,6 +81,9 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
         shown = engine_shows(path, _plain(alone), host)
         if path == _DRIVER and path not in shall:
             shown = picks_same_driver(host)
+        if path == _USERS and before and after and before != after:
+            # The engine shows that containers have other users, not which.
+            shown = None
         weight = change_impact(path, after=after, wanted=wanted, host=host)
         if before != after or type(before) is not type(after):
             sure = shown is None and path in target.running and target.running[path] == after

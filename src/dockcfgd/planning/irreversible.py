@@ -46,14 +46,12 @@ def _sentences(
         yield f"--rm containers get a new ID and creation time and lose their logs: {names}"
     starts = kinds & {do.RestartEngine, do.StartEngine}
     for drift in drifts if starts else ():
+        if do.CompareStock in kinds:
+            continue
         if drift.path == ("userns-remap",) and drift.desired == "default":
             yield (
                 "the engine makes the user and group dockremap, with ranges in /etc/subuid and"
                 " /etc/subgid; nothing removes them"
             )
-        elif (
-            drift.path == ("data-root",)
-            and isinstance(drift.desired, str)
-            and do.CompareStock not in kinds
-        ):
+        elif drift.path == ("data-root",) and isinstance(drift.desired, str):
             yield f"the engine makes the folder {drift.desired}; nothing removes it"

@@ -343,6 +343,10 @@ class _Draft:
         if move is not None:
             self._move_root(engine, move)
             return
+        if not self._switches_driver():
+            self.notes.append("everything stays where it is: it is the same by another name")
+            self._restart()
+            return
         value = leaves.get(self.target.document or {}, _DRIVER)
         driver = value if isinstance(value, str) else ""
         why = not_in_place(self.target, self.host, engine, driver)
@@ -551,8 +555,8 @@ class _Draft:
         gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
         if impact is Impact.MIGRATE:
             every = tuple(sorted(one.name for one in engine.containers))
-            moved = any(isinstance(step, do.CarryLayers | do.CompareStock) for step in self.steps)
-            return Disturbed(stopped=names, recreated=gone if moved else every)
+            anew = any(isinstance(step, do.RestoreStorage) for step in self.steps)
+            return Disturbed(stopped=names, recreated=every if anew else gone)
         if not self._run_on():
             return Disturbed(stopped=names, recreated=gone)
         if self._disposable_survive():

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dockcfgd.layers.entries import weight
@@ -23,12 +23,14 @@ from dockcfgd.roots.marks import (
     FOLDER,
     Begun,
     copy_begun,
+    forget,
     forget_index,
     read_index,
     write_begun,
     write_index,
 )
 from dockcfgd.roots.mounts import below, mounts
+from dockcfgd.roots.owners import Owners
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
 
 __all__ = ["Progress", "copy_live", "copy_rest", "discard_copy"]
@@ -45,36 +47,42 @@ _UNMOUNT_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 # Wiped by an engine that starts.
 _SCRATCH = re.compile(rb"(?:\d+\.\d+/)?tmp")
+_REMAPPED = re.compile(rb"\d+\.\d+")
 
 
-def copy_live(source: str, target: str, name: str, *, progress: Progress) -> None:
+def copy_live(
+    source: str, target: str, name: str, *, progress: Progress, shift: Sequence[int] = ()
+) -> None:
     """Copy while the engine serves, until little changes from one pass to the next.
 
     What a copy that was begun for the same data-root has already is used; in a data-root that was
-    left (`target` is one that the caller knows to be) what differs is replaced. FileFailure with
-    ENOSPC, before anything is written, where it would not fit.
+    left (`target` is one that the caller knows to be) what differs is replaced. With a `shift` of
+    owners (owners.py) one of the two lies in the other. FileFailure with ENOSPC, before anything is
+    written, where it would not fit.
     """
     begun = copy_begun(target)
     usable = begun.source == source and not begun.final
-    total, files = _measure(source)
-    _refuse_without_room(target, total=total, files=files)
+    total, files = _measure(source, alone=bool(shift))
+    _refuse_without_room(target, total=total, files=files, alone=bool(shift))
     made = begun.made if usable else not os.path.lexists(target)
     os.makedirs(target, mode=0o711, exist_ok=True)
     if begun.final:
-        _clear(target)
+        _clear(target, source)
     write_begun(target, Begun(source, name, made=made))
     if not usable:
         forget_index(target)
     last = None
     for _ in range(_PASSES):
-        tally = _live_pass(source, target, total=total, progress=progress)
+        tally = _live_pass(source, target, total=total, progress=progress, shift=shift)
         small = tally.bytes < _LITTLE
         if small or (last is not None and tally.bytes > last // 2):
             break
         last = tally.bytes
 
 
-def copy_rest(source: str, target: str, name: str, *, progress: Progress) -> None:
+def copy_rest(
+    source: str, target: str, name: str, *, progress: Progress, shift: Sequence[int] = ()
+) -> None:
     """Copy what has changed since, the engine and all containers being stopped.
 
     Then the copy is the same, but for the paths that containers' files name.
@@ -85,8 +93,8 @@ def copy_rest(source: str, target: str, name: str, *, progress: Progress) -> Non
         raise FileFailure(what="go on copying to", path=target, errno=0, why=why)
     _await_unmounted(source)
     write_begun(target, Begun(source, name, final=True, made=begun.made))
-    total, _ = _measure(source)
-    _pass(source, target, until=None, total=total, progress=progress)
+    total, _ = _measure(source, alone=bool(shift))
+    _pass(source, target, until=None, total=total, progress=progress, shift=shift)
     mend(target, before=source, after=target)
     forget_index(target)
     os.sync()
@@ -97,33 +105,49 @@ def discard_copy(source: str, target: str, name: str) -> None:
     begun = copy_begun(target)
     if (begun.source, begun.name) != (source, name):
         return
-    mounted = [one.point for one in below(target, mounts())]
+    inner = f"{source}/".startswith(f"{target}/")
+    mounted = [
+        one.point
+        for one in below(target, mounts())
+        if not (inner and f"{one.point}/".startswith(f"{source}/"))
+    ]
     if mounted:
         why = f"{mounted[0]} is mounted"
         raise FileFailure(what="remove", path=target, errno=errno.EBUSY, why=why)
-    _clear(target)
-    with Cursor(os.fsencode(target)) as cursor:
-        remove(Spot(cursor.folder, FOLDER.encode()))
+    _clear(target, source)
+    forget(target)
     if begun.made and not os.listdir(target):
         os.rmdir(target)
 
 
-def _clear(target: str) -> None:
-    """Empty a copy but for its mark."""
+def _clear(target: str, source: str) -> None:
+    """Empty a copy but for its mark, and for the data-roots of other users that lie in it."""
+    inner = f"{source}/".startswith(f"{target}/")
     with Cursor(os.fsencode(target)) as cursor:
         for name in cursor.names():
-            if name not in {FOLDER.encode(), b"lost+found"}:
+            others = inner and _REMAPPED.fullmatch(name)
+            if name not in {FOLDER.encode(), b"lost+found"} and not others:
                 remove(Spot(cursor.folder, name))
 
 
-def _live_pass(source: str, target: str, *, total: int, progress: Progress) -> Tally:
+def _live_pass(
+    source: str, target: str, *, total: int, progress: Progress, shift: Sequence[int]
+) -> Tally:
     until = time.time_ns() - _DOUBT_NS
     # From here on a write through a mapping shows in a file's ctime.
     os.sync()
-    return _pass(source, target, until=until, total=total, progress=progress)
+    return _pass(source, target, until=until, total=total, progress=progress, shift=shift)
 
 
-def _pass(source: str, target: str, *, until: int | None, total: int, progress: Progress) -> Tally:
+def _pass(
+    source: str,
+    target: str,
+    *,
+    until: int | None,
+    total: int,
+    progress: Progress,
+    shift: Sequence[int],
+) -> Tally:
     done = 0
 
     def told(count: int) -> None:
@@ -140,6 +164,7 @@ def _pass(source: str, target: str, *, until: int | None, total: int, progress: 
         mounts=mounted,
         emptied=_scratch(source),
         told=told,
+        owners=Owners(shift) if shift else None,
     )
     tally = copy.run()
     os.sync()
@@ -166,12 +191,21 @@ def _await_unmounted(source: str) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _measure(top: str) -> tuple[int, int]:
-    """Count bytes of content and files of a data-root, hard links once, what is mounted not."""
+def _remapped(top: str) -> list[os.DirEntry[str]]:
+    with os.scandir(top) as entries:
+        return [one for one in entries if _REMAPPED.fullmatch(os.fsencode(one.name))]
+
+
+def _measure(top: str, *, alone: bool = False) -> tuple[int, int]:
+    """Count bytes of content and files of a data-root, hard links once, what is mounted not.
+
+    `alone`: without the data-roots of other users that lie in it.
+    """
     size = count = 0
     seen: set[tuple[int, int]] = set()
     mounted = {one.point for one in below(top, mounts())}
-    for status in _statuses(top, {*mounted, f"{top}/{FOLDER}", f"{top}/tmp"}):
+    others = {one.path for one in _remapped(top)} if alone else set[str]()
+    for status in _statuses(top, {*mounted, *others, f"{top}/{FOLDER}", f"{top}/tmp"}):
         key = (status.st_dev, status.st_ino)
         if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1 or key not in seen:
             count += 1
@@ -201,12 +235,12 @@ def _statuses(top: str, left_out: set[str]) -> Iterator[os.stat_result]:
                 folders.append(entry.path)
 
 
-def _refuse_without_room(target: str, *, total: int, files: int) -> None:
+def _refuse_without_room(target: str, *, total: int, files: int, alone: bool) -> None:
     near = target
     while not os.path.lexists(near):
         near = os.path.dirname(near)
     status = os.statvfs(near)
-    there, there_files = _measure(target) if near == target else (0, 0)
+    there, there_files = _measure(target, alone=alone) if near == target else (0, 0)
     free = status.f_bavail * status.f_frsize + there
     need = total + total // _SHARE + _MARGIN_BYTES
     if need > free:

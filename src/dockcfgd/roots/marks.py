@@ -6,6 +6,7 @@ TARGET/dockcfgd/copied.json   which files were whole, and on disk, when a pass e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ __all__ = [
     "FOLDER",
     "Begun",
     "copy_begun",
+    "forget",
     "forget_index",
     "read_index",
     "write_begun",
@@ -73,6 +75,16 @@ def write_index(target: str, index: Index) -> None:
 def forget_index(target: str) -> None:
     """Remove it; nothing there is fine. OSError."""
     Path(target, _INDEX).unlink(missing_ok=True)
+
+
+def forget(target: str) -> None:
+    """Remove all that is noted, and its folder unless something else is in it. OSError."""
+    forget_index(target)
+    Path(target, _MARK).unlink(missing_ok=True)
+    for part in Path(target, FOLDER).glob("cop*.part"):
+        part.unlink()
+    with contextlib.suppress(OSError):
+        Path(target, FOLDER).rmdir()
 
 
 def _write(where: Path, text: str) -> None:

@@ -2,12 +2,12 @@
 
     python3 -I -S program.py JOB.json
 
-The job: {"do": WHAT, "source": PATH, "target": PATH, "name": TRANSACTION, "progress": FILE}, WHAT
-being survey, copy-live, copy-rest, discard, rename or rename-back. It ends with 0 and a last line
-of JSON, for a survey what was seen, or with 1 and {"what": TEXT, "path": PATH, "why": TEXT,
-"errno": NUMBER}, not all of which need be there.
-FILE is replaced now and then by {"done": BYTES, "total": BYTES}. It may be killed at any instant,
-and doing a job again ends where doing it once does.
+The job: {"do": WHAT, "source": PATH, "target": PATH, "name": TRANSACTION, "progress": FILE,
+"shift": NUMBERS}, WHAT being survey, copy-live, copy-rest, discard, rename or rename-back. It ends
+with 0 and a last line of JSON, for a survey what was seen, or with 1 and {"what": TEXT, "path":
+PATH, "why": TEXT, "errno": NUMBER}, not all of which need be there. FILE is replaced now and then
+by {"done": BYTES, "total": BYTES}. It may be killed at any instant, and doing a job again ends
+where doing it once does.
 """
 
 from __future__ import annotations
@@ -78,17 +78,18 @@ def main(path: str) -> int:
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:
     source, target, name = str(job["source"]), str(job["target"]), str(job.get("name", ""))
+    shift = [int(one) for one in job.get("shift", ())]
     # Two for each level of folders.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.umask(0)
     match job["do"]:
         case "survey":
-            return survey(source, target)
+            return survey(source, target, remapping=bool(job.get("shift")))
         case "copy-live":
-            copy_live(source, target, name, progress=_Progress(str(job["progress"])))
+            copy_live(source, target, name, progress=_Progress(str(job["progress"])), shift=shift)
         case "copy-rest":
-            copy_rest(source, target, name, progress=_Progress(str(job["progress"])))
+            copy_rest(source, target, name, progress=_Progress(str(job["progress"])), shift=shift)
         case "discard":
             discard_copy(source, target, name)
         case "rename":

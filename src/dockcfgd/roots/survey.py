@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 
 from dockcfgd.migration.renamed_root import only_folders
 from dockcfgd.migration.root_paths import containers_of, names_folder_of
-from dockcfgd.roots.marks import copy_begun
+from dockcfgd.roots.marks import FOLDER, copy_begun
 from dockcfgd.roots.mounts import Mount, below, engines_own, mount_of, mounts
 
 __all__ = ["survey"]
 
 _FEW = 5
+_REMAPPED = re.compile(r"\d+\.\d+")
 _SUBVOLUME = 256
 _NESTED = ("btrfs/subvolumes", "zfs/graph", "devicemapper/mnt")
 # dockcfgd-recover may not write there, and has to be able to go back.
@@ -26,8 +28,11 @@ _GET_PROJECT = 0x801C581F
 _FORM = "IIIII8x"
 
 
-def survey(source: str, target: str) -> dict[str, Any]:
-    """Give a RootSurvey as a JSON object. Nothing is written. OSError."""
+def survey(source: str, target: str, *, remapping: bool = False) -> dict[str, Any]:
+    """Give a RootSurvey as a JSON object. Nothing is written. OSError.
+
+    `remapping`: one of the two is to lie in the other, as with other users for containers.
+    """
     source, target = os.path.realpath(source), os.path.realpath(target)
     among = mounts()
     near = _nearest(target)
@@ -38,9 +43,9 @@ def survey(source: str, target: str) -> dict[str, Any]:
     return {
         "source": source,
         "target": target,
-        "renamable": _renamable(source, target, among),
+        "renamable": not remapping and _renamable(source, target, among),
         "there": there,
-        "holds": _holds(target) if there else [],
+        "holds": _holds(target, remapping=remapping) if there else [],
         "copied_from": copy_begun(target).source if there else "",
         "stamp": _stamp(target) if there else "",
         "blocked_by": "" if os.path.isdir(near) else near,
@@ -54,6 +59,7 @@ def survey(source: str, target: str) -> dict[str, Any]:
         "binding": sorted(filter(None, binding)),
         "limited": _limited(source),
         "nested": _nested(source),
+        **_uses(source),
     }  # fmt: skip
 
 
@@ -81,11 +87,12 @@ def _plain_folder(path: str, among: tuple[Mount, ...]) -> bool:
     return not any(one.point == path or one.point.startswith(f"{path}/") for one in among)
 
 
-def _holds(target: str) -> list[str]:
+def _holds(target: str, *, remapping: bool) -> list[str]:
     found = []
     for entry in sorted(Path(target).iterdir()):
         folder = entry.is_dir() and not entry.is_symlink()
-        if entry.name != "lost+found" and not (folder and only_folders(entry)):
+        ours = remapping and (entry.name == FOLDER or _REMAPPED.fullmatch(entry.name))
+        if entry.name != "lost+found" and not ours and not (folder and only_folders(entry)):
             found.append(entry.name)
     return found[:_FEW]
 
@@ -110,6 +117,49 @@ def _linked(source: str) -> Iterator[str]:
         device = document.get("MountDevice") if isinstance(document, dict) else None
         if isinstance(device, str) and f"{device}/".startswith(f"{source}/"):
             yield options.parent.name
+
+
+def _uses(source: str) -> dict[str, Any]:
+    """Say what containers and plugins have of the host."""
+    outside, bound = set[str](), set[str]()
+    for folder in containers_of(source):
+        config, host = _read(folder / "config.v2.json"), _read(folder / "hostconfig.json")
+        name = str(config.get("Name", "")).removeprefix("/")
+        why = _needs_host(config.get("Config") or {}, host)
+        if why and host.get("UsernsMode") != "host":
+            outside.add(f"{name} ({why})")
+        binds = [str(one).partition(":")[0] for one in host.get("Binds") or ()]
+        mounts_of = [one for one in host.get("Mounts") or () if one.get("Type") == "bind"]
+        sources = [*binds, *(str(one.get("Source")) for one in mounts_of)]
+        bound |= {f"{name} ({one})" for one in sources if one.startswith("/")}
+    plugins = any(one.name not in {"storage", "tmp"} for one in Path(source).glob("plugins/*"))
+    return {"outside": sorted(outside), "bound": sorted(bound), "plugins": plugins}
+
+
+def _needs_host(config: dict[str, Any], host: dict[str, Any]) -> str:
+    """Say why a container does not start with users of its own; empty where it does."""
+    if host.get("Privileged") is True:
+        return "privileged"
+    for key, what in (("NetworkMode", "network"), ("PidMode", "processes"), ("IpcMode", "IPC")):
+        if host.get(key) == "host":
+            return f"{what} of the host"
+    if config.get("Domainname"):
+        return "a domain name"
+    # runc mounts devices there, and looks for the source under the name that they get.
+    renamed = [
+        one
+        for one in host.get("Devices") or ()
+        if one.get("PathOnHost") != one.get("PathInContainer")
+    ]
+    return "a device under another path" if renamed else ""
+
+
+def _read(where: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(where.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _limited(source: str) -> str:

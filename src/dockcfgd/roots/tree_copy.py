@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -27,12 +28,14 @@ from dockcfgd.layers.folder import Cursor, Spot, parts_of
 from dockcfgd.layers.removal import remove
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.roots.marks import FOLDER, Index
+from dockcfgd.roots.owners import NoPlace, Owners, is_content
 
 __all__ = ["Tally", "TreeCopy"]
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
 # The engine's own are not touched in the copy, those of a filesystem are not the engine's.
 _KEPT = frozenset({FOLDER.encode(), b"lost+found"})
+_REMAPPED = re.compile(rb"\d+\.\d+")
 _GONE = frozenset({errno.ENOENT, errno.ESTALE, errno.ENXIO, errno.ENODATA})
 
 Told = Callable[[int], None]
@@ -61,6 +64,7 @@ class _Folder:
     names: list[bytes]
     there: set[bytes]
     touched: bool = field(default=False)
+    content: bool = field(default=False)
 
 
 class TreeCopy:
@@ -69,10 +73,11 @@ class TreeCopy:
     `known` is the index of the pass before. What lies in `mounts`, paths below `source`, and in
     the folders `emptied` is left out, but not the folder itself. `until` is when the sync before
     the pass began, in nanoseconds; None: nothing changes the tree any more, and what does is an
-    error. `index` is the pass's own.
+    error. `index` is the pass's own. With `owners` the files get others, and folders of further
+    data-roots (UID.GID) are left out at the top.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a pass depends on
         self,
         source: str,
         target: str,
@@ -82,7 +87,9 @@ class TreeCopy:
         mounts: Collection[bytes],
         emptied: Collection[bytes],
         told: Told,
+        owners: Owners | None = None,
     ) -> None:
+        self._owners = owners
         self._top, self._goal = source, target
         self._known, self._until, self._told = known, until, told
         self._mounts, self._emptied = frozenset(mounts), frozenset(emptied)
@@ -119,12 +126,17 @@ class TreeCopy:
     def _entered(self, source: int, target: int, path: bytes, status: os.stat_result) -> _Folder:
         names = sorted(map(os.fsencode, os.listdir(source))) if path not in self._emptied else []
         there = set(map(os.fsencode, os.listdir(target)))
-        kept = _KEPT if not path else frozenset[bytes]()
-        names = [name for name in names if name not in kept]
-        old = there - set(names) - kept
+        names = [name for name in names if not self._kept(path, name)]
+        old = {name for name in there - set(names) if not self._kept(path, name)}
         for name in old:
             remove(Spot(target, name))
         return _Folder(source, target, path, status, names, there, touched=bool(old))
+
+    def _kept(self, folder: bytes, name: bytes) -> bool:
+        """Whether a name at the top is no part of the copy, in neither tree."""
+        if folder:
+            return False
+        return name in _KEPT or (self._owners is not None and _REMAPPED.fullmatch(name) is not None)
 
     def _go_in(self, here: _Folder, name: bytes, path: bytes) -> _Folder:
         goal = Spot(here.target, name)
@@ -133,14 +145,17 @@ class TreeCopy:
             os.mkdir(name, 0o700, dir_fd=here.target)
         source = os.open(name, _OPEN, dir_fd=here.source)
         target = os.open(name, _OPEN, dir_fd=here.target)
-        return self._entered(source, target, path, os.fstat(source))
+        inner = self._entered(source, target, path, os.fstat(source))
+        inner.content = here.content or is_content(path)
+        return inner
 
     def _leave(self, here: _Folder) -> None:
         try:
             spot, goal = Spot(here.source, b"."), Spot(here.target, b".")
             if here.touched or not self._same(here.path, here.status):
                 flags = read_flags(spot, here.status)
-                set_attributes(goal, _attributes(here.status, spot))
+                attributes = _attributes(here.status, spot)
+                set_attributes(goal, self._owned(here.path, attributes, content=here.content))
                 self._note(here.path, here.status, flags)
             else:
                 self.index[here.path] = self._known[here.path]
@@ -207,7 +222,8 @@ class TreeCopy:
         else:
             os.mknod(goal.name, kind | 0o600, status.st_rdev, dir_fd=goal.folder)
         flags = read_flags(spot, status)
-        set_attributes(goal, _attributes(status, spot))
+        attributes = _attributes(status, spot)
+        set_attributes(goal, self._owned(path, attributes, content=here.content))
         self._note(path, status, flags)
         self.tally.files += 1
         self.tally.bytes += weight(status)
@@ -230,6 +246,17 @@ class TreeCopy:
         finally:
             os.close(source)
         return status
+
+    def _owned(self, path: bytes, attributes: Attributes, *, content: bool) -> Attributes:
+        if self._owners is None:
+            return attributes
+        if not content:
+            return self._owners.of_engine(path, attributes)
+        try:
+            return self._owners.of_content(attributes)
+        except NoPlace as error:
+            where = self._shown(path)
+            raise FileFailure(what="copy", path=where, errno=0, why=str(error)) from error
 
     # What is known
 

@@ -207,7 +207,8 @@ def _compare(step: do.CompareContainers, effects: Effects) -> Json:
 def _move(
     step: do.CopyRoot | do.CopyRootRest | do.DiscardCopy | do.RenameRoot | do.RenameRootBack,
 ) -> RootMove:
-    return RootMove(step.source, step.target, step.name)
+    shift = step.shift if isinstance(step, do.CopyRoot | do.CopyRootRest) else ()
+    return RootMove(step.source, step.target, step.name, shift)
 
 
 def _take_stock_again(step: do.CompareStock, effects: Effects) -> Json:

@@ -9,6 +9,7 @@ from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning.rules.moved_root import moved_root_findings
+from dockcfgd.planning.rules.remapped_users import remapped_users_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["migration_findings"]
 
 _DRIVER = ("storage-driver",)
+_USERS = ("userns-remap",)
 _ROOTS = frozenset({("data-root",), ("graph",)})
 _KEY = "engine.storage-driver"
 _SNAPSHOTTER = "io.containerd.snapshotter"
@@ -43,13 +45,15 @@ def migration_findings(
         return
     if any(drift.path in _ROOTS for drift in hiding):
         yield from moved_root_findings(document.get("data-root"), host, storage)
+    if any(drift.path == _USERS for drift in hiding):
+        yield from remapped_users_findings(document.get("userns-remap"), host, storage)
     for drift in hiding:
-        if drift.path not in {_DRIVER, *_ROOTS} and storage is not None:
+        if drift.path not in {_DRIVER, *_ROOTS, _USERS} and storage is not None:
             yield Finding(
                 key=dotted(("engine", *drift.path)),
                 message="it would hide every image and container of this host,"
                 " and this release cannot move them",
-                hint="only storage-driver and data-root can be changed on a host that is in use",
+                hint="storage-driver, data-root and userns-remap can be changed on a host in use",
             )
     if any(drift.path == _DRIVER for drift in hiding):
         yield from _driver(document.get("storage-driver"), host, storage)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.policy import Storage
     from dockcfgd.model.roots import RootSurvey
 
-__all__ = ["left_before", "moved_root_findings"]
+__all__ = ["left_before", "moved_root_findings", "occupied"]
 
 _KEY = "engine.data-root"
 _USUAL = "/var/lib/docker"
@@ -96,14 +96,15 @@ def _target(host: HostState, seen: RootSurvey) -> Iterable[Finding]:
         )
         yield Finding(key=_KEY, message=why, hint=f"mount -o remount,exec of {target}")
     if seen.holds and seen.copied_from != seen.source and not left_before(host):
-        yield _occupied(seen)
+        yield occupied(_KEY, seen)
 
 
-def _occupied(seen: RootSurvey) -> Finding:
+def occupied(key: str, seen: RootSurvey) -> Finding:
+    """Say what is in the way at the target."""
     few = ", ".join(seen.holds)
     whose = "an engine's data" if _ENGINES & set(seen.holds) else "something"
     return Finding(
-        key=_KEY,
+        key=key,
         message=f"{seen.target} holds {whose} already ({few})",
         hint="name an empty folder, or move away what is there",
     )

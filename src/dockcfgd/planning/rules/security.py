@@ -37,7 +37,7 @@ def files(scene: Scene) -> frozenset[str]:
     found = {_seccomp_file(scene)}
     if scene.switch("selinux-enabled"):
         found.add(SELINUX)
-    if scene.text("userns-remap"):
+    if scene.text("userns-remap") or _remapped_now(scene):
         found |= {SUBUID, SUBGID}
     if _tls(scene):
         found |= {_certificate(scene, key) for key in _TLS_KEYS}
@@ -92,6 +92,11 @@ def selinux(scene: Scene) -> Iterator[Breach]:
     if scene.switch("selinux-enabled") and scene.facts.files.get(SELINUX, "") is None:
         what = "this kernel does not run SELinux, so it has no effect"
         yield note("selinux-enabled", what, "leave it out")
+
+
+def _remapped_now(scene: Scene) -> bool:
+    options = scene.engine.info.get("SecurityOptions") if scene.engine is not None else None
+    return isinstance(options, list) and any("userns" in str(one) for one in options)
 
 
 def _remapped(scene: Scene) -> tuple[str, str]:
