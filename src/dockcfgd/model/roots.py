@@ -33,7 +33,8 @@ class RootSurvey:
     `binding` the containers that have a folder of it by its path, `limited`: a folder with a
     project quota, `nested`: what cannot be copied file by file. `free_inodes` None: no limit.
     `outside` are the containers that the engine would not start with users of their own, and why,
-    `bound` folders of the host that containers mount, `plugins`: whether any is installed.
+    `bound` folders of the host that containers mount, `plugins`: whether any is installed,
+    `closed` a folder above the data-root that others than root and its group may not go through.
     """
 
     source: str
@@ -57,6 +58,7 @@ class RootSurvey:
     outside: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
     plugins: bool = False
+    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def survey(source: str, target: str, *, remapping: bool = False) -> dict[str, An
         "limited": _limited(source),
         "nested": _nested(source),
         **_uses(source),
+        "closed": _closed(os.path.commonpath((source, target))),
     }  # fmt: skip
 
 
@@ -117,6 +118,12 @@ def _linked(source: str) -> Iterator[str]:
         device = document.get("MountDevice") if isinstance(document, dict) else None
         if isinstance(device, str) and f"{device}/".startswith(f"{source}/"):
             yield options.parent.name
+
+
+def _closed(root: str) -> str:
+    """Give the uppermost folder above a data-root that not everybody may go through."""
+    above = [str(one) for one in reversed(Path(root).parents)]
+    return next((one for one in above if not os.stat(one).st_mode & 0o001), "")
 
 
 def _uses(source: str) -> dict[str, Any]:

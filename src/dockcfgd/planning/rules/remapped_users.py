@@ -71,6 +71,9 @@ def _survey(host: HostState, seen: RootSurvey, *, turned_on: bool) -> Iterable[F
         why = f"the engine does not start these with users of their own: {names}"
         hint = "make them anew without that, or with --userns=host"
         yield Finding(key=_KEY, message=why, hint=hint)
+    if seen.closed and turned_on:
+        why = f"containers' users must be able to go through {seen.closed}, which is not for others"
+        yield Finding(key=_KEY, message=why, hint=f"chmod o+x {seen.closed}")
     if seen.plugins:
         why = "a plugin is installed in the engine, which cannot be given other owners"
         yield Finding(key=_KEY, message=why, hint="docker plugin rm it first")

@@ -1,0 +1,43 @@
+"""What is known of data-roots that were moved from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dockcfgd.migration.left_behind import belongings, forget, left_behind, note, stamp_of
+
+
+def test_it_is_noted_and_forgotten(tmp_path: Path) -> None:
+    records, old = tmp_path / "left", tmp_path / "old"
+    old.mkdir()
+    assert left_behind(str(records)) == ()
+    note(str(records), path=str(old), moved_to="/srv/new", transaction="T1", at=5.0)
+    [one] = left_behind(str(records))
+    assert (one.path, one.moved_to, one.transaction, one.at) == (str(old), "/srv/new", "T1", 5.0)
+    assert one.stamp == stamp_of(str(old)) != ""
+    (old / "an engine started here").mkdir()
+    assert one.stamp != stamp_of(str(old))
+    assert belongings(one) == (str(old),)
+    forget(str(records), path="/elsewhere")
+    assert len(left_behind(str(records))) == 1
+    forget(str(records), path=str(old))
+    assert left_behind(str(records)) == ()
+
+
+def test_a_file_that_says_nothing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "T1.json").write_text("{")
+    (tmp_path / "T2.json").write_text(json.dumps({"schema": 2}))
+    assert left_behind(str(tmp_path)) == ()
+
+
+def test_of_two_that_lie_in_each_other_only_what_was_left(tmp_path: Path) -> None:
+    records, outer = tmp_path / "left", tmp_path / "docker"
+    inner = outer / "100000.100000"
+    for name in ("100000.100000", "dockcfgd", "image", "overlay2"):
+        (outer / name).mkdir(parents=True)
+    note(str(records), path=str(outer), moved_to=str(inner), transaction="T1", at=1.0)
+    note(str(records), path=str(inner), moved_to=str(outer), transaction="T2", at=2.0)
+    first, second = left_behind(str(records))
+    assert belongings(first) == (f"{outer}/image", f"{outer}/overlay2")
+    assert belongings(second) == (str(inner),)
