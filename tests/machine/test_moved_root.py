@@ -15,7 +15,7 @@ import tree_of
 from images import make_busybox, make_image
 from machine import Machine
 from migration_zoo import make_zoo
-from test_moved_in_place import Seen, expect_same, look
+from zoo_sight import Seen, expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)

@@ -359,7 +359,11 @@ class _Watched:
 
 
 def _compressor() -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(level=_LEVEL, threads=min(4, os.cpu_count() or 1))
+    # Each job has buffers of its own; those of 1 MiB compress as well as the default, 2 to 8.
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, threads=min(4, os.cpu_count() or 1), job_size=_CHUNK
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters)
 
 
 def _decompressed(reader: zstandard.ZstdDecompressionReader, where: str) -> bytes:

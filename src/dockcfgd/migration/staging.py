@@ -33,7 +33,8 @@ __all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins"]
 
 _RECORD = "staged.json"
 _IMAGES = "images.json"
-_AHEAD = 16
+# Chunks of 1 MiB that wait for the engine that loads them.
+_AHEAD = 4
 _LOOK_SECONDS = 0.2
 
 
