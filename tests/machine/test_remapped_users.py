@@ -11,8 +11,8 @@ import pytest
 
 from machine import Machine
 from migration_zoo import make_zoo
-from test_moved_in_place import expect_same, look
 from test_moved_root import USUAL, expect_one_copy, moved, some_containers, status_of
+from zoo_sight import expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
