@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitFile, UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.processes import Process
-    from dockcfgd.model.roots import RootMove, RootSurvey
+    from dockcfgd.model.roots import LeftBehind, RootMove, RootSurvey
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.model.unit_complaint import UnitComplaint
     from dockcfgd.model.vitals import Interface, Kernel, Mount, Owner, Space, Usage
@@ -394,6 +394,7 @@ class Roots(Protocol):
         """Copy while the engine serves, until little changes meanwhile.
 
         Only into an empty place, a copy of the same data-root, or a data-root that was left.
+        StepFailed where a file cannot be what it would have to be there.
         """
 
     def copy_rest(self, move: RootMove, *, progress: Progressing) -> None:
@@ -407,6 +408,9 @@ class Roots(Protocol):
 
     def rename_back(self, move: RootMove) -> None:
         """Undo `rename`, however far it came."""
+
+    def remove_left(self, left: LeftBehind) -> None:
+        """Remove a data-root that was left, and nothing of the one that is used since."""
 
 
 class Progressing(Protocol):

@@ -8,10 +8,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from dockcfgd.migration.left_behind import stamp_of
+from dockcfgd.migration.left_behind import belongings, stamp_of
 from dockcfgd.migration.renamed_root import MARK, rename_back, rename_root
 from dockcfgd.model.errors import FileFailure
-from dockcfgd.model.roots import RootMove, RootSurvey
+from dockcfgd.model.roots import LeftBehind, RootMove, RootSurvey
 from dockcfgd.ports import Progressing
 from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import Dockerd
@@ -91,6 +91,13 @@ class FakeRoots:
         self._cuts.at("before: rename the data-root back")
         rename_back(move.source, move.target, move.name)
         self._cuts.at("after: rename the data-root back")
+
+    def remove_left(self, left: LeftBehind) -> None:
+        self._cuts.at("before: remove a data-root that was left")
+        for path in belongings(left):
+            shutil.rmtree(path, ignore_errors=True)
+        self._dockerd.roots.pop(left.path, None)
+        self._cuts.at("after: remove a data-root that was left")
 
     def _copy(self, move: RootMove) -> None:
         self._clear(move)

@@ -13,7 +13,7 @@ import pytest
 
 import tree_of
 from images import make_busybox, make_image
-from machine import Machine
+from machine import Machine, wait_for
 from migration_zoo import make_zoo
 from zoo_sight import Seen, expect_same, look
 
@@ -153,3 +153,73 @@ def test_containers_of_every_kind(
             "disposable\nmine"
         )
         print(f"{suite}: {len(before.documents)} containers from {old} to {new}")
+
+
+def without_states(seen: Seen) -> Seen:
+    """Leave out what a crash of the machine ends: what runs, and what it logs as it starts anew."""
+    return replace(seen, states={}, logs={})
+
+
+def came_back(machine: Machine, before: Seen, root: str) -> None:
+    """Expect that a machine that was cut off went back, and that the change was made after all."""
+    machine.boot()
+    said = machine.run("journalctl --boot --unit=dockcfgd-recover").stdout
+    assert "is taken back; dockcfgd finishes the rest" in said
+    wait_for(lambda: status_of(machine)["condition"] == "in-sync", 120, what="the change")
+    assert machine.docker("info", "--format={{.DockerRootDir}}") == root
+    expect_same(without_states(moved(before, USUAL, root)), without_states(look(machine)))
+
+
+@pytest.mark.suite("trixie")
+@pytest.mark.machine(folders=("/data",))
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_the_machine_dies_in_the_middle(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    some_containers(machine)
+    machine.docker("exec", "web", "dd", "if=/dev/urandom", "of=/v/large", "bs=1M", "count=400")
+    machine.install_deb(build_deb(suite))
+    before = look(machine)
+    want(machine, ONE)
+    mark = f"{ONE}/dockcfgd/copy.json"
+    wait_for(
+        lambda: machine.run(["test", "-e", mark], check=False).returncode == 0, what="the copy"
+    )
+    machine.kill()
+    came_back(machine, before, ONE)
+    expect_one_copy(machine, ONE, USUAL)
+
+    machine.run("touch /run/hold")
+    hold = 'commands = ["while test -e /run/hold; do sleep 0.1; done"]\n'
+    text = f'schema = 1\n[engine]\ndata-root = "{TWO}"\n[verify]\nsettle = "500ms"\n{hold}'
+    machine.write("/etc/dockcfgd/conf.toml", text)
+    renamed = ["test", "-e", f"{TWO}/image"]
+    wait_for(lambda: machine.run(renamed, check=False).returncode == 0, 60, what="the other name")
+    machine.kill()
+    came_back(machine, before, TWO)
+    expect_one_copy(machine, TWO, USUAL)
+
+
+@pytest.mark.suite("trixie")
+@pytest.mark.machine(folders=("/data",))
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_what_fails_is_taken_back(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    some_containers(machine)
+    machine.install_deb(build_deb(suite))
+    before = look(machine)
+    for old, new in ((USUAL, ONE), (ONE, TWO)):
+        text = f'schema = 1\n[engine]\ndata-root = "{new}"\n[verify]\ncommands = ["false"]\n'
+        machine.write("/etc/dockcfgd/conf.toml", text)
+        machine.run(["dockcfgctl", "wait", "--timeout", "5m"], check=False, timeout=310)
+        last = status_of(machine)["last"]
+        assert last["verdict"] == "rolled-back", last
+        assert machine.docker("info", "--format={{.DockerRootDir}}") == old
+        expect_same(moved(before, USUAL, old), look(machine))
+        assert machine.docker("exec", "disposable", "cat", "/1") == "1"
+        expect_one_copy(machine, old, *([USUAL] if old != USUAL else []))
+        if old == USUAL:
+            change_to(machine, ONE)

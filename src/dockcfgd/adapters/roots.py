@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.adapters.bus import typed
-from dockcfgd.model.errors import FileFailure, SystemdFailure
+from dockcfgd.model.errors import FileFailure, StepFailed, SystemdFailure
 from dockcfgd.model.roots import RootSurvey
 from dockcfgd.model.systemd import JobVerb
 from dockcfgd.roots import program
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dockcfgd.adapters.systemd import SystemdBus
-    from dockcfgd.model.roots import RootMove
+    from dockcfgd.model.roots import LeftBehind, RootMove
     from dockcfgd.ports import Clock, Progressing
 
 __all__ = ["UnitRoots"]
@@ -29,7 +29,7 @@ _UNIT, _SURVEY = "dockcfgd-root.service", "dockcfgd-root-survey.service"
 _SECONDS, _SURVEY_SECONDS = 7 * 24 * 3600.0, 120.0
 _STOP_SECONDS = 90.0
 _FORGOTTEN = "not-found"
-_UNHURRIED = frozenset({"copy-live", "discard"})
+_UNHURRIED = frozenset({"copy-live", "discard", "remove-left"})
 _OWN_UNIT = "dockcfgd.service"
 # It ends with who waits for it.
 _OURS = (("BindsTo", typed("as", [_OWN_UNIT])), ("After", typed("as", [_OWN_UNIT])))
@@ -74,6 +74,10 @@ class UnitRoots:
     def rename_back(self, move: RootMove) -> None:
         """Give the folder the path that it had."""
         self._alone({"do": "rename-back", **asdict(move)})
+
+    def remove_left(self, left: LeftBehind) -> None:
+        """Remove a data-root that was left."""
+        self._alone({"do": "remove-left", "source": left.path, "target": left.moved_to})
 
     def _copy(self, what: str, move: RootMove, progress: Progressing) -> None:
         where = self._folder / "root-progress.json"
@@ -143,6 +147,8 @@ class UnitRoots:
         answer = _object(last)
         if end.result == "success":
             return answer
+        if answer.get("misfit"):
+            raise StepFailed("cannot {what} {path}: {why}".format_map(answer))
         if answer.get("why"):
             raise FileFailure(
                 what=str(answer.get("what", "use")),

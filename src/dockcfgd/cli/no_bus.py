@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.probes import CommandEnd, Endpoint
-    from dockcfgd.model.roots import RootMove
+    from dockcfgd.model.roots import LeftBehind, RootMove
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.ports import Progressing
 
@@ -127,3 +127,7 @@ class NoBus:
     def rename_back(self, move: RootMove) -> None:
         """Fail."""
         self._refuse(f"rename {move.target} back")
+
+    def remove_left(self, left: LeftBehind) -> None:
+        """Fail."""
+        self._refuse(f"remove {left.path}")

@@ -33,7 +33,7 @@ from dockcfgd.roots.mounts import below, mounts
 from dockcfgd.roots.owners import Owners
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
 
-__all__ = ["Progress", "copy_live", "copy_rest", "discard_copy"]
+__all__ = ["Progress", "copy_live", "copy_rest", "discard_copy", "remove_left"]
 
 Progress = Callable[[int, int], None]
 
@@ -118,6 +118,32 @@ def discard_copy(source: str, target: str, name: str) -> None:
     forget(target)
     if begun.made and not os.listdir(target):
         os.rmdir(target)
+
+
+def remove_left(left: str, used: str) -> None:
+    """Remove a data-root that was left, and nothing of the one that is used since.
+
+    One of the two may lie in the other. A mount point stays. FileFailure where something is mounted
+    in what was left.
+    """
+    inner = f"{used}/".startswith(f"{left}/")
+    mounted = [
+        one.point
+        for one in below(left, mounts())
+        if not (inner and f"{one.point}/".startswith(f"{used}/"))
+    ]
+    if mounted:
+        why = f"{mounted[0]} is mounted"
+        raise FileFailure(what="remove", path=left, errno=errno.EBUSY, why=why)
+    if not os.path.isdir(left) or left == used:
+        return
+    with Cursor(os.fsencode(left)) as cursor:
+        for name in cursor.names():
+            kept = inner and (name == FOLDER.encode() or _REMAPPED.fullmatch(name))
+            if name != b"lost+found" and not kept:
+                remove(Spot(cursor.folder, name))
+    if not inner and not os.listdir(left) and not os.path.ismount(left):
+        os.rmdir(left)
 
 
 def _clear(target: str, source: str) -> None:

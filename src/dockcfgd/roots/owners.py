@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dockcfgd.layers.attributes import Attributes
+from dockcfgd.model.errors import FileFailure
 
-__all__ = ["NoPlace", "Owners", "is_content"]
+__all__ = ["Misfit", "NoPlace", "Owners", "is_content"]
 
 _CONTENT = re.compile(
     rb"(?:overlay2|fuse-overlayfs)/[^/]+/(?:diff|work|merged)|vfs/dir/[^/]+|volumes/[^/]+/_data"
@@ -33,6 +34,10 @@ _LENGTH_2, _LENGTH_3 = 20, 24
 
 class NoPlace(Exception):
     """A file belongs to somebody for whom there is no user of the host."""
+
+
+class Misfit(FileFailure):
+    """A file cannot be what it would have to be, whatever the host is like at another time."""
 
 
 def is_content(path: bytes) -> bool:

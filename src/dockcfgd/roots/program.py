@@ -3,11 +3,12 @@
     python3 -I -S program.py JOB.json
 
 The job: {"do": WHAT, "source": PATH, "target": PATH, "name": TRANSACTION, "progress": FILE,
-"shift": NUMBERS}, WHAT being survey, copy-live, copy-rest, discard, rename or rename-back. It ends
-with 0 and a last line of JSON, for a survey what was seen, or with 1 and {"what": TEXT, "path":
-PATH, "why": TEXT, "errno": NUMBER}, not all of which need be there. FILE is replaced now and then
-by {"done": BYTES, "total": BYTES}. It may be killed at any instant, and doing a job again ends
-where doing it once does.
+"shift": NUMBERS}, WHAT being survey, copy-live, copy-rest, discard, rename, rename-back, or
+remove-left with the `path` and `moved_to` of what was left as the two. It ends with 0 and a last
+line of JSON, for a survey what was seen, or with 1 and {"what": TEXT, "path": PATH, "why": TEXT,
+"errno": NUMBER, "misfit": whether no retry helps}, not all of which need be there. FILE is replaced
+now and then by {"done": BYTES, "total": BYTES}. It may be killed at any instant, and doing a job
+again ends where doing it once does.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ if __name__ == "__main__":
 
 from dockcfgd.migration.renamed_root import rename_back, rename_root
 from dockcfgd.model.errors import DockcfgdError, FileFailure
-from dockcfgd.roots.copying import copy_live, copy_rest, discard_copy
+from dockcfgd.roots.copying import copy_live, copy_rest, discard_copy, remove_left
 from dockcfgd.roots.mounts import below, mounts
+from dockcfgd.roots.owners import Misfit
 from dockcfgd.roots.survey import survey
 
 __all__ = ["main"]
@@ -63,6 +65,7 @@ def main(path: str) -> int:
             "path": failure.path,
             "why": failure.why,
             "errno": failure.errno,
+            "misfit": isinstance(failure, Misfit),
         }
     except (DockcfgdError, ValueError, KeyError) as error:
         answer = {"why": str(error) or repr(error)}
@@ -92,6 +95,8 @@ def _do(job: dict[str, Any]) -> dict[str, Any]:
             copy_rest(source, target, name, progress=_Progress(str(job["progress"])), shift=shift)
         case "discard":
             discard_copy(source, target, name)
+        case "remove-left":
+            remove_left(source, target)
         case "rename":
             _refuse_mounted(source)
             rename_root(source, target, name)

@@ -28,7 +28,7 @@ from dockcfgd.layers.folder import Cursor, Spot, parts_of
 from dockcfgd.layers.removal import remove
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.roots.marks import FOLDER, Index
-from dockcfgd.roots.owners import NoPlace, Owners, is_content
+from dockcfgd.roots.owners import Misfit, NoPlace, Owners, is_content
 
 __all__ = ["Tally", "TreeCopy"]
 
@@ -256,7 +256,7 @@ class TreeCopy:
             return self._owners.of_content(attributes)
         except NoPlace as error:
             where = self._shown(path)
-            raise FileFailure(what="copy", path=where, errno=0, why=str(error)) from error
+            raise Misfit(what="copy", path=where, errno=0, why=str(error)) from error
 
     # What is known
 

@@ -11,7 +11,7 @@ import pytest
 
 from dockcfgd.layers.attributes import Attributes
 from dockcfgd.model.errors import FileFailure
-from dockcfgd.roots.copying import copy_live, copy_rest, discard_copy
+from dockcfgd.roots.copying import copy_live, copy_rest, discard_copy, remove_left
 from dockcfgd.roots.owners import NoPlace, Owners
 
 ON = (0, 100000, 65536, 0, 200000, 65536)
@@ -149,6 +149,25 @@ def test_a_copy_out_of_the_inner_folder_is_removed_alone(root: Path) -> None:
     assert left == ["100000.200000", "900000.900000", "dockcfgd"]
     assert [one.name for one in (root / "dockcfgd").iterdir()] == ["T0"]
     assert (inner / "volumes/v/_data/file").read_text() == "mine"
+
+
+def test_what_was_left_is_removed_and_what_is_used_stays(root: Path) -> None:
+    inner = root / "100000.200000"
+    copy(root, inner, "T1", ON)
+    remove_left(str(root), str(inner))
+    assert sorted(one.name for one in root.iterdir()) == ["100000.200000", "900000.900000"]
+    assert (inner / "volumes/v/_data/file").read_text() == "mine"
+    copy(inner, root, "T2", OFF)
+    remove_left(str(inner), str(root))
+    assert not inner.exists()
+    assert (root / "volumes/v/_data/file").read_text() == "mine"
+    beside = root.parent / "beside"
+    beside.mkdir()
+    remove_left(str(beside), str(root))
+    remove_left(str(beside), str(root))
+    remove_left(str(root), str(root))
+    assert not beside.exists()
+    assert (root / "volumes").exists()
 
 
 def test_a_file_without_a_place_is_named(root: Path) -> None:
