@@ -56,6 +56,10 @@ def remapped_users_findings(
 
 
 def _ranges(wanted: str, host: HostState) -> Iterable[Finding]:
+    if wanted[:1].isdecimal():
+        why = "with a number for the user nothing can be taken along by this release"
+        yield Finding(key=_KEY, message=why, hint="name the user")
+        return
     try:
         ranges_of(wanted, host)
     except NoRange as error:
