@@ -191,7 +191,7 @@ def test_the_machine_dies_in_the_middle(
     expect_one_copy(machine, ONE, USUAL)
 
     machine.run("touch /run/hold")
-    hold = 'commands = ["while test -e /run/hold; do sleep 0.1; done"]\n'
+    hold = f'commands = ["while test -e /run/hold -a -e {TWO}/image; do sleep 0.1; done"]\n'
     text = f'schema = 1\n[engine]\ndata-root = "{TWO}"\n[verify]\nsettle = "500ms"\n{hold}'
     machine.write("/etc/dockcfgd/conf.toml", text)
     renamed = ["test", "-e", f"{TWO}/image"]
