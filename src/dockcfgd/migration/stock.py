@@ -42,7 +42,7 @@ def what_differs(access: Access, *, folder: str, source: str, target: str) -> li
     gone = _Moved(source, target)
     return [
         *_containers(access, before, gone),
-        *_images(before.images, {image.id: image for image in after.images}),
+        *_images(before, {image.id: image for image in after.images}),
         *_volumes(before, after, gone),
         *_networks(before, after),
     ]
@@ -111,8 +111,15 @@ def _differing(
             yield f"container {name}: {line}"
 
 
-def _images(before: tuple[Image, ...], after: Mapping[str, Image]) -> Iterator[str]:
-    for image in before:
+def _images(before: Inventory, after: Mapping[str, Image]) -> Iterator[str]:
+    passing, staying = set[str](), set[str]()
+    for document in before.containers:
+        disposable = flag(document, "HostConfig", "AutoRemove")
+        (passing if disposable else staying).add(text(document, "Image"))
+    for image in before.images:
+        if not image.tags and image.id in passing - staying:
+            # What a --rm container had written when it was made anew; it has another one now.
+            continue
         there = after.get(image.id)
         called = image.tags[0] if image.tags else image.id
         if there is None:

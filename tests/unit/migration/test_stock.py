@@ -73,6 +73,19 @@ def test_an_image_without_its_name(moved: Moved) -> None:
     assert line == "image busybox:latest: it is not called busybox:latest"
 
 
+def test_an_image_that_only_a_passing_container_had(tmp_path: Path) -> None:
+    host = FakeHost(data_root=str(tmp_path / "docker"))
+    access, kept = host.effects.access, str(tmp_path / "kept")
+    host.image("early:1", {"/a": b"1"})
+    host.run("job", image="early:1", host_config={"AutoRemove": True})
+    image = host.dockerd.images.find("early:1")
+    image.tags = []
+    stock.take(access, folder=kept)
+    host.containers.remove("job")
+    del host.dockerd.images.images[image.id]
+    assert stock.what_differs(access, folder=kept, source="/a", target="/b") == []
+
+
 def test_a_network_with_other_addresses(moved: Moved) -> None:
     network = moved.host.dockerd.roots[moved.root].networks[moved.net]
     network.body["IPAM"] = {"Config": [{"Subnet": "10.7.0.0/24", "Gateway": "10.7.0.1"}]}
