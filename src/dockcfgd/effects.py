@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Engine,
         Files,
         FolderArchives,
+        Freeing,
         Images,
         Networks,
         Probes,
@@ -50,6 +51,7 @@ class Effects:
     staging: Staging
     carrier: Carrier
     roots: Roots
+    freeing: Freeing
 
     @property
     def access(self) -> Access:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitFile, UnitState
+    from dockcfgd.model.kept import Freed
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.processes import Process
     from dockcfgd.model.roots import LeftBehind, RootMove, RootSurvey
@@ -411,6 +412,18 @@ class Roots(Protocol):
 
     def remove_left(self, left: LeftBehind) -> None:
         """Remove a data-root that was left, and nothing of the one that is used since."""
+
+
+class Freeing(Protocol):
+    """Deleting what storage drivers made, which needs more rights than dockcfgd has."""
+
+    def free(self, folders: Sequence[str], *, progress: Progressing) -> Freed:
+        """Delete folders with all that is in them; those that are not there are fine.
+
+        What has something mounted in it stays, and so does what is on another filesystem. An
+        exception out of `progress` ends it; doing it again goes on. SystemdFailure and FileFailure
+        where it cannot be done at all.
+        """
 
 
 class Progressing(Protocol):

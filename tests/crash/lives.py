@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.effects import Effects
 from dockcfgd.model.errors import StateFileFailure
+from dockcfgd.model.kept import KeptStorage
 from dockcfgd.model.status import Condition, Phase, Status
+from dockcfgd.reconcile.kept_storage import KeptRecord
 from dockcfgd.reconcile.reconciler import Reconciler
-from dockcfgd.reconcile.requests import Apply, Request, Rollback, Stop
+from dockcfgd.reconcile.requests import (
+    Apply,
+    Request,
+    Rollback,
+    Stop,
+    StoragePrune,
+    StorageRollback,
+)
 from dockcfgd.settings import Settings
 from dockcfgd.state_file import StateFile
 from dockcfgd.transaction.journal import Journal
@@ -178,6 +187,25 @@ class Lives:
         status = self.live(Rollback(transaction=f"rollback-{self._number}", generation=generation))
         assert status is not None
         return status
+
+    def storage_back(self, *, back_up: bool = True) -> Status | None:
+        """Live with `storage rollback`."""
+        self._number += 1
+        return self.live(StorageRollback(f"storage-{self._number}", back_up=back_up))
+
+    def storage_prune(self) -> Status | None:
+        """Live with `storage prune`."""
+        self._number += 1
+        return self.live(StoragePrune(f"prune-{self._number}"))
+
+    @property
+    def kept(self) -> KeptStorage | None:
+        """What the record says is kept of the storage."""
+        state = StateFile(self.settings.state_file)
+        try:
+            return KeptRecord(state).kept
+        finally:
+            state.close()
 
     @property
     def files(self) -> Files:

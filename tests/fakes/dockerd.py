@@ -51,6 +51,7 @@ class Root:
     containers: dict[str, Container] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
     networks: dict[str, Network] = field(default_factory=dict)
+    removed: dict[str, Container] = field(default_factory=dict)
 
 
 @dataclass
@@ -152,6 +153,9 @@ class Dockerd:
         self.process.log_level = (
             "debug" if config.get("debug") else config.get("log-level") or "info"
         )
+        for identity in list(root.removed) if self.on_disk else ():
+            if Path(root.path, "containers", identity, "hostconfig.json").exists():
+                root.containers[identity] = root.removed.pop(identity)
         self._make_networks(root)
         self._restore(live_restore=self.process.live_restore)
 
@@ -233,12 +237,16 @@ class Dockerd:
             folder.mkdir(parents=True)
             state = {"ID": container.id, "Driver": container.driver, "Name": f"/{container.name}"}
             folder.joinpath("config.v2.json").write_text(json.dumps(state))
+            folder.joinpath("hostconfig.json").write_text("{}")
 
     def remove(self, container: Container) -> None:
         """Take a container out of the data-root."""
         root = self._running().root
         root.containers.pop(container.id, None)
         if self.on_disk:
+            # Its layers on other drivers stay, and whoever makes its folder again has it back.
+            container.layers.pop(container.store, None)
+            root.removed[container.id] = container
             shutil.rmtree(self._folder(container))
 
     def beside(self, folder: str) -> Dockerd:

@@ -15,6 +15,7 @@ from tests.fakes.dockerd import Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
 from tests.fakes.folders import FakeFolders
+from tests.fakes.freeing import FakeFreeing
 from tests.fakes.images import apply_layer
 from tests.fakes.probes import FakeProbes
 from tests.fakes.roots import FakeRoots
@@ -84,6 +85,7 @@ class FakeHost:
         self.staging = FakeStaging(self.dockerd, self.files, self.clock, self.cuts)
         self.carrier = FakeCarrier(self.dockerd, self.cuts)
         self.roots = FakeRoots(self.dockerd, self.cuts)
+        self.freeing = FakeFreeing(self.cuts)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)
@@ -108,6 +110,7 @@ class FakeHost:
             staging=self.staging,
             carrier=self.carrier,
             roots=self.roots,
+            freeing=self.freeing,
         )
 
     # What a host's other users do

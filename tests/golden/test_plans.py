@@ -19,9 +19,11 @@ from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.host import HostState
+from dockcfgd.model.kept import KeptStorage
 from dockcfgd.model.plan import Plan, way_back_from_json, way_back_to_json
 from dockcfgd.model.steps import Step
 from dockcfgd.planning.planner import Rules, make_plan
+from dockcfgd.planning.storage_back import storage_target
 from dockcfgd.planning.target import Applied, Target, empty_target, target_of
 from dockcfgd.reconcile.assess import Assessment
 from dockcfgd.reconcile.preview import Preview
@@ -37,6 +39,10 @@ _REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
 def _plan(case: Path) -> tuple[Plan, Target, HostState]:
     described = json.loads((case / "host.json").read_text())
     host, applied = host_of(described), applied_of(described)
+    if "kept" in described:
+        kept = KeptStorage.from_json(described["kept"])
+        target = storage_target(kept, host, applied)
+        return make_plan(target, host, Rules(name="T1", back_to=kept)), target, host
     source = case / "desired.toml"
     if not source.exists():
         target, rules = empty_target(host, applied), Rules(name="T1")

@@ -16,6 +16,7 @@ from dockcfgd.adapters.engine import (
 from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
+from dockcfgd.adapters.freeing import UnitFreeing
 from dockcfgd.adapters.probes import UnitProbes
 from dockcfgd.adapters.roots import UnitRoots
 from dockcfgd.adapters.serving import Serving
@@ -58,4 +59,5 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         staging=UnitStaging(systemd, files, clock, settings.runtime_dir),
         carrier=UnitCarrier(systemd, settings.runtime_dir),
         roots=UnitRoots(systemd, clock, settings.runtime_dir),
+        freeing=UnitFreeing(systemd, settings.runtime_dir),
     )

@@ -112,6 +112,17 @@ class Client:
             options["keep"] = keep
         return _document(self.connection.call("PruneBackups", options, timeout=_PRUNE_TIMEOUT))
 
+    def storage_rollback(self, *, back_up: bool = True, comment: str = "") -> str:
+        """Ask for the way back to what is kept of the storage, give the transaction's id."""
+        options: dict[str, object] = dict(_options(comment))
+        if not back_up:
+            options["backup"] = False
+        return str(self.connection.call("StorageRollback", options, timeout=_TIMEOUT))
+
+    def storage_prune(self) -> str:
+        """Ask for what is kept of the storage to be freed; the end comes as a signal."""
+        return str(self.connection.call("StoragePrune", {}, timeout=_TIMEOUT))
+
     def signals(self) -> AbstractContextManager[Signals]:
         """Subscribe to the daemon's signals; in force when the context is entered."""
         return self.connection.listen("StatusChanged", "Progress", "TransactionFinished")

@@ -28,6 +28,8 @@ from dockcfgd.reconcile.requests import (
     Restore,
     Resume,
     Rollback,
+    StoragePrune,
+    StorageRollback,
 )
 
 if TYPE_CHECKING:
@@ -41,13 +43,18 @@ if TYPE_CHECKING:
 __all__ = ["Service", "property_values"]
 
 
-_BACKUPS = {"CreateBackup", "Restore"}
+_BACKUPS = {"CreateBackup", "Restore", "StoragePrune", "StorageRollback"}
 _AT_WORK = {Phase.PLANNING, Phase.APPLYING, Phase.VERIFYING, Phase.ROLLING_BACK}
 
 _PROMPTS_A_USER = 2
 _PROMPTS = 8
 
-_WORDS = {"CreateBackup": "create a backup", "Restore": "restore"}
+_WORDS = {
+    "CreateBackup": "create a backup",
+    "Restore": "restore",
+    "StoragePrune": "free anything",
+    "StorageRollback": "go back",
+}
 
 
 class _BadArgumentsError(Exception):
@@ -161,15 +168,10 @@ class Service:
                 invocation.fail(contract.BUSY, f"cannot {_WORDS[invocation.method]}: {why}")
                 return
         transaction = self._new_transaction()
-        if invocation.method == "CreateBackup":
-            self._enqueue(_create_backup(transaction, arguments, uid))
-        elif invocation.method == "Restore":
-            self._enqueue(_restore(transaction, arguments, uid))
-        elif invocation.method == "Apply":
+        if invocation.method == "Apply":
             self._accept_apply(invocation, _apply(transaction, arguments, uid))
             return
-        else:
-            self._enqueue(_rollback(transaction, arguments, uid))
+        self._enqueue(_LASTING[invocation.method](transaction, arguments, uid))
         invocation.reply(transaction)
 
     def _accept_apply(self, invocation: Invocation, request: Apply) -> None:
@@ -266,6 +268,20 @@ def _rollback(transaction: str, arguments: tuple[object, ...], uid: int) -> Roll
     )
 
 
+def _storage_rollback(transaction: str, arguments: tuple[object, ...], uid: int) -> StorageRollback:
+    options = _options(arguments[0], known={"backup", "comment"})
+    back_up = options.get("backup", True)
+    if not isinstance(back_up, bool):
+        raise _BadArgumentsError("cannot take backup: true or false is expected")
+    return StorageRollback(
+        transaction=transaction,
+        back_up=back_up,
+        comment=_text(options.get("comment", ""), "comment"),
+        actor=_actor(uid),
+        uid=uid,
+    )
+
+
 def _create_backup(transaction: str, arguments: tuple[object, ...], uid: int) -> CreateBackup:
     options = _options(arguments[0], known={"names", "volumes", "consistency", "comment"})
     volumes = options.get("volumes")
@@ -290,6 +306,20 @@ def _restore(transaction: str, arguments: tuple[object, ...], uid: int) -> Resto
     options = _options(arguments[1], known={"names"})
     names = _names(options.get("names", ()))
     return Restore(transaction, _text(arguments[0], "backup"), names, _actor(uid))
+
+
+def _storage_prune(transaction: str, arguments: tuple[object, ...], uid: int) -> StoragePrune:
+    _options(arguments[0], known=set())
+    return StoragePrune(transaction, _actor(uid))
+
+
+_LASTING: Mapping[str, Callable[[str, tuple[object, ...], int], Request]] = {
+    "Rollback": _rollback,
+    "CreateBackup": _create_backup,
+    "Restore": _restore,
+    "StorageRollback": _storage_rollback,
+    "StoragePrune": _storage_prune,
+}
 
 
 def _prune(invocation: Invocation) -> PruneBackups:

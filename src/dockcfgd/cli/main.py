@@ -238,6 +238,14 @@ def _start_backup(arguments: Namespace, screen: Screen) -> int:
     )
 
 
+def _start_storage(arguments: Namespace, screen: Screen) -> int:
+    from dockcfgd.cli.verbs import storage
+
+    return storage.run(
+        arguments, look=_storage, connect=_connect, read_status=_published, screen=screen
+    )
+
+
 def _start_wait(arguments: Namespace, screen: Screen) -> int:
     from dockcfgd.cli.verbs import wait
 
@@ -305,6 +313,7 @@ _START: dict[str, Callable[[Namespace, Screen], int]] = {
     "diff": _start_diff,
     "rollback": _start_rollback,
     "backup": _start_backup,
+    "storage": _start_storage,
     "wait": _start_wait,
     "monitor": _start_monitor,
     "doctor": _start_doctor,
@@ -430,6 +439,7 @@ def _effects_without_bus(settings: Settings, why: str) -> Effects:
         staging=NoBus(why),
         carrier=NoBus(why),
         roots=NoBus(why),
+        freeing=NoBus(why),
     )
 
 
@@ -457,6 +467,16 @@ def _doctor() -> dict[str, Any]:
     status = published.fresh(document) if document is not None else None
     by = Instruments(HostVitals(), HostProcesses(), root=os.geteuid() == 0, status=status)
     return look_doctor(_effects(settings), settings, by)
+
+
+def _storage() -> dict[str, Any]:
+    from dockcfgd.adapters.vitals import HostVitals
+    from dockcfgd.reconcile.kept_storage import read_kept
+    from dockcfgd.storage_view import storage_document
+
+    path = _kept("storage status")
+    kept = read_kept(path) if os.path.exists(path) else None  # noqa: PTH110 -- pathlib is heavy
+    return storage_document(kept, _effects(_settings()), HostVitals())
 
 
 def _engine_info() -> Mapping[str, Any] | None:

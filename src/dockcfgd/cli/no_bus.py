@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.host import UnitState
+    from dockcfgd.model.kept import Freed
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.roots import LeftBehind, RootMove
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
@@ -131,3 +132,7 @@ class NoBus:
     def remove_left(self, left: LeftBehind) -> None:
         """Fail."""
         self._refuse(f"remove {left.path}")
+
+    def free(self, folders: Sequence[str], *, progress: Progressing) -> Freed:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("delete anything")

@@ -89,9 +89,10 @@ def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> l
         ("Errors", _errors(document, limits["errors"])),
         ("Progress", _progress(document.get("progress"))),
         ("Last", _last(document, limits["steps"])),
-        ("Backup", _task(document.get("task"))),
+        (_task_label(document.get("task")), _task(document.get("task"))),
         ("Drifts", _drifts(document.get("drifts") or [], limits["drifts"])),
         ("Engine", _engine(document.get("engine"))),
+        ("Kept", _kept(document.get("kept"))),
         ("Backups", [str(document["backups"])] if document.get("backups") else []),
         ("Daemon", _daemon(document.get("daemon"))),
         ("Next", [_next(document)] if _next(document) else []),
@@ -268,6 +269,22 @@ def _last(document: dict[str, Any], limit: int) -> list[str]:
     if last.get("reason") and last["reason"] != document.get("reason"):
         lines.append(plain(last["reason"]))
     return lines + _steps(last.get("steps") or [], limit)
+
+
+def _kept(kept: dict[str, Any] | None) -> list[str]:
+    """Name what is kept of the storage, and what must not be done meanwhile."""
+    if not kept:
+        return []
+    if kept.get("freeing"):
+        return [f"{plain(kept['driver'])}, being freed: dockcfgctl storage status"]
+    return [
+        f"{plain(kept['driver'])} as it was until {clock_time(kept.get('since'))}",
+        "beware of docker volume prune, docker network prune: dockcfgctl storage status",
+    ]
+
+
+def _task_label(task: dict[str, Any] | None) -> str:
+    return "Storage" if task and task.get("kind") == "storage prune" else "Backup"
 
 
 def _task(task: dict[str, Any] | None) -> list[str]:

@@ -187,7 +187,10 @@ def _state(loaded: Loaded, root: Root) -> DesiredState:
             consistency=root.backup.consistency,
             schedule=root.backup.schedule,
         ),
-        storage=Storage(migrate_containers=root.storage.migrate_containers),
+        storage=Storage(
+            migrate_containers=root.storage.migrate_containers,
+            keep_previous=root.storage.keep_previous,
+        ),
         digest=_digest(loaded.document),
         files=tuple(loaded.files),
         sources=dict(loaded.sources),

@@ -148,10 +148,6 @@ def _window(value: str) -> str:
     return value
 
 
-def _only_true(value: bool) -> bool:  # noqa: FBT001 -- a validator gets its value
-    return value or _not_yet(value)
-
-
 def _told(text: str, default: str | None = None) -> Any:  # noqa: ANN401 -- pydantic's fields have no type
     """Give the field's description for editors, and its default where TOML writes another value."""
     if default is None:
@@ -282,8 +278,7 @@ class StorageTable(_Table):
     ] = True
     keep_previous: Annotated[
         bool,
-        AfterValidator(_only_true),
-        _told("Keeps the data of the old driver; false is not in this release."),
+        _told("Keeps what the old driver had, until `dockcfgctl storage prune`."),
     ] = True
 
 

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
-__all__ = ["bring_back", "drop_holders", "forget", "holders", "keep", "kept", "pending"]
+__all__ = [
+    "begin_anew",
+    "bring_back",
+    "drop_holders",
+    "forget",
+    "holders",
+    "keep",
+    "kept",
+    "pending",
+]
 
 _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _AGAIN = "again"
@@ -103,6 +112,11 @@ def bring_back(
     drop_holders(access)
     drop_kept_names(access.images)
     return done
+
+
+def begin_anew(folder: str) -> None:
+    """Forget which of the kept containers were brought back; `bring_back` makes all of them."""
+    Path(folder, _RECORD).unlink(missing_ok=True)
 
 
 def forget(folder: str) -> None:

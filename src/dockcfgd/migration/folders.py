@@ -6,10 +6,14 @@ needs the standard library only, as the way back must work before anything else 
 
     FOLDER/moves.json                     what belongs here, relative to data-root
     FOLDER/configs/<id>.json              a container's file as it was under another driver
+    FOLDER/configs/<id>.host              and the one of what it was created with
     FOLDER/<driver>                       layers and writable layers
     FOLDER/image/<driver>                 images, their names and layer chains
     FOLDER/containers/<id>                the containers of this driver
     FOLDER/buildkit                       the build cache, which refers to one driver's layers
+
+`return_to` notes there too what it gives back out of an earlier FOLDER, and which containers it
+made again.
 
 A path of the list that is in FOLDER was moved; one that is not was not, or is back already.
 """
@@ -27,16 +31,22 @@ from typing import TYPE_CHECKING
 from dockcfgd.model.errors import FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "CARRIED",
+    "belongings",
     "discard",
+    "forbid_return",
     "forget_older",
+    "give_up",
     "move_back",
     "obstacle",
     "put_back",
     "put_in_place",
+    "remade",
+    "return_to",
+    "saved_configs",
     "set_aside",
 ]
 
@@ -84,9 +94,7 @@ def put_in_place(root: str, driver: str, folder: str, staging: str) -> None:
     top, aside, source = Path(root), Path(folder), Path(staging)
     containers = _listed(source / CARRIED, "containers")
     for identity in containers:
-        saved = aside / _CONFIGS / f"{identity}.json"
-        if not _exists(saved):
-            _write_like(saved, _read(_config(top, identity)), like=_config(top, identity))
+        _save_config(top, aside, identity)
     for path in (driver, f"image/{driver}"):
         if _exists(source / path):
             _rename(source / path, top / path)
@@ -112,9 +120,11 @@ def move_back(root: str, driver: str, folder: str) -> None:
     top, aside = Path(root), Path(folder)
     recorded = _record(aside)
     if recorded is not None:
-        _restore_configs(top, aside)
         rubbish = _Rubbish(_trash(aside))
-        for path in _newcomers(top, driver, recorded):
+        _take_back_given(top, aside, rubbish)
+        _restore_configs(top, aside)
+        staying = _listed(aside / _RECORD, "staying", none=True)
+        for path in _newcomers(top, driver, [*recorded, *staying]):
             rubbish.take(top / path)
         for path in recorded:
             if _exists(aside / path):
@@ -127,6 +137,79 @@ def move_back(root: str, driver: str, folder: str) -> None:
             (aside / _RECORD).unlink()
         _sync_folder(aside)
     _remove_empty(aside)
+
+
+def return_to(root: str, driver: str, folder: str, *, kept: str, moved: bool) -> None:
+    """Move what `driver` has in `root` to `folder`, and give back what was there before it.
+
+    The files of containers of then are in the folder `kept`, and with `moved` all that belongs to
+    the driver of then; else only its build cache is. A container that was removed since gets a
+    folder again. Doing it again finishes what was begun; `put_back` undoes it.
+    """
+    top, aside, source = Path(root), Path(folder), Path(kept)
+    containers = saved_configs(kept)
+    if _record(aside) is None:
+        theirs = _record(source) or []
+        given = theirs if moved else [path for path in theirs if path == _BUILD_CACHE]
+        staying = [f"{_CONTAINERS}/{identity}" for identity in containers]
+        made = [one for one in containers if not _exists(_config(top, one).parent)]
+        paths = [path for path in _belongings(top, driver) if path not in staying]
+        more = {"from": kept, "given": given, "made": made, "staying": staying}
+        _write_record(aside, paths, more=more)
+    for identity in containers:
+        if _exists(_config(top, identity)):
+            _save_config(top, aside, identity)
+    for path in _record(aside) or []:
+        if not _exists(aside / path) and _exists(top / path):
+            _rename(top / path, aside / path)
+    for path in _listed(aside / _RECORD, "given"):
+        if _exists(source / path):
+            _rename(source / path, top / path)
+    _sync(top, aside)
+    for identity in containers:
+        # An older release saved only one of the files, which is not all that a container is.
+        if _exists(_config(top, identity)) or _exists(source / _CONFIGS / f"{identity}.host"):
+            _restore_config(top, source, identity)
+
+
+def remade(folder: str) -> list[str]:
+    """Give the containers that a `return_to` into `folder` made again."""
+    record = Path(folder) / _RECORD
+    return _listed(record, "made", none=True) if _exists(record) else []
+
+
+def saved_configs(folder: str) -> list[str]:
+    """Give the containers whose files `put_in_place` or `return_to` saved in `folder`."""
+    where = Path(folder) / _CONFIGS
+    if not _exists(where):
+        return []
+    with _translated("list", where):
+        return sorted(path.stem for path in where.glob("*.json"))
+
+
+def belongings(root: str, driver: str) -> list[str]:
+    """Give the paths in `root` of what a driver has, the build cache left out."""
+    return [path for path in _belongings(Path(root), driver) if path != _BUILD_CACHE]
+
+
+def give_up(root: str, driver: str, folder: str) -> None:
+    """Move what `driver`, which is not in use, has in `root` to where `folder` has its trash.
+
+    Nothing is put back out of `folder` any more. Doing it again goes on.
+    """
+    top, aside = Path(root), Path(folder)
+    forbid_return(folder)
+    rubbish = _Rubbish(_trash(aside))
+    for path in belongings(root, driver):
+        rubbish.take(top / path)
+    _sync(top)
+
+
+def forbid_return(folder: str) -> None:
+    """Let nothing be put back out of `folder` any more."""
+    where = Path(folder) / _RECORD
+    with _translated("remove", where):
+        where.unlink(missing_ok=True)
 
 
 def discard(folder: str) -> None:
@@ -198,12 +281,42 @@ def _restore_configs(top: Path, aside: Path) -> None:
     """Give the containers the files that they had before `put_in_place`."""
     if not _exists(aside / _CONFIGS):
         return
-    with _translated("list", aside / _CONFIGS):
-        saved = sorted((aside / _CONFIGS).glob("*.json"))
-    for path in saved:
-        where = _config(top, path.stem)
-        if _exists(where.parent):
-            _write_like(where, _read(path), like=path)
+    for identity in saved_configs(str(aside)):
+        if _exists(_config(top, identity).parent):
+            _restore_config(top, aside, identity)
+
+
+def _restore_config(top: Path, aside: Path, identity: str) -> None:
+    """Give a container its files as they were saved, and its folder where it has none."""
+    for suffix, where in _files_of(top, identity):
+        saved = aside / _CONFIGS / f"{identity}{suffix}"
+        if _exists(saved):
+            _write_like(where, _read(saved), like=saved)
+
+
+def _save_config(top: Path, aside: Path, identity: str) -> None:
+    """Save a container's files as they are, once; the one that says it was saved is the last."""
+    for suffix, where in _files_of(top, identity):
+        saved = aside / _CONFIGS / f"{identity}{suffix}"
+        if not _exists(saved) and _exists(where):
+            _write_like(saved, _read(where), like=where)
+
+
+def _files_of(top: Path, identity: str) -> tuple[tuple[str, Path], ...]:
+    config = _config(top, identity)
+    return ((".host", config.with_name("hostconfig.json")), (".json", config))
+
+
+def _take_back_given(top: Path, aside: Path, rubbish: _Rubbish) -> None:
+    """Undo what `return_to` did beside the moves of `set_aside`."""
+    record = aside / _RECORD
+    given = _listed(record, "given", none=True)
+    source = Path(json.loads(_read(record))["from"]) if given else top
+    for path in given:
+        if _exists(top / path) and not _exists(source / path):
+            _rename(top / path, source / path)
+    for identity in _listed(record, "made", none=True):
+        rubbish.take(_config(top, identity).parent)
 
 
 def _read(where: Path) -> bytes:
@@ -234,21 +347,24 @@ def _record(aside: Path) -> list[str] | None:
     return _listed(where, "paths") if _exists(where) else None
 
 
-def _listed(where: Path, key: str) -> list[str]:
+def _listed(where: Path, key: str, *, none: bool = False) -> list[str]:
     try:
-        paths = json.loads(_read(where))[key]
+        document = json.loads(_read(where))
+        paths = document.get(key, []) if none else document[key]
     except (ValueError, KeyError, TypeError) as error:
         raise FileFailure(what="read", path=str(where), errno=0, why="no list of moves") from error
     return [str(path) for path in paths]
 
 
-def _write_record(aside: Path, paths: list[str]) -> None:
+def _write_record(
+    aside: Path, paths: list[str], *, more: Mapping[str, object] | None = None
+) -> None:
     where = aside / _RECORD
     part = where.with_suffix(".part")
     with _translated("write", where):
         aside.mkdir(mode=0o700, parents=True, exist_ok=True)
         with part.open("w") as file:
-            json.dump({"paths": paths}, file)
+            json.dump({"paths": paths, **(more or {})}, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(where)

@@ -14,6 +14,7 @@ DockcfgdError
    +- StateFileDamaged   and its content is to blame
 +- Unfinished            a change could not be ended yet: it is tried again
 +- BackupRefused         a backup or restore is refused before anything is touched
++- StorageRefused        what is kept of the storage is not touched, and why
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "StateFileDamaged",
     "StateFileFailure",
     "StepFailed",
+    "StorageRefused",
     "SystemdFailure",
     "Unfinished",
 ]
@@ -212,3 +214,7 @@ class Unfinished(DockcfgdError):
 
 class BackupRefused(DockcfgdError):
     """A backup or a restore is refused before anything is touched."""
+
+
+class StorageRefused(DockcfgdError):
+    """What is kept of the storage cannot be freed, and nothing of it was touched."""

@@ -118,3 +118,4 @@ class Storage:
     """The `[storage]` table."""
 
     migrate_containers: bool = field(default=True)
+    keep_previous: bool = field(default=True)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.kept import KeptStorage
 
 __all__ = [
     "Condition",
     "EngineSummary",
     "FindingView",
     "InputView",
+    "KeptSummary",
     "LastTransaction",
     "Phase",
     "Progress",
@@ -109,7 +111,9 @@ class LastTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The newest backup or restore; `kind` is `backup` or `restore`, `backup` its ID.
+    """The newest piece of work that was no change; `kind` is `backup`, `restore`, `storage prune`.
+
+    `backup` is the backup's ID, or the driver whose data is freed.
 
     Verdict: applied, refused (nothing was touched) or degraded (it could not be ended well).
     """
@@ -141,6 +145,21 @@ class EngineSummary:
     live_restore: bool
     running: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSummary:
+    """What is kept of the storage: the driver of before, since when, by which transaction."""
+
+    driver: str
+    since: float
+    transaction: str
+    freeing: bool = False
+
+    @classmethod
+    def of(cls, kept: KeptStorage) -> KeptSummary:
+        """Give the summary of what is kept."""
+        return cls(kept.driver, kept.since, kept.transaction, kept.freeing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +200,7 @@ class Status:
     drifts: tuple[dict[str, Json], ...] = ()
     engine: EngineSummary | None = None
     backups: int = 0
+    kept: KeptSummary | None = None
     confirm_deadline: float | None = None
     next_step: str = field(default="")
 
@@ -225,6 +245,7 @@ class Status:
             "drifts": list(self.drifts),
             "engine": engine,
             "backups": self.backups,
+            "kept": None if self.kept is None else cast("Json", asdict(self.kept)),
             "next": self.next_step,
         }
 

@@ -16,12 +16,14 @@ from typing import Any, TypeAlias
 
 from dockcfgd.model.desired import Json, KeyPath
 from dockcfgd.model.files import Attribute, Tag
+from dockcfgd.model.kept import Ran
 
 __all__ = [
     "MOVES_CONTAINERS",
     "BackUpContainers",
     "BackUpImages",
     "BackUpLayers",
+    "BackUpPresent",
     "CarryLayers",
     "CompareContainers",
     "CompareStock",
@@ -29,6 +31,7 @@ __all__ = [
     "CopyRootRest",
     "DiscardCopy",
     "Expectation",
+    "ForgetBackup",
     "KeepDisposable",
     "NoteProbes",
     "NoteRunning",
@@ -44,9 +47,11 @@ __all__ = [
     "RestartEngine",
     "RestoreStorage",
     "ResumeContainers",
+    "ReturnStorage",
     "SetAside",
     "StageContainers",
     "StartEngine",
+    "StartThen",
     "Step",
     "StopEngine",
     "TakeStock",
@@ -306,6 +311,52 @@ class PutBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BackUpPresent:
+    """Back up all that the engine has now into `backup` below `directory`, while it serves."""
+
+    backup: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetBackup:
+    """Remove what a `BackUpPresent` that did not end has left. A whole backup stays."""
+
+    backup: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnStorage:
+    """Move what `driver` has in `root` to `folder`, and give the containers `previous` again.
+
+    Their files of then are in `kept`, and with `moved` all that `previous` had. Only while the
+    engine is stopped. The `PutBack` of `driver` into `folder` undoes it.
+    """
+
+    root: str
+    driver: str
+    folder: str
+    previous: str
+    kept: str
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartThen:
+    """Start the containers of `running`, and bring back what is kept in `disposable`.
+
+    The outcome lists those that have to run; one that was removed since the change, and those of
+    `disposable`, may have lost what they need, and are named in it if they do not start.
+    `folder` is that of the `ReturnStorage`.
+    """
+
+    running: tuple[Ran, ...]
+    disposable: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class CopyRoot:
     """Copy the data-root `source` to `target` while the engine serves.
 
@@ -425,6 +476,10 @@ Step: TypeAlias = (
     | RemoveStaging
     | CompareContainers
     | BackUpLayers
+    | BackUpPresent
+    | ForgetBackup
+    | ReturnStorage
+    | StartThen
     | SetAside
     | PutBack
     | CopyRoot
@@ -463,6 +518,11 @@ _CLASSES: dict[str, Any] = {
         RemoveStaging,
         CompareContainers,
         BackUpLayers,
+        BackUpPresent,
+        ForgetBackup,
+        ReturnStorage,
+        StartThen,
+        Ran,
         SetAside,
         PutBack,
         CopyRoot,
@@ -476,16 +536,18 @@ _CLASSES: dict[str, Any] = {
         ProveEngine,
     )
 }
-MOVES_CONTAINERS = (BackUpContainers, CarryLayers, CopyRootRest, RenameRoot)
+MOVES_CONTAINERS = (BackUpContainers, CarryLayers, CopyRootRest, RenameRoot, ReturnStorage)
 """Steps that only a change has which takes containers to another storage."""
 
 _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
-_SPARING = {"attributes", "exact", "options", "shift", "staging", "to_old_storage"}
+_SPARING = {
+    "attributes", "exact", "moved", "options", "shift", "staging", "to_old_storage",
+}  # fmt: skip
 
 
-def to_json(value: Step | Expectation | Attribute | Tag) -> dict[str, Json]:
+def to_json(value: Step | Expectation | Attribute | Tag | Ran) -> dict[str, Json]:
     """Give a step as a JSON object, its class under `@`; `from_json` gives the equal step back."""
     document: dict[str, Json] = {"@": type(value).__name__}
     for field in dataclasses.fields(value):

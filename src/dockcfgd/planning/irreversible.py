@@ -39,6 +39,8 @@ def _sentences(
         yield "the processes of containers that stop end; what they hold only in memory is lost"
     if do.RestoreStorage in kinds:
         yield from _MIGRATED
+    if do.ReturnStorage in kinds:
+        yield "containers with --rm that run now end"
     if do.CarryLayers in kinds:
         yield "the build cache is not moved"
     if disturbed.recreated and do.KeepDisposable in kinds:

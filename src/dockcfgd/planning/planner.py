@@ -36,6 +36,7 @@ from dockcfgd.planning.reloading import (
     reload_step,
 )
 from dockcfgd.planning.revert import way_back
+from dockcfgd.planning.storage_back import back_to
 from dockcfgd.planning.target import Target, daemon_json, refuse_irregular, render
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.files import Ownership
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.roots import RootMove
 
 __all__ = ["Rules", "make_plan"]
@@ -55,7 +57,9 @@ _DRIVER: KeyPath = ("storage-driver",)
 class Rules:
     """The tables of the desired state that steer a plan, and names for what it puts on disk.
 
-    `slowest_start` is the slowest start of the engine on record, in seconds.
+    With `back_to` a change of the driver goes back to what is kept of the storage; without a
+    directory in `backup` what is there now is not backed up first. `slowest_start` is the slowest
+    start of the engine on record, in seconds.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -65,6 +69,7 @@ class Rules:
     name: str = ""
     kept_in: str = "/var/lib/dockcfgd/kept"
     left_in: str = "/var/lib/dockcfgd/left"
+    back_to: KeptStorage | None = None
     slowest_start: float = 0.0
 
 
@@ -76,7 +81,7 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     rules = replace(rules, verify=patient(rules.verify, slowest))
     drifts = differences(target, host)
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
-    if impact is Impact.MIGRATE and _empty(host):
+    if impact is Impact.MIGRATE and _empty(host) and rules.back_to is None:
         impact = Impact.RESTART
     if (
         impact is Impact.RELOAD
@@ -339,6 +344,9 @@ class _Draft:
         engine = self.host.engine
         if not isinstance(engine, EngineState):
             return
+        if self.rules.back_to is not None:
+            self._return(engine, self.rules.back_to)
+            return
         move = root_move(self.target, self.host, self.drifts, self.rules.name)
         if move is not None:
             self._move_root(engine, move)
@@ -410,6 +418,24 @@ class _Draft:
         ]
         self._prove(settle=self.rules.verify.settle, containers=True)
         self.notes += notes_on(move, self.host)
+
+    def _return(self, engine: EngineState, kept: KeptStorage) -> None:
+        """Go back to the state of the storage before its newest change."""
+        live, stopped, start = back_to(
+            kept,
+            name=self.rules.name,
+            directory=self.rules.backup.directory,
+            kept_in=self.rules.kept_in,
+            disposable=any(one.auto_remove is not False for one in engine.running),
+        )
+        self.steps += [*live, do.NoteRunning()]
+        self._note_probes(containers=False)
+        if engine.live_restore and engine.running:
+            self._reload_with({**self._before, "live-restore": False})
+        self.steps += [do.StopEngine(stop_timeout()), *stopped]
+        self._write_files(self._write_final)
+        self.steps += [do.StartEngine(self.rules.verify.timeout), start]
+        self._prove(settle=self.rules.verify.settle, containers=True)
 
     def _make_anew(self, engine: EngineState, driver: str) -> None:
         """Bring images and containers over through the API, from the backup."""
@@ -555,6 +581,8 @@ class _Draft:
         gone = tuple(sorted(one.name for one in engine.running if one.auto_remove))
         if impact is Impact.MIGRATE:
             every = tuple(sorted(one.name for one in engine.containers))
+            if self.rules.back_to is not None:
+                return Disturbed(stopped=names)
             anew = any(isinstance(step, do.RestoreStorage) for step in self.steps)
             return Disturbed(stopped=names, recreated=every if anew else gone)
         if not self._run_on():

@@ -52,7 +52,8 @@ def way_back(
     )
     kept = _kept(steps)
     copied = _first(steps, do.CopyRootRest) is not None
-    if heavy is not None and kept and not copied:
+    returns = _first(steps, do.ReturnStorage) is not None
+    if heavy is not None and kept and not copied and not returns:
         # They were brought back once already, and the stop on the way back would end them again.
         back.append(BackStep(do.KeepDisposable(f"{kept}/again"), heavy))
     if heavy is not None:
@@ -61,7 +62,7 @@ def way_back(
     back += [
         BackStep(do.PutBack(step.root, step.driver, step.folder), index)
         for index, step in enumerate(steps)
-        if isinstance(step, do.SetAside)
+        if isinstance(step, do.SetAside | do.ReturnStorage)
     ]
     back += [
         BackStep(do.RenameRootBack(step.source, step.target, step.name), index)
@@ -94,6 +95,11 @@ def way_back(
         BackStep(do.DiscardCopy(step.source, step.target, step.name), index)
         for index, step in enumerate(steps)
         if isinstance(step, do.CopyRoot)
+    ]
+    back += [
+        BackStep(do.ForgetBackup(step.backup, step.directory), index)
+        for index, step in enumerate(steps)
+        if isinstance(step, do.BackUpPresent)
     ]
     if bridge is not None:
         off = _with_live_restore(steps, host, value=False)
@@ -341,7 +347,7 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
             folder = f"{step.directory}/{step.backup}/disposable"
             return [BackStep(do.ResumeContainers(folder), index)]
     restart = _first(steps, do.KeepDisposable, do.RestartEngine)
-    if restart is None and _first(steps, do.CarryLayers) is not None:
+    if restart is None and _first(steps, do.CarryLayers, do.ReturnStorage) is not None:
         restart = _first(steps, do.StopEngine)
     if restart is None and _first(steps, do.NoteRunning) is not None:
         restart = _first(steps, do.ReloadEngine)

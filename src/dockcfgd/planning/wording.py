@@ -50,6 +50,14 @@ def step_name(step: do.Step) -> str:  # noqa: C901, PLR0911, PLR0912 -- one line
             return "compare the containers with those of before"
         case do.BackUpLayers():
             return "back up what the containers had written"
+        case do.BackUpPresent():
+            return f"back up what is there now to {step.directory}/{step.backup}"
+        case do.ForgetBackup():
+            return "remove what there is of a backup that did not end"
+        case do.ReturnStorage():
+            return f"give the containers what {step.previous} had of them in {step.root}"
+        case do.StartThen():
+            return "start what ran on the driver before"
         case do.BackUpContainers():
             return "stop the containers and back them up"
         case do.SetAside():

@@ -17,6 +17,7 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
 from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
+from dockcfgd.model.policy import Storage
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import ReloadEngine, RestartEngine, WriteFile
 from dockcfgd.observe import (
@@ -33,6 +34,7 @@ from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.refusals import planned_arguments, questions_for
 from dockcfgd.planning.reloading import may_forget_gateway
 from dockcfgd.planning.secrecy import secrets_of_applied, secrets_of_desired
+from dockcfgd.planning.storage_back import barred, storage_target
 from dockcfgd.planning.target import (
     Applied,
     Target,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import DesiredState, InputFile
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.plan import Plan
     from dockcfgd.settings import Settings
 
@@ -63,6 +66,7 @@ __all__ = [
     "assess",
     "assess_on_paper",
     "assess_rollback",
+    "assess_storage_rollback",
     "digest_on_disk",
 ]
 
@@ -280,6 +284,37 @@ def assess_rollback(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
     return discreet(seen, secrets_of_applied(wanted) | secrets_of_applied(applied))
+
+
+def assess_storage_rollback(
+    effects: Effects,
+    settings: Settings,
+    kept: KeptStorage,
+    applied: Applied,
+    *,
+    desired: DesiredState | None,
+    back_up: bool,
+    name: str,
+) -> Assessment:
+    """Work out the plan that goes back to what is kept of the storage.
+
+    `desired` has the rules, `back_up` says whether what is there now is backed up before.
+    """
+    host, unseen = _look(effects, settings)
+    digest = f"storage-of-{kept.transaction}"
+    seen = Assessment(digest=digest, host=host, unseen=unseen)
+    if host is None:
+        return seen
+    engine = host.engine if isinstance(host.engine, EngineState) else None
+    why = barred(kept, engine)
+    if why:
+        return replace(seen, findings=(Finding(message=why),))
+    rules = _rules(desired, settings=settings, name=name, slowest=applied.slowest_start)
+    rules = replace(rules, back_to=kept, storage=Storage())
+    if not back_up:
+        rules = replace(rules, backup=replace(rules.backup, directory=""))
+    seen = _planned(effects, seen, host, lambda: storage_target(kept, host, applied), rules, [])
+    return discreet(seen, secrets_of_applied(applied))
 
 
 def _folders(effects: Effects, settings: Settings) -> tuple[InputView, ...]:

@@ -18,9 +18,10 @@ from dockcfgd.migration import archive, holding, live_backup, restoring
 from dockcfgd.migration.documents import Document, tables, text
 from dockcfgd.model.errors import BackupRefused, DockcfgdError
 from dockcfgd.model.policy import Backup
-from dockcfgd.model.status import Progress, StepView, Task, Verdict
+from dockcfgd.model.status import Task, Verdict
 from dockcfgd.reconcile.backup_schedule import BackupSchedule
 from dockcfgd.reconcile.requests import CreateBackup, PruneBackups, Restore
+from dockcfgd.reconcile.working import Work
 from dockcfgd.transaction.executor import Interrupted
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["BackingUp"]
 
 _UNDER_WAY = "backup-under-way"
-_TELL_SECONDS = 0.25
 
 
 class BackingUp:
@@ -104,7 +104,7 @@ class BackingUp:
         kind = "backup" if isinstance(request, CreateBackup) else "restore"
         backup = request.transaction if isinstance(request, CreateBackup) else request.backup
         task = self._begun(request.transaction, kind, backup)
-        work = _Work(self._effects, self._bulletin, self._attention, task)
+        work = Work(self._effects, self._bulletin, self._attention, task)
         try:
             if isinstance(request, CreateBackup):
                 remarks = self._create(request, work)
@@ -132,9 +132,9 @@ class BackingUp:
             self.serve(CreateBackup(name, comment=comment, origin=archive.SCHEDULE))
             self._remove_old(archive.SCHEDULE)
 
-    def after_migration(self) -> None:
-        """Remove what is more than `keep` of the backups that migrations made."""
-        self._remove_old(archive.MIGRATION)
+    def after_migration(self, *, in_use: Sequence[str]) -> None:
+        """Remove what is more than `keep` of the backups that migrations made, none `in_use`."""
+        self._remove_old(archive.MIGRATION, in_use=in_use)
 
     def prune(self, request: PruneBackups, *, in_use: Sequence[str]) -> None:
         """Remove backups, and answer with which; none of those `in_use`."""
@@ -145,7 +145,9 @@ class BackingUp:
             request.fail(f"cannot remove: there is no backup {', '.join(unknown)}")
             return
         if busy:
-            request.fail(f"cannot remove: the change under way needs {', '.join(busy)}")
+            why = "belongs to a change under way, or to what is kept of the storage"
+            hint = "see dockcfgctl storage status"
+            request.fail(f"cannot remove {', '.join(busy)}: it {why}; {hint}")
             return
         if request.backups:
             archive.remove(self.directory, request.backups)
@@ -161,7 +163,7 @@ class BackingUp:
         """Give how many complete backups there are."""
         return sum(1 for backup in archive.list_backups(self.directory) if backup.complete)
 
-    def _create(self, request: CreateBackup, work: _Work) -> tuple[str, ...]:
+    def _create(self, request: CreateBackup, work: Work) -> tuple[str, ...]:
         folder = str(Path(self.directory) / request.transaction)
         about: Document = {
             "origin": request.origin,
@@ -186,7 +188,7 @@ class BackingUp:
             if left:
                 self._clear_away(json.loads(left))
 
-    def _restore(self, request: Restore, work: _Work) -> restoring.Restored:
+    def _restore(self, request: Restore, work: Work) -> restoring.Restored:
         found = [one for one in archive.list_backups(self.directory) if one.id == request.backup]
         if not found:
             known = ", ".join(one.id for one in archive.list_backups(self.directory))
@@ -223,9 +225,9 @@ class BackingUp:
         live_backup.clear_away(access)
         self._state.remember(_UNDER_WAY, "")
 
-    def _remove_old(self, origin: str) -> None:
+    def _remove_old(self, origin: str, *, in_use: Sequence[str] = ()) -> None:
         keep = self._table.keep
-        removed = archive.prune(self.directory, keep=keep, in_use=(), origins=(origin,))
+        removed = archive.prune(self.directory, keep=keep, in_use=in_use, origins=(origin,))
         if removed:
             self._log.info("backups.removed", backups=list(removed))
             self._bulletin.show(backups=self.count())
@@ -246,50 +248,6 @@ class BackingUp:
         )
         self._bulletin.show(task=ended, progress=None, backups=self.count())
         self._finished(task.transaction, str(verdict))
-
-
-class _Work:
-    """A backup or restore under way: shows its steps and how far they are, and heeds a cancel."""
-
-    def __init__(
-        self, effects: Effects, bulletin: Bulletin, attention: Heedful, task: Task
-    ) -> None:
-        self._clock, self._bulletin, self._attention = effects.clock, bulletin, attention
-        self.task = task
-        self._since = 0.0
-        self._told = 0.0
-
-    def reports(self, *, note: Callable[[Sequence[Json]], None]) -> live_backup.Reports:
-        """Give what the work tells it by."""
-        return live_backup.Reports(step=self._step, progress=self._progress, note=note)
-
-    def ended(self, *, well: bool) -> Task:
-        """Give the task with its last step ended."""
-        self._close("done" if well else "failed")
-        return self.task
-
-    def _step(self, name: str) -> None:
-        self._attention.in_task(self.task.transaction)
-        self._close("done")
-        self._since = self._clock.monotonic()
-        steps = (*self.task.steps, StepView(name, "running", 0.0))
-        self.task = replace(self.task, steps=steps)
-        self._bulletin.show(task=self.task, progress=None)
-
-    def _close(self, state: str) -> None:
-        if self.task.steps:
-            *before, last = self.task.steps
-            seconds = round(self._clock.monotonic() - self._since, 3)
-            closed = replace(last, state=state, seconds=seconds)
-            self.task = replace(self.task, steps=(*before, closed))
-
-    def _progress(self, *, item: str, done: int, total: int, unit: str) -> None:
-        self._attention.in_task(self.task.transaction)
-        now = self._clock.monotonic()
-        if now - self._told >= _TELL_SECONDS or done == total:
-            self._told = now
-            name = self.task.steps[-1].name if self.task.steps else ""
-            self._bulletin.show(progress=Progress(name, item, done, total, unit))
 
 
 def _untold(_held: Sequence[Json]) -> None:

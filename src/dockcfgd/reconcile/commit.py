@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.files import Tag
+from dockcfgd.model.kept import KeptStorage
 from dockcfgd.planning.target import Target
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Commit:
     Journalled with it, so that a crash in between is finished forwards. `digest` is that of the
     desired state it makes true, `on_disk` that of the files that lay there when it began.
     `daemon_json` is the managed file's path, `engine` the engine's version.
-    `in_force`: the engine then surely runs all of it, also what it does not show.
+    `kept` is what a change of the storage leaves behind. `in_force`: the engine then surely runs
+    all of it, also what it does not show.
     """
 
     target: Target
@@ -41,6 +43,7 @@ class Commit:
     held: str = ""
     in_force: bool = False
     on_disk: str = ""
+    kept: KeptStorage | None = None
 
     def to_json(self) -> dict[str, Json]:
         """Give it for the journal."""
@@ -58,6 +61,7 @@ class Commit:
             "on_disk": self.on_disk,
             "daemon_json": self.daemon_json,
             "engine": self.engine,
+            "kept": None if self.kept is None else self.kept.to_json(),
         }
 
     @classmethod
@@ -82,6 +86,7 @@ class Commit:
             on_disk=stored["on_disk"],
             daemon_json=stored["daemon_json"],
             engine=stored["engine"],
+            kept=KeptStorage.from_json(stored["kept"]) if stored.get("kept") else None,
         )
 
     def carry_out(

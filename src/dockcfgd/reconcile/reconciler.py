@@ -13,15 +13,29 @@ from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure, Unfinished
 from dockcfgd.model.impact import Impact
-from dockcfgd.model.status import Condition, LastTransaction, Phase, Status, Verdict
+from dockcfgd.model.status import (
+    Condition,
+    KeptSummary,
+    LastTransaction,
+    Phase,
+    Status,
+    Verdict,
+)
 from dockcfgd.planning.compare import surely_runs
-from dockcfgd.reconcile.assess import assess, assess_rollback, digest_on_disk
+from dockcfgd.planning.keeping import kept_by
+from dockcfgd.reconcile.assess import (
+    assess,
+    assess_rollback,
+    assess_storage_rollback,
+    digest_on_disk,
+)
 from dockcfgd.reconcile.attention import Heedful
 from dockcfgd.reconcile.backing_up import BackingUp
 from dockcfgd.reconcile.bulletin import Bulletin
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
 from dockcfgd.reconcile.fights import Fights
+from dockcfgd.reconcile.freeing_storage import FreeingStorage
 from dockcfgd.reconcile.patience import Patience
 from dockcfgd.reconcile.preview import Preview, detailed
 from dockcfgd.reconcile.recheck import Recheck, folders_of
@@ -39,6 +53,8 @@ from dockcfgd.reconcile.requests import (
     Resume,
     Rollback,
     Stop,
+    StoragePrune,
+    StorageRollback,
 )
 from dockcfgd.reconcile.transactions import DEGRADED, NOT_CONFIRMED, Ended, Transactions
 from dockcfgd.reconcile.windows import ALWAYS, Opening, opening
@@ -50,6 +66,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dockcfgd.effects import Effects
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.reconcile.assess import Assessment
     from dockcfgd.reconcile.decide import Decision
     from dockcfgd.settings import Settings
@@ -110,6 +127,13 @@ class Reconciler:
             bulletin=self._bulletin,
             attention=self._heedful,
             scrubber=self._scrubber,
+            finished=finished,
+        )
+        self._freeing = FreeingStorage(
+            effects,
+            self._transactions.kept,
+            bulletin=self._bulletin,
+            attention=self._heedful,
             finished=finished,
         )
         self._fights = Fights(state, effects.clock)
@@ -195,7 +219,7 @@ class Reconciler:
         self._keep_schedule()
         return False
 
-    def _serve_one(self, request: Request) -> None:
+    def _serve_one(self, request: Request) -> None:  # noqa: C901 -- one case a kind of request
         """Serve what is done one after the other."""
         match request:
             case Apply():
@@ -204,6 +228,13 @@ class Reconciler:
             case Rollback():
                 done = self._guarded(lambda: self._roll_back(request))
                 self._tell_end(request, done=done)
+            case StorageRollback():
+                done = self._guarded(lambda: self._roll_storage_back(request))
+                self._tell_end(request, done=done)
+            case StoragePrune():
+                done = self._guarded(lambda: self._prune_storage(request))
+                if not done:
+                    self._finished(request.transaction, str(Verdict.DEGRADED))
             case CreateBackup() | Restore():
                 done = self._guarded(lambda: self._back_up(request))
                 if not done:
@@ -240,7 +271,7 @@ class Reconciler:
             case Resume():
                 return self._resume()
 
-    def _tell_end(self, request: Apply | Rollback, *, done: bool) -> None:
+    def _tell_end(self, request: Apply | Rollback | StorageRollback, *, done: bool) -> None:
         """Tell who waits for a request that it could not be served."""
         if done:
             return
@@ -347,6 +378,8 @@ class Reconciler:
         self._backing_up.settle()
         if self._awaits_confirmation(request):
             return
+        self._freeing.settle()
+        self._show_kept()
         if request is not None:
             self._bulletin.show(phase=Phase.PLANNING)
         name = request.transaction if request else secrets.token_hex(8)
@@ -540,6 +573,13 @@ class Reconciler:
             on_disk=(self._on_disk() or "") if files or held else seen.digest,
             daemon_json=seen.host.daemon_json.path,
             engine=seen.host.version,
+            kept=None
+            if seen.plan is None
+            else kept_by(
+                seen.plan,
+                seen.host,
+                keep=seen.desired is None or seen.desired.storage.keep_previous,
+            ),
             in_force=seen.plan is not None
             and surely_runs(seen.target, seen.host, steps=seen.plan.steps),
         )
@@ -597,7 +637,11 @@ class Reconciler:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
 
     def _after_success(self, seen: Assessment, commit: Commit) -> None:
-        self._backing_up.after_migration()
+        kept = self._show_kept()
+        self._backing_up.after_migration(in_use=self._transactions.kept.backups)
+        if kept is not None and kept.freeing:
+            # Whoever waits for the change need not wait for that too.
+            self.enqueue(Look("what the storage had before is not to be kept"))
         if commit.held:
             self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
             return
@@ -668,6 +712,60 @@ class Reconciler:
             self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
             verdict = str(Verdict.APPLIED)
         self._finished(request.transaction, verdict)
+
+    # -- what is kept of the storage --------------------------------------------------------------
+
+    def _roll_storage_back(self, request: StorageRollback) -> None:
+        self._finish()
+        if self._transactions.awaiting is not None:
+            self._finished(request.transaction, str(Verdict.REFUSED))
+            return
+        self._backing_up.settle()
+        kept = self._transactions.kept.kept
+        if kept is None:
+            why = "nothing is kept of the storage, see dockcfgctl storage status"
+            self._refuse_request(request.transaction, f"cannot go back: {why}")
+            return
+        self._bulletin.show(phase=Phase.PLANNING)
+        applied = self._history.applied()
+        present = assess(self._effects, self._settings, applied)
+        seen = assess_storage_rollback(
+            self._effects,
+            self._settings,
+            kept,
+            applied,
+            desired=present.desired,
+            back_up=request.back_up,
+            name=request.transaction,
+        )
+        self._scrubber.learn(seen.secrets | present.secrets)
+        if seen.findings or seen.plan is None or not seen.plan.steps:
+            why = seen.findings[0].text() if seen.findings else seen.unseen or "nothing differs"
+            self._refuse_request(request.transaction, f"cannot go back: {why}")
+            return
+        self._transactions.begin_anew()
+        generation = self._history.add(
+            digest=seen.digest,
+            origin="rollback",
+            comment=self._scrubber.text(request.comment) or f"storage back to {kept.driver}",
+            actor=request.actor,
+            uid=request.uid,
+            now=self._effects.clock.now(),
+        )
+        commit = self._commit(seen, None, held=present.digest)
+        verdict = self._transact(seen, generation, request.transaction, commit, confirm=0.0)
+        self._finished(request.transaction, verdict)
+
+    def _prune_storage(self, request: StoragePrune) -> None:
+        self._finish()
+        self._backing_up.settle()
+        self._freeing.serve(request)
+        self._show_kept()
+
+    def _show_kept(self) -> KeptStorage | None:
+        kept = self._transactions.kept.kept
+        self._bulletin.show(kept=None if kept is None else KeptSummary.of(kept))
+        return kept
 
     def _refuse_request(self, transaction: str, reason: str) -> None:
         self._show_ended(transaction, Verdict.REFUSED, reason)

@@ -29,6 +29,8 @@ __all__ = [
     "Resume",
     "Rollback",
     "Stop",
+    "StoragePrune",
+    "StorageRollback",
 ]
 
 
@@ -122,6 +124,28 @@ class PruneBackups:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageRollback:
+    """Go back to what is kept of the storage, as a new generation.
+
+    With `back_up` what there is now is backed up before.
+    """
+
+    transaction: str
+    back_up: bool = True
+    comment: str = ""
+    actor: str = ""
+    uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePrune:
+    """Free what is kept of the storage."""
+
+    transaction: str
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRequest:
     """Work out the plan with `files` as if they lay in conf.d.
 
@@ -190,5 +214,7 @@ Request: TypeAlias = (
     | CreateBackup
     | Restore
     | PruneBackups
+    | StorageRollback
+    | StoragePrune
     | Stop
 )

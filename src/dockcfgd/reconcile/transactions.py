@@ -25,6 +25,7 @@ from dockcfgd.planning.secrecy import secrets_of_applied
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.attempts import Attempts
 from dockcfgd.reconcile.commit import Commit
+from dockcfgd.reconcile.kept_storage import KeptRecord
 from dockcfgd.transaction import recovery
 from dockcfgd.transaction.deadline import Deadline
 from dockcfgd.transaction.executor import Cause, Ending, Executor
@@ -100,6 +101,7 @@ class Transactions:
         )
         self._under_way: OpenTransaction | None = None
         self._unwritten: tuple[OpenTransaction, Ending] | None = None
+        self.kept = KeptRecord(state)
         self._stuck = ""
         self.attempts = Attempts(state)
         self._log = get_logger()
@@ -117,9 +119,13 @@ class Transactions:
 
     @property
     def backups_needed(self) -> tuple[str, ...]:
-        """The backups that the transaction under way may have to be taken back with."""
+        """The backups that the transaction under way, or what is kept of the storage, needs."""
         steps = self._under_way.steps if self._under_way else ()
-        return tuple(step.backup for step in steps if isinstance(step, do.BackUpImages))
+        of_storage = (do.BackUpImages, do.BackUpPresent)
+        return (
+            *(step.backup for step in steps if isinstance(step, of_storage)),
+            *self.kept.backups,
+        )
 
     def carry_out(
         self,
@@ -323,7 +329,9 @@ class Transactions:
         if verdict is Verdict.DEGRADED:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
-            disposable.forget(f"{self._settings.state_dir}/kept/{transaction.id}")
+            kept = f"{self._settings.state_dir}/kept/{transaction.id}"
+            if not self.kept.needs(kept):
+                disposable.forget(kept)
             _forget_half_a_backup(transaction)
         self._history.note_start(self._journal.slowest_start(transaction.id))
         now = self._effects.clock.now()
@@ -400,6 +408,17 @@ class Transactions:
         self._history.judge(
             transaction.generation, verdict="applied", reason=None, impact=transaction.impact
         )
+        if commit.kept is not None:
+            known = self._journal.unfinished() or transaction
+            self.kept.note(commit.kept, known, since=self._started(known))
+
+    def _started(self, transaction: OpenTransaction) -> float:
+        """Give when the engine began to run on what is in force now, in seconds since 1970."""
+        clock, made = self._effects.clock, transaction.outcomes.get("StartEngine")
+        started = made.get("started") if isinstance(made, dict) else None
+        if not isinstance(started, int | float) or not 0 < started <= clock.monotonic():
+            return clock.now()
+        return clock.now() - (clock.monotonic() - started)
 
     def _tell_step(self, phase: Phase) -> None:
         if self._under_way is not None:
@@ -410,7 +429,7 @@ class Transactions:
 def _forget_older_data(transaction: OpenTransaction) -> None:
     """Keep but one state of the storage from before, that of this change if it has one."""
     for step in transaction.steps:
-        if isinstance(step, do.SetAside):
+        if isinstance(step, do.SetAside | do.ReturnStorage):
             # It may be much, and nobody waits for it.
             Thread(target=forget_older, args=(step.folder,), daemon=True).start()
 

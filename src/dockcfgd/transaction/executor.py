@@ -46,6 +46,7 @@ _AFTER_START = (
     do.RestoreStorage,
     do.CompareContainers,
     do.BackUpLayers,
+    do.StartThen,
     do.ProveEngine,
 )
 _NEEDS_ENGINE = (
@@ -319,7 +320,7 @@ class Executor:
 
         An engine that somebody stopped stays so; what is stored otherwise needs it to come back.
         """
-        stored = any(isinstance(step, do.SetAside) for step in transaction.steps)
+        stored = any(isinstance(step, do.SetAside | do.ReturnStorage) for step in transaction.steps)
         if cause is Cause.STOPPED and not stored:
             return _NEEDS_ENGINE
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from dockcfgd.migration import folders, left_behind, operations, stock
 from dockcfgd.migration.left_layers import back_up_left_layers
+from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, start_then
 from dockcfgd.migration.staging import cargo_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import StepFailed, SystemdFailure
@@ -113,6 +114,21 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 kept=step.kept,
                 progress=progress,
             )
+        case do.BackUpPresent():
+            back_up_present(
+                effects.access, effects.folders, folder=_folder(step), progress=progress
+            )
+        case do.ForgetBackup():
+            forget_half_a_backup(effects.access, folder=_folder(step))
+        case do.ReturnStorage():
+            folders.return_to(step.root, step.driver, step.folder, kept=step.kept, moved=step.moved)
+        case do.StartThen():
+            return start_then(
+                effects.access,
+                running=step.running,
+                disposable_in=step.disposable,
+                remade=folders.remade(step.folder),
+            )
         case do.PutInPlace():
             folders.put_in_place(
                 root=step.root, driver=step.driver, folder=step.folder, staging=step.staging
@@ -174,7 +190,9 @@ def _folder(
     | do.StageContainers
     | do.CarryLayers
     | do.CompareContainers
-    | do.BackUpLayers,
+    | do.BackUpLayers
+    | do.BackUpPresent
+    | do.ForgetBackup,
 ) -> str:
     return str(Path(step.directory) / step.backup)
 

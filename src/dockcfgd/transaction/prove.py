@@ -53,7 +53,7 @@ def prove(
         _still(first, step, effects, outcomes)
     if not step.containers:
         return {}
-    gone = judge.gone_disposable(_running(outcomes), effects.containers.list())
+    gone = judge.gone_disposable(_running(step, outcomes), effects.containers.list())
     return {"gone": list(gone), "not known yet": list(probing.not_known_yet())}
 
 
@@ -62,7 +62,7 @@ def _begin(unit: UnitState, effects: Effects, outcomes: Mapping[str, Json]) -> f
 
     A migration has brought everything back meanwhile, which may take far longer.
     """
-    migrated = not outcomes.keys().isdisjoint({"RestoreStorage", "CompareContainers"})
+    migrated = not outcomes.keys().isdisjoint({"RestoreStorage", "CompareContainers", "StartThen"})
     for name in () if migrated else ("StartEngine", "RestartEngine"):
         made = outcomes.get(name)
         if isinstance(made, dict) and made.get("invocation") == unit.invocation_id:
@@ -102,7 +102,9 @@ def _still(
         raise StepFailed(reasons[0])
 
 
-def _running(outcomes: Mapping[str, Json]) -> Json:
+def _running(step: ProveEngine, outcomes: Mapping[str, Json]) -> Json:
+    if not step.again and "StartThen" in outcomes:
+        return outcomes["StartThen"]
     return outcomes.get("BackUpContainers") or outcomes.get("NoteRunning")
 
 
@@ -112,7 +114,8 @@ def _reasons(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) 
         wrong = judge.contradictions(step.expect, effects.engine.info())
         if wrong or not step.containers:
             return wrong
-        lost = judge.lost_containers(_running(outcomes), effects.containers.list())
+        running = _running(step, outcomes)
+        lost = judge.lost_containers(running, effects.containers.list())
     except EngineFailure as failure:
         return [str(failure)]
     return [f"containers that ran before do not run: {', '.join(lost)}"] if lost else []

@@ -43,6 +43,8 @@ def test_the_interface_file_has_the_names_that_others_rely_on() -> None:
         "CreateBackup": ("a{sv}", "s"),
         "Restore": ("sa{sv}", "s"),
         "PruneBackups": ("a{sv}", "s"),
+        "StorageRollback": ("a{sv}", "s"),
+        "StoragePrune": ("a{sv}", "s"),
     }
     signals = {signal.get("name"): signature(signal) for signal in interface().findall("signal")}
     assert signals == {"StatusChanged": "s", "Progress": "sstts", "TransactionFinished": "ss"}

@@ -92,7 +92,6 @@ def test_unknown_key_is_refused_with_the_nearest_right_one(text: str, finding: s
     ("text", "key"),
     [
         ("[package]\nversion = 1", "1: package"),
-        ("[storage]\nkeep-previous = false", "2: storage.keep-previous"),
     ],
 )
 def test_what_is_still_to_come_is_refused(text: str, key: str) -> None:

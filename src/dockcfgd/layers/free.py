@@ -1,0 +1,179 @@
+"""Deletes what a storage driver made; a program.
+
+    python3 -I -S free.py FOLDER...
+
+It needs the standard library only, and more rights than dockcfgd's own service has: subvolumes are
+deleted as such, and what is immutable too. It says, one JSON object a line,
+
+    {"done": LAYERS, "total": LAYERS, "bytes": BYTES, "subvolumes": COUNT}    now and then, and last
+    {"left": "PATH: REASON"}                          for each folder that could not be deleted
+
+and exits 0 if nothing is left. What has something mounted in it stays. Killed, it leaves less than
+there was; doing it again goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+
+from dockcfgd.layers.folder import Spot
+from dockcfgd.layers.removal import remove
+
+__all__ = ["main"]
+
+_BETWEEN = 0.25
+_BLOCK = 512
+_SUBVOLUME_INODE = 256
+_BTRFS = 0x9123683E
+_DESTROY = 0x5000940F  # BTRFS_IOC_SNAP_DESTROY
+_NAME = 4088
+# Folders that hold layers one level further down than other drivers have them.
+_OF_LAYERS = {"dir", "subvolumes"}
+
+
+class _Count:
+    """What is done, said now and then."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.bytes, self.subvolumes = total, 0, 0, 0
+        self._said = 0.0
+
+    def say(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if last or now - self._said >= _BETWEEN:
+            self._said = now
+            _print(
+                {
+                    "done": self.done,
+                    "total": self.total,
+                    "bytes": self.bytes,
+                    "subvolumes": self.subvolumes,
+                }
+            )
+
+
+def main(folders: Sequence[str]) -> int:
+    """Delete the folders."""
+    left = []
+    free = []
+    for folder in folders:
+        mounted = _mounted_below(folder)
+        if mounted:
+            left.append(f"{folder}: {mounted} is mounted in it")
+        elif os.path.lexists(folder):
+            free.append(folder)
+    pieces = [piece for folder in free for piece in _pieces(folder)]
+    count = _Count(len(pieces))
+    for piece in [*pieces, *free]:
+        count.say()
+        try:
+            _delete(piece, count)
+        except OSError as error:
+            left.append(f"{piece}: {error.strerror or error}")
+        if count.done < count.total:
+            count.done += 1
+    count.say(last=True)
+    for one in left:
+        _print({"left": one})
+    return 1 if left else 0
+
+
+def _pieces(folder: str) -> Iterator[str]:
+    """Give what a folder has two levels down, or deeper where layers are: what is done counts."""
+    for first in _folders(folder):
+        for second in _folders(first):
+            if os.path.basename(second) in _OF_LAYERS:
+                yield from _folders(second)
+            else:
+                yield second
+
+
+def _folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(one.path for one in entries if one.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _delete(path: str, count: _Count) -> None:
+    if not os.path.lexists(path):
+        return
+    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        name = os.fsencode(os.path.basename(path))
+        if _destroyed(parent, path, name):
+            count.subvolumes += 1
+            return
+        count.bytes += _size(path, count)
+        remove(Spot(parent, name))
+    finally:
+        os.close(parent)
+
+
+def _size(path: str, count: _Count) -> int:
+    """Add up the blocks of all below; destroy the subvolumes on the way."""
+    status = os.lstat(path)
+    total = status.st_blocks * _BLOCK
+    waiting = [path] if stat.S_ISDIR(status.st_mode) else []
+    while waiting:
+        folder = waiting.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            status = entry.stat(follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                if status.st_ino == _SUBVOLUME_INODE and _is_destroyed(entry.path):
+                    count.subvolumes += 1
+                    continue
+                waiting.append(entry.path)
+            # Of a file with many names each counts a part, and the last one the rest.
+            total += status.st_blocks * _BLOCK // max(1, status.st_nlink)
+    return total
+
+
+def _is_destroyed(path: str) -> bool:
+    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return _destroyed(parent, path, os.fsencode(os.path.basename(path)))
+    finally:
+        os.close(parent)
+
+
+def _destroyed(parent: int, path: str, name: bytes) -> bool:
+    """Delete a subvolume as one; whether it was one and is gone."""
+    status = os.lstat(path)
+    if status.st_ino != _SUBVOLUME_INODE or not stat.S_ISDIR(status.st_mode) or len(name) >= _NAME:
+        return False
+    try:
+        fcntl.ioctl(parent, _DESTROY, struct.pack(f"q{_NAME}s", 0, name))
+    except OSError:
+        # No btrfs, or subvolumes lie in it: then it is emptied first, as any folder is.
+        return False
+    return True
+
+
+def _mounted_below(folder: str) -> str:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        points = [line.split()[4].encode().decode("unicode_escape") for line in file]
+    return next((one for one in points if one == folder or one.startswith(f"{folder}/")), "")
+
+
+def _print(document: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

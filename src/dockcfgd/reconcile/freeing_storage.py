@@ -1,0 +1,150 @@
+"""Freeing what is kept of the storage: at an operator's word, or as the desired state says.
+
+For the reconciler's thread. From the first moment on the record says that it is being freed, so
+that nothing goes back to half of it, and that it goes on after a crash.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dockcfgd.log import get_logger
+from dockcfgd.migration import folders
+from dockcfgd.migration.storage_left import left_overs
+from dockcfgd.model.amounts import size, some
+from dockcfgd.model.errors import BackupRefused, DockcfgdError, EngineFailure, StorageRefused
+from dockcfgd.model.status import Task, Verdict
+from dockcfgd.reconcile.working import Work
+from dockcfgd.transaction.executor import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockcfgd.effects import Effects
+    from dockcfgd.model.kept import Freed, KeptStorage
+    from dockcfgd.reconcile.attention import Heedful
+    from dockcfgd.reconcile.bulletin import Bulletin
+    from dockcfgd.reconcile.kept_storage import KeptRecord
+    from dockcfgd.reconcile.requests import StoragePrune
+
+__all__ = ["FreeingStorage"]
+
+_KIND = "storage prune"
+
+
+class FreeingStorage:
+    """Frees it, once at a time. `finished` is told once of each request's end."""
+
+    def __init__(
+        self,
+        effects: Effects,
+        record: KeptRecord,
+        *,
+        bulletin: Bulletin,
+        attention: Heedful,
+        finished: Callable[[str, str], None],
+    ) -> None:
+        self._effects, self._record = effects, record
+        self._bulletin, self._attention, self._finished = bulletin, attention, finished
+        self._rests = False
+        self._log = get_logger()
+
+    def settle(self) -> None:
+        """Go on with what was begun, or is to be freed as it is not to be kept.
+
+        After a failure, or an operator's cancel, it waits for the next word or start of dockcfgd.
+        """
+        kept = self._record.kept
+        if kept is None or not kept.freeing or self._rests or not self._served():
+            return
+        self._run(secrets.token_hex(8), kept.driver)
+
+    def _served(self) -> bool:
+        try:
+            self._effects.engine.ping()
+        except EngineFailure:
+            return False
+        return True
+
+    def serve(self, request: StoragePrune) -> None:
+        """Free all that is kept, and tell how that ended."""
+        kept = self._record.kept
+        self._run(request.transaction, "" if kept is None else kept.driver)
+
+    def _run(self, transaction: str, driver: str) -> None:
+        task = Task(transaction, _KIND, driver, None, None, self._effects.clock.now(), None)
+        self._log.info("task.begins", kind=_KIND, transaction=transaction, driver=driver)
+        self._bulletin.show(task=task)
+        work = Work(self._effects, self._bulletin, self._attention, task)
+        self._rests = True
+        try:
+            said, well = self._free(work)
+        except (StorageRefused, BackupRefused) as refusal:
+            self._end(work.ended(well=False), Verdict.REFUSED, str(refusal))
+        except Interrupted as interrupted:
+            why = f"{interrupted}; what is left goes with the next dockcfgctl storage prune"
+            self._end(work.ended(well=False), Verdict.DEGRADED, why)
+        except DockcfgdError as failure:
+            self._end(work.ended(well=False), Verdict.DEGRADED, str(failure))
+        else:
+            self._rests = not well
+            self._end(work.ended(well=well), Verdict.APPLIED if well else Verdict.DEGRADED, said)
+
+    def _free(self, work: Work) -> tuple[str, bool]:
+        work.step("look at what is kept")
+        kept, root, driver = self._record.kept, *self._in_use()
+        others = left_overs(root)
+        if kept is None and not others:
+            raise StorageRefused("cannot free anything: nothing is kept of the storage")
+        if kept is not None:
+            self._refuse_in_use(kept, root=root, driver=driver)
+            self._record.put(replace(kept, freeing=True))
+            work.step("take it out of the engine's folders")
+            self._move_away(kept)
+            others = left_overs(kept.root)
+        work.step("delete it")
+        freed = self._effects.freeing.free(others, progress=work.progress)
+        if freed.left:
+            return f"not all of it could be deleted: {'; '.join(freed.left)}", False
+        if kept is not None:
+            self._record.drop()
+        return _told(freed), True
+
+    def _in_use(self) -> tuple[str, str]:
+        """Give the engine's data-root and driver. EngineFailure where it does not say."""
+        info = self._effects.engine.info()
+        return str(info.get("DockerRootDir") or ""), str(info.get("Driver") or "")
+
+    @staticmethod
+    def _refuse_in_use(kept: KeptStorage, *, root: str, driver: str) -> None:
+        known = {kept.driver, *(one.driver for one in kept.superseded)}
+        if not root or not driver:
+            raise StorageRefused("cannot free anything: the engine does not say what it uses")
+        if driver in known and root.rstrip("/") == kept.root.rstrip("/"):
+            raise StorageRefused(f"cannot free what {driver} has in {root}: the engine is on it")
+
+    @staticmethod
+    def _move_away(kept: KeptStorage) -> None:
+        if not kept.moved:
+            folders.give_up(kept.root, kept.driver, kept.folder)
+        for one in kept.superseded:
+            folders.give_up(one.root, one.driver, kept.folder)
+        # Of what lies in the folder nothing is put back any more.
+        folders.forbid_return(kept.folder)
+
+    def _end(self, task: Task, verdict: Verdict, reason: str | None) -> None:
+        ended = replace(task, verdict=verdict, reason=reason, finished=self._effects.clock.now())
+        self._log.info(
+            "task.ended", transaction=task.transaction, verdict=str(verdict), reason=reason
+        )
+        self._bulletin.show(task=ended, progress=None)
+        self._finished(task.transaction, str(verdict))
+
+
+def _told(freed: Freed) -> str:
+    parts = [f"{size(freed.bytes)} freed"]
+    if freed.subvolumes:
+        parts.append(f"and {some(freed.subvolumes, 'subvolume')} of btrfs, in the background")
+    return " ".join(parts)

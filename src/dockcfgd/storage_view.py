@@ -1,0 +1,129 @@
+"""What is kept of the storage, as a document (schema 1) for those who ask; nothing is changed.
+
+It is looked at beside the daemon, which may be at work or down, and for a bounded time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+from dockcfgd.migration.kept_view import kept_paths, then_of
+from dockcfgd.migration.since import since_of
+from dockcfgd.migration.storage_left import left_overs
+from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.planning.storage_back import why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockcfgd.effects import Effects
+    from dockcfgd.migration.kept_view import Then
+    from dockcfgd.migration.since import Since
+    from dockcfgd.model.desired import Json
+    from dockcfgd.model.kept import KeptStorage
+    from dockcfgd.ports import Vitals
+
+__all__ = ["storage_document"]
+
+_SECONDS = 5.0
+
+
+def storage_document(
+    kept: KeptStorage | None, effects: Effects, vitals: Vitals, *, seconds: float = _SECONDS
+) -> dict[str, Any]:
+    """Look once; for each of what is measured and what is compared about so many seconds."""
+    try:
+        info: Mapping[str, Json] = effects.engine.info()
+    except EngineFailure:
+        info = {}
+    driver, root = str(info.get("Driver") or ""), str(info.get("DockerRootDir") or "")
+    document: dict[str, Any] = {
+        "schema": 1,
+        "driver": driver or None,
+        "root": root or None,
+        "kept": None,
+        "left": _left(root) if kept is None else [],
+        "hazards": [],
+    }
+    if kept is None:
+        return document
+    then = then_of(kept)
+    since = _since(effects, kept, then, seconds) if driver == kept.successor else None
+    barred = why_not(kept, driver=driver, root=root)
+    document["kept"] = {
+        **_described(kept, then),
+        **_measured(kept, vitals, seconds),
+        "can_go_back": not barred,
+        "why_not": barred or None,
+        "since_then": None if since is None else _lists(since),
+    }
+    document["hazards"] = _hazards(kept, since)
+    return document
+
+
+def _described(kept: KeptStorage, then: Then) -> dict[str, Json]:
+    return {
+        "driver": kept.driver,
+        "successor": kept.successor,
+        "since": kept.since,
+        "transaction": kept.transaction,
+        "generation": kept.generation,
+        "containers": cast("Json", sorted(then.containers.values())),
+        "disposable": list(then.disposable),
+        "ran": cast("Json", sorted(one.name for one in kept.running)),
+        "images": None if then.images is None else len(then.images),
+        "backup": kept.backup or None,
+        "freeing": kept.freeing,
+        "superseded": [one.driver for one in kept.superseded],
+    }
+
+
+def _measured(kept: KeptStorage, vitals: Vitals, seconds: float) -> dict[str, Json]:
+    paths = kept_paths(kept)
+    usage = vitals.usage(paths, seconds=seconds)
+    return {
+        "paths": cast("Json", [one for one in paths if "/subvolumes/" not in one]),
+        "bytes": None if usage is None else usage.bytes,
+        "measured": usage is not None and usage.complete,
+        # Snapshots share what they have in common, and nobody counts what is only theirs.
+        "at_most": any("/subvolumes/" in one for one in paths),
+    }
+
+
+def _since(effects: Effects, kept: KeptStorage, then: Then, seconds: float) -> Since | None:
+    try:
+        return since_of(effects.access, kept, then, seconds=seconds)
+    except EngineFailure:
+        return None
+
+
+def _lists(since: Since) -> dict[str, Json]:
+    return {key: list(value) for key, value in asdict(since).items()}
+
+
+def _hazards(kept: KeptStorage, since: Since | None) -> list[Json]:
+    found: list[Json] = []
+    for kind, gone, endangered in (
+        ("volume", since.volumes, since.endangered_volumes) if since else ("volume", (), ()),
+        ("network", since.networks, since.endangered_networks) if since else ("network", (), ()),
+    ):
+        if gone:
+            what = f"{kind}s that containers of then need are gone: {', '.join(gone)}"
+            why = "after going back those containers may not start"
+            found.append({"what": what, "why": why})
+        if endangered:
+            names = ", ".join(endangered)
+            what = (
+                f"docker {kind} prune would remove what only {kept.driver} has a use for: {names}"
+            )
+            why = f"no container that the engine shows has it; those of {kept.driver} do"
+            found.append({"what": what, "why": why})
+    return found
+
+
+def _left(root: str) -> list[str]:
+    try:
+        return left_overs(root) if root else []
+    except FileFailure:
+        return []

@@ -1,0 +1,382 @@
+"""Going back to what is kept of the storage, and freeing it, on a simulated host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.model.status import Condition, Status, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from tests.crash.lives import Lives
+from tests.fakes.host import FakeHost
+
+_VFS = '[engine]\nstorage-driver = "vfs"'
+_OVERLAY = '[engine]\nstorage-driver = "overlay2"'
+_EVERY = 1 if os.environ.get("CRASH_ALL") == "1" else 9
+
+
+class Moved:
+    """A host whose containers went to another driver, and what was done there since."""
+
+    def __init__(self, folder: Path, *, wanted: str = _VFS) -> None:
+        folder.mkdir(exist_ok=True)
+        self.root = folder / "docker"
+        self.host = FakeHost(
+            data_root=str(self.root), daemon_json='{"storage-driver": "overlay2", "debug": true}'
+        )
+        self.lives = Lives(folder, self.host)
+        host = self.host
+        host.run("web", layer={"/data": b"1"}, restart="always")
+        host.run("job", layer={"/data": b"2"})
+        host.run("gone", layer={"/data": b"3"})
+        host.run("ended", layer={"/data": b"4"})
+        host.containers.stop("ended")
+        host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
+        self.ids = {name: host.container(name).id for name in host.names()}
+        self.lives.want(wanted)
+        status = self.lives.look()
+        assert status.condition is Condition.IN_SYNC, status.reason
+
+    def go_on(self) -> None:
+        """Do what people do after a migration."""
+        host = self.host
+        host.run("new", layer={"/data": b"6"})
+        host.container("web").layer["/data"] = b"changed"
+        host.containers.stop("job")
+        host.containers.stop("gone")
+        host.containers.remove("gone")
+        host.cuts.restart()
+
+    @property
+    def driver(self) -> str:
+        process = self.host.dockerd.process
+        assert process is not None
+        return process.driver
+
+    def contents(self) -> dict[str, bytes]:
+        return {name: self.host.content(name)["/data"] for name in self.host.names()}
+
+    def expect_as_then(self) -> None:
+        assert self.driver == "overlay2"
+        assert self.contents() == {
+            "web": b"1", "job": b"2", "gone": b"3", "ended": b"4", "passing": b"5",
+        }  # fmt: skip
+        assert self.host.names(running=True) == ["gone", "job", "passing", "web"]
+        for name in ("web", "job", "gone", "ended"):
+            assert self.host.container(name).id == self.ids[name]
+
+    def expect_as_now(self) -> None:
+        assert self.driver == "vfs"
+        assert self.contents() == {
+            "web": b"changed", "job": b"2", "ended": b"4", "new": b"6", "passing": b"5",
+        }  # fmt: skip
+        assert self.host.names(running=True) == ["new", "passing", "web"]
+
+
+def _restart(moved: Moved) -> None:
+    """Restart the engine as somebody else does."""
+    for verb in (JobVerb.STOP, JobVerb.START):
+        moved.host.systemd.reset_failed(DOCKER_SERVICE)
+        assert moved.host.systemd.run_job(verb, DOCKER_SERVICE, timeout=60.0).good
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Moved:
+    return Moved(tmp_path / "moved")
+
+
+def _expect_rolled_back(status: Status | None) -> None:
+    assert status is not None
+    assert status.last is not None
+    assert status.last.verdict is Verdict.APPLIED, status.last.reason
+    assert (status.condition, status.reason) == (Condition.REJECTED, "rolled back by operator")
+
+
+def test_a_change_leaves_a_record(moved: Moved) -> None:
+    kept = moved.lives.kept
+    assert kept is not None
+    assert (kept.driver, kept.successor, kept.root) == ("overlay2", "vfs", str(moved.root))
+    assert {one.name for one in kept.running} == {"web", "job", "gone"}
+    assert Path(kept.folder).is_dir()
+    assert Path(kept.directory, kept.backup, "manifest.json").exists()
+    status = moved.lives.look()
+    assert status.kept is not None
+    assert status.kept.driver == "overlay2"
+
+
+def test_there_is_none_of_a_change_that_was_taken_back(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("web", layer={"/data": b"1"})
+    host.refuse_start(lambda config: "no" if config.get("storage-driver") == "vfs" else None)
+    lives.want(_VFS)
+    assert lives.look().condition is Condition.REJECTED
+    assert lives.kept is None
+
+
+def test_back_as_they_were_then(moved: Moved) -> None:
+    moved.go_on()
+    before = moved.lives.kept
+    _expect_rolled_back(moved.lives.storage_back())
+    moved.expect_as_then()
+    assert moved.lives.files.document == {"storage-driver": "overlay2", "debug": True}
+    # Held until a file changes.
+    status = moved.lives.look()
+    assert (status.condition, status.reason) == (Condition.REJECTED, "rolled back by operator")
+    moved.expect_as_then()
+    # What there was is in a backup, and kept in its turn.
+    kept = moved.lives.kept
+    assert kept is not None
+    assert before is not None
+    assert (kept.driver, kept.successor, kept.moved) == ("vfs", "overlay2", True)
+    assert not Path(before.folder).exists()
+    names = {path.stem for path in Path(kept.directory, kept.backup, "containers").glob("*.json")}
+    assert names == {"web", "job", "ended", "new", "passing"}
+    assert Path(kept.directory, kept.backup, "manifest.json").exists()
+
+
+def test_and_forth_again(moved: Moved) -> None:
+    moved.go_on()
+    _expect_rolled_back(moved.lives.storage_back())
+    _expect_rolled_back(moved.lives.storage_back(back_up=False))
+    moved.expect_as_now()
+    _expect_rolled_back(moved.lives.storage_back(back_up=False))
+    moved.expect_as_then()
+
+
+def test_applied_again_it_goes_the_usual_way(moved: Moved) -> None:
+    moved.go_on()
+    moved.lives.storage_back()
+    status = moved.lives.apply()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert moved.driver == "vfs"
+    assert moved.contents()["web"] == b"1"
+
+
+def test_nothing_to_go_back_to(tmp_path: Path) -> None:
+    host = FakeHost(data_root=str(tmp_path / "docker"))
+    lives = Lives(tmp_path, host)
+    host.run("web")
+    status = lives.storage_back()
+    assert status is not None
+    assert status.last is not None
+    assert status.last.verdict is Verdict.REFUSED
+    assert "nothing is kept" in str(status.last.reason)
+
+
+def test_refused_where_the_driver_is_another_by_now(moved: Moved) -> None:
+    moved.host.dockerd.drivers.add("fuse-overlayfs")
+    moved.host.files.put("/etc/docker/daemon.json", '{"storage-driver": "fuse-overlayfs"}')
+    _restart(moved)
+    status = moved.lives.storage_back()
+    assert status is not None
+    assert status.last is not None
+    assert status.last.verdict is Verdict.REFUSED
+    assert "the engine is on fuse-overlayfs" in str(status.last.reason)
+
+
+def test_a_container_that_does_not_start_takes_it_back(moved: Moved) -> None:
+    moved.go_on()
+    moved.host.dockerd.container_refusals.append(
+        lambda one: "no" if one.name == "job" and moved.driver == "overlay2" else None
+    )
+    status = moved.lives.storage_back()
+    assert status is not None
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert "do not start: job" in str(status.last.reason)
+    moved.expect_as_now()
+    kept = moved.lives.kept
+    assert kept is not None
+    assert kept.driver == "overlay2"
+
+
+def test_one_that_was_removed_since_may_stay_down(moved: Moved) -> None:
+    moved.go_on()
+    moved.host.dockerd.container_refusals.append(
+        lambda one: "its volume is gone" if one.name == "gone" else None
+    )
+    _expect_rolled_back(moved.lives.storage_back())
+    assert moved.host.names(running=True) == ["job", "passing", "web"]
+    assert "gone" in moved.host.names()
+
+
+def _killed_at_every_effect(folder: Path, *, power: bool) -> int:
+    whole = Moved(folder / "whole")
+    whole.go_on()
+    _expect_rolled_back(whole.lives.storage_back())
+    count = len(whole.host.cuts.passed)
+    tried = 0
+    for number in range(0, count, _EVERY):
+        told = Moved(folder / str(number))
+        told.go_on()
+        told.host.cuts.restart(crash_at=number)
+        status = told.lives.storage_back()
+        told.host.cuts.restart()
+        label = told.host.cuts.passed
+        if power:
+            told.host.power_cut()
+            told.host.boot()
+        if status is None or power:
+            told.lives.look()
+        tried += 1
+        assert not told.lives.open_transaction, label
+        kept = told.lives.kept
+        assert kept is not None
+        if told.driver == "overlay2":
+            assert kept.driver == "vfs"
+            if not power:
+                told.expect_as_then()
+        else:
+            assert kept.driver == "overlay2"
+            if not power:
+                told.expect_as_now()
+            # And again, to its end.
+            _expect_rolled_back(told.lives.storage_back())
+            if not power:
+                told.expect_as_then()
+    return tried
+
+
+@pytest.mark.timeout(300)
+def test_killed_at_every_effect(tmp_path: Path) -> None:
+    tried = _killed_at_every_effect(tmp_path, power=False)
+    print(f"storage rollback: {tried} places to be killed at, 0 failed")
+
+
+@pytest.mark.timeout(300)
+def test_power_cut_at_every_effect(tmp_path: Path) -> None:
+    tried = _killed_at_every_effect(tmp_path, power=True)
+    print(f"storage rollback: {tried} places to lose power at, 0 failed")
+
+
+def _expect_freed(moved: Moved) -> None:
+    assert moved.lives.kept is None
+    assert not (moved.root / "overlay2").exists()
+    assert not (moved.root / "image" / "overlay2").exists()
+    assert list((moved.root / "dockcfgd").iterdir()) == []
+    moved.expect_as_now()
+
+
+def test_pruned(moved: Moved) -> None:
+    moved.go_on()
+    status = moved.lives.storage_prune()
+    assert status is not None
+    assert status.task is not None
+    assert (status.task.kind, status.task.verdict) == ("storage prune", Verdict.APPLIED)
+    assert "freed" in str(status.task.reason)
+    assert status.kept is None
+    _expect_freed(moved)
+    again = moved.lives.storage_prune()
+    assert again is not None
+    assert again.task is not None
+    assert again.task.verdict is Verdict.REFUSED
+    assert moved.lives.look().condition is Condition.IN_SYNC
+
+
+def test_pruned_after_a_rollback(moved: Moved) -> None:
+    moved.go_on()
+    moved.lives.storage_back()
+    moved.lives.storage_prune()
+    moved.expect_as_then()
+    assert moved.lives.kept is None
+    assert not (moved.root / "vfs").exists()
+    assert list((moved.root / "dockcfgd").iterdir()) == []
+
+
+@pytest.mark.timeout(300)
+def test_pruning_killed_at_every_effect_goes_on(tmp_path: Path) -> None:
+    whole = Moved(tmp_path / "whole")
+    whole.go_on()
+    whole.lives.storage_prune()
+    count = len(whole.host.cuts.passed)
+    for number in range(count):
+        told = Moved(tmp_path / str(number))
+        told.go_on()
+        told.host.cuts.restart(crash_at=number)
+        begun = told.lives.storage_prune() is not None
+        told.host.cuts.restart()
+        kept = told.lives.kept
+        if not begun and kept is not None and not kept.freeing:
+            told.lives.storage_prune()  # nothing was begun that would go on
+        told.lives.look()
+        told.lives.look()
+        _expect_freed(told)
+    print(f"storage prune: {count} places to be killed at, 0 failed")
+
+
+def test_never_the_driver_in_use(moved: Moved) -> None:
+    moved.host.files.put("/etc/docker/daemon.json", '{"storage-driver": "overlay2"}')
+    _restart(moved)
+    status = moved.lives.storage_prune()
+    assert status is not None
+    assert status.task is not None
+    assert status.task.verdict is Verdict.REFUSED
+    assert "the engine is on it" in str(status.task.reason)
+    assert (moved.root / "overlay2").exists()
+    assert (moved.root / "vfs").exists()
+
+
+def test_what_cannot_be_deleted_is_named_and_stays_to_be_freed(moved: Moved) -> None:
+    moved.go_on()
+    before = moved.lives.kept
+    assert before is not None
+    moved.host.freeing.stubborn.add(Path(before.folder).name)
+    status = moved.lives.storage_prune()
+    assert status is not None
+    assert status.task is not None
+    assert status.task.verdict is Verdict.DEGRADED
+    assert "Device or resource busy" in str(status.task.reason)
+    kept = moved.lives.kept
+    assert kept is not None
+    assert kept.freeing
+    refused = moved.lives.storage_back()
+    assert refused is not None
+    assert refused.last is not None
+    assert "being freed" in str(refused.last.reason)
+    moved.host.freeing.stubborn.clear()
+    moved.lives.storage_prune()
+    _expect_freed(moved)
+
+
+def test_not_to_be_kept(tmp_path: Path) -> None:
+    moved = Moved(tmp_path / "moved", wanted=f"{_VFS}\n[storage]\nkeep-previous = false")
+    moved.lives.look()
+    moved.go_on()
+    _expect_freed(moved)
+
+
+def test_not_freed_before_it_is_confirmed(tmp_path: Path) -> None:
+    wanted = f'{_VFS}\n[storage]\nkeep-previous = false\n[policy]\nconfirm-timeout = "2m"'
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("web", layer={"/data": b"1"})
+    lives.want(wanted)
+    lives.look()
+    lives.look()
+    assert (tmp_path / "docker" / "overlay2").exists()
+    status = lives.later(121)
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert host.content("web")["/data"] == b"1"
+
+
+def test_its_backup_is_not_removed(moved: Moved) -> None:
+    kept = moved.lives.kept
+    assert kept is not None
+    lives = moved.lives
+    assert kept.backup
+    for _ in range(4):
+        lives.want(_OVERLAY)
+        lives.look()
+        lives.want(_VFS)
+        lives.look()
+    kept = lives.kept
+    assert kept is not None
+    assert Path(kept.directory, kept.backup, "manifest.json").exists()
