@@ -119,7 +119,11 @@ def test_a_newer_desired_state_ends_a_long_copy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", _LIVE)
 def test_the_end_of_dockcfgd_is_not_held_up(tmp_path: Path, label: str) -> None:
     change = _Change(tmp_path)
-    status = change.run(label, change.lives.reconciler.stop)
+
+    def end() -> None:
+        change.lives.reconciler.stop()
+
+    status = change.run(label, end)
     assert status.last is not None
     assert status.last.reason == "dockcfgd was told to end"
     assert change.passed_after.count("while saving images") <= 1
