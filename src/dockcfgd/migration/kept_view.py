@@ -44,16 +44,22 @@ class Then:
 
 def then_of(kept: KeptStorage) -> Then:
     """Read it. What cannot be read counts as not there."""
-    configs = dict(_configs(kept))
-    here = {key: one for key, one in configs.items() if not _name(one).startswith(_HOLDER)}
+    names: tuple[str, ...] = ()
     with suppress(FileFailure):
-        names = tuple(sorted(container_name(one) for one, _ in disposable.kept(kept.disposable)))
+        documents = disposable.kept(kept.disposable) if kept.disposable else []
+        names = tuple(sorted(container_name(one) for one, _ in documents))
+    # The engine of then removes what is left of those with --rm when it starts.
+    here = {
+        key: one
+        for key, one in _configs(kept)
+        if not _name(one).startswith(_HOLDER) and _name(one) not in names
+    }
     return Then(
         containers={key: _name(one) for key, one in here.items()},
         volumes={key: frozenset(_volumes(one)) for key, one in here.items()},
         networks={key: frozenset(_networks(one)) for key, one in here.items()},
         images=_images(kept),
-        disposable=names if kept.disposable else (),
+        disposable=names,
     )
 
 
