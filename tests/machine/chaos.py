@@ -21,7 +21,7 @@ __all__ = ["Life"]
 
 _DAEMON_JSON = "/etc/docker/daemon.json"
 _CONF_D = "/etc/dockcfgd/conf.d"
-_LIVES = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+_LIVES = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
 _PORT = 9199
 _LISTENS = f"import socket, time; taken = socket.create_server(('', {_PORT})); time.sleep(86400)"
 _CONTAINERS = {"plain": "no", "always": "always", "stopped-by-hand": "unless-stopped"}

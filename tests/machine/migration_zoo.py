@@ -12,7 +12,7 @@ from machine import Machine
 
 __all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_disposable", "make_zoo"]
 
-_TRAP = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+_TRAP = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
 ANONYMOUS_DATA = "kept although nobody named the volume"
 
 _WRITES = """\
@@ -118,7 +118,7 @@ def _make_images(machine: Machine) -> None:
     machine.docker("tag", "app:1", "app:stable")
     machine.docker("run", "--name=made", "app:1", "sh", "-c", "mkdir /vol; echo seed > /vol/seed")
     changes = (
-        'ENTRYPOINT ["/bin/sh", "-c", "trap \\"exit 0\\" TERM; while :; do sleep 0.1; done", "sh"]',
+        'ENTRYPOINT ["/bin/sh", "-c", "trap \\"exit 0\\" TERM; while :; do sleep 1000 & wait $!; done", "sh"]',
         'CMD ["default"]', "VOLUME /vol", "EXPOSE 80/tcp", "ENV FROM=image", "LABEL of=image",
         "WORKDIR /work", "HEALTHCHECK --interval=1s CMD true",
     )  # fmt: skip
