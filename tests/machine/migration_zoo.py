@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Mapping
 
@@ -118,7 +119,7 @@ def _make_images(machine: Machine) -> None:
     machine.docker("tag", "app:1", "app:stable")
     machine.docker("run", "--name=made", "app:1", "sh", "-c", "mkdir /vol; echo seed > /vol/seed")
     changes = (
-        'ENTRYPOINT ["/bin/sh", "-c", "trap \\"exit 0\\" TERM; while :; do sleep 1000 & wait $!; done", "sh"]',
+        f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', _TRAP, 'sh'])}",
         'CMD ["default"]', "VOLUME /vol", "EXPOSE 80/tcp", "ENV FROM=image", "LABEL of=image",
         "WORKDIR /work", "HEALTHCHECK --interval=1s CMD true",
     )  # fmt: skip
