@@ -63,6 +63,7 @@ _PACKAGES = (
     "python3",
     "python3-gi",
     "gir1.2-glib-2.0",
+    "python3-h2",
     "python3-pydbus",
     "python3-pydantic",
     "python3-structlog",
