@@ -18,7 +18,7 @@ from dockcfgd.migration.tar_members import BadArchive, Member, Source, members
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Contents", "contents_of", "only"]
+__all__ = ["Contents", "contents_of", "only", "packed"]
 
 _MANIFEST = "manifest.json"
 _END = bytes(1024)
@@ -87,8 +87,18 @@ def only(
             _skip(source, member.padded)
     for _ in source.rest():
         pass
-    yield _packed(_MANIFEST, json.dumps(list(entries)).encode())
+    yield packed(_MANIFEST, json.dumps(list(entries)).encode())
     yield _END
+
+
+def packed(name: str, content: bytes) -> bytes:
+    """Give a member of an archive."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+        return output.getvalue()
 
 
 def _identity(entry: Document) -> str:
@@ -116,12 +126,3 @@ def _link(member: Member) -> str:
 def _skip(source: Source, count: int) -> None:
     for _ in source.pieces(count):
         pass
-
-
-def _packed(name: str, content: bytes) -> bytes:
-    output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-        return output.getvalue()
