@@ -246,6 +246,12 @@ class Images(Protocol):
     def history(self, image: str) -> Sequence[dict[str, Json]]:
         """Give an image's history, the newest entry first, as `GET /images/NAME/history` does."""
 
+    def by_config(self) -> Mapping[str, str]:
+        """Give the ID of each image by the one that it has on a graph driver.
+
+        Nothing where the engine is on one.
+        """
+
     def save(self, references: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:
         """Stream one archive of all `references` (tags or IDs) as `docker save` writes it."""
 
@@ -354,17 +360,37 @@ class Processes(Protocol):
 class Staging(Protocol):
     """A second engine of the installed kind, which runs no container and has no network.
 
-    It has images and containers of its own in a folder. Methods raise SystemdFailure and
-    FileFailure where it cannot be had.
+    It has images and containers of its own in a folder, or, on a snapshotter, in the store of
+    containerd that the engine will use. Methods raise SystemdFailure, FileFailure and EngineFailure
+    where it cannot be had.
     """
+
+    def root(self, folder: str, *, driver: str) -> str:
+        """Give the folder in which such an engine keeps its layers."""
 
     def engine(
         self, folder: str, *, driver: str, options: Sequence[str]
     ) -> AbstractContextManager[Access]:
-        """Start it on a storage driver with `storage-opts`, and stop it when the context ends."""
+        """Start it on a storage driver with `storage-opts`, and stop it when the context ends.
+
+        On a snapshotter EngineFailure, with nothing done, where containerd's store has anything
+        that this folder's engine did not bring there.
+        """
+
+    def adopt(self, driver: str, containers: Mapping[str, str]) -> None:
+        """Give containers layers in containerd, each beside that of its stand-in.
+
+        Where `driver` is a graph driver that is not needed, and nothing is done.
+        """
 
     def remove(self, folder: str) -> None:
         """Stop it where it runs, and remove its folder. Nothing there is fine."""
+
+    def take_back(self, folder: str, *, driver: str) -> None:
+        """Do what `remove` does, and take out of containerd all that it brought to `driver`.
+
+        Nothing that was there before it. The engine is not on `driver`.
+        """
 
 
 class Carrier(Protocol):
@@ -423,6 +449,12 @@ class Freeing(Protocol):
         What has something mounted in it stays, and so does what is on another filesystem. An
         exception out of `progress` ends it; doing it again goes on. SystemdFailure and FileFailure
         where it cannot be done at all.
+        """
+
+    def clear_store(self, snapshotter: str) -> None:
+        """Remove all images and layers that the engine left in containerd's store.
+
+        The engine is not on `snapshotter`. EngineFailure where containerd does not answer.
         """
 
 

@@ -112,6 +112,20 @@ STORIES = [
         unreadable="the files of container web are not what they are known to be",
     ),
     Story(
+        "to-containerd",
+        "[engine.features]\ncontainerd-snapshotter = true",
+        daemon_json='{"debug": true}',
+        on_disk=True,
+        disposable=True,
+    ),
+    Story(
+        "from-containerd",
+        '[engine]\nstorage-driver = "overlay2"\n[engine.features]\ncontainerd-snapshotter = false',
+        daemon_json='{"features": {"containerd-snapshotter": true}}',
+        on_disk=True,
+        disposable=True,
+    ),
+    Story(
         "root-copied",
         f'[engine]\ndata-root = "{ELSEWHERE}"\nlog-driver = "local"',
         daemon_json=f'{{"data-root": "{HERE}"}}',

@@ -22,9 +22,9 @@ from tests.fakes.configuration import CommandLine, Refused, load, parse_command
 from tests.fakes.containers import Container, Network, Volume, timestamp
 from tests.fakes.effective import SIGHUP_KEEPS, SIGHUP_RESETS, reload_attributes
 from tests.fakes.files import FakeFiles
-from tests.fakes.images import ImageStore
+from tests.fakes.images import ContainerdStore, ImageStore
 
-__all__ = ["Dockerd", "Process", "Refusal", "Root"]
+__all__ = ["SNAPSHOTTER", "Dockerd", "Process", "Refusal", "Root"]
 
 # Given the flat effective configuration, the reason why the engine does not start with it, or None.
 Refusal = Callable[[Mapping[str, Any]], str | None]
@@ -36,6 +36,7 @@ LOG_DRIVERS = {
     "syslog",
 }  # fmt: skip
 _AUTOMATIC = ("overlay2", "fuse-overlayfs", "btrfs", "zfs", "vfs")
+SNAPSHOTTER = "overlayfs"
 _STORE_FILE, _ROOT_FILE = ".store", ".root"
 _KILLED = 137
 _FAREWELL_SECONDS = 5.0
@@ -115,7 +116,8 @@ class Dockerd:
         self.swarm = False
         self.process: Process | None = None
         self.log: list[str] = []
-        self.stores: list[ImageStore] = []
+        self.containerd = ContainerdStore()
+        self.stores: list[ImageStore] = [self.containerd]
         self.roots: dict[str, Root] = {}
         self._known_roots: list[Root] = []
         self._numbers = itertools.count(1)
@@ -222,6 +224,7 @@ class Dockerd:
         ]
         for container in found:
             container.driver, container.store = process.driver, process.store
+            container.image = self._file_of(container).get("Image", container.image)
         return sorted(found, key=lambda container: container.created, reverse=True)
 
     @property
@@ -235,7 +238,12 @@ class Dockerd:
         if self.on_disk:
             folder = self._folder(container)
             folder.mkdir(parents=True)
-            state = {"ID": container.id, "Driver": container.driver, "Name": f"/{container.name}"}
+            state = {
+                "ID": container.id,
+                "Driver": container.driver,
+                "Image": container.image,
+                "Name": f"/{container.name}",
+            }
             folder.joinpath("config.v2.json").write_text(json.dumps(state))
             folder.joinpath("hostconfig.json").write_text("{}")
 
@@ -256,6 +264,7 @@ class Dockerd:
         )
         other.drivers, other.broken_drivers = self.drivers, self.broken_drivers
         other.stores, other._numbers = self.stores, self._numbers
+        other.containerd = self.containerd
         return other
 
     def remove_if_wanted(self, container: Container) -> None:
@@ -338,9 +347,9 @@ class Dockerd:
     ) -> str:
         features = config.get("features") or {}
         if features.get("containerd-snapshotter"):
-            return "overlayfs"
+            return SNAPSHOTTER
         driver = environment.get("DOCKER_DRIVER") or str(config.get("storage-driver") or "")
-        prior = [name for name in self._drivers_on_disk(root) if name not in {"vfs", "overlayfs"}]
+        prior = [name for name in self._drivers_on_disk(root) if name not in {"vfs", SNAPSHOTTER}]
         if not driver and len(prior) > 1:
             raise Refused(
                 f"failed to start daemon: error initializing graphdriver: {root.path} contains "
@@ -370,6 +379,9 @@ class Dockerd:
 
     def _open_store(self, root: Root, driver: str) -> int:
         """Give the number of the driver's store, a new one where the folder is not there."""
+        if driver == SNAPSHOTTER:
+            root.stores[driver] = self.stores.index(self.containerd)
+            return root.stores[driver]
         if not self.on_disk:
             if driver not in root.stores:
                 root.stores[driver] = self._new_store()
@@ -423,8 +435,14 @@ class Dockerd:
         """Give what the container's file says, nothing where there is none."""
         if not self.on_disk:
             return container.driver
+        return str(self._file_of(container).get("Driver", ""))
+
+    def _file_of(self, container: Container) -> dict[str, Any]:
         file = self._folder(container).joinpath("config.v2.json")
-        return str(json.loads(file.read_text())["Driver"]) if file.exists() else ""
+        if not self.on_disk or not file.exists():
+            return {}
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
 
     def _forget_if_wanted(self, container: Container) -> None:
         """Remove one made with --rm, also if it has never run; here its volumes stay, unused."""

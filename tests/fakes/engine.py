@@ -27,7 +27,7 @@ from tests.fakes.containers import (
 from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import LOG_DRIVERS, Dockerd, Process
 from tests.fakes.effective import info_document
-from tests.fakes.images import Image, ImageStore
+from tests.fakes.images import ContainerdStore, Image, ImageStore
 
 __all__ = ["FakeContainers", "FakeEngine", "FakeImages", "FakeNetworks", "FakeReloadEvents"]
 
@@ -385,6 +385,11 @@ class FakeImages(_Served):
         layers = store.find(image).layers
         sizes = [len(store.layers[layer]) for layer in reversed(layers)]
         return [{"Id": "<missing>", "Size": size} for size in sizes]
+
+    def by_config(self) -> dict[str, str]:
+        self._process("list images")
+        store = self._dockerd.images
+        return store.by_config() if isinstance(store, ContainerdStore) else {}
 
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:

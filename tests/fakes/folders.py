@@ -12,7 +12,7 @@ from pathlib import Path
 from dockcfgd.model.errors import FileFailure
 from tests.fakes.containers import Container, Volume
 from tests.fakes.cuts import Cuts
-from tests.fakes.dockerd import Dockerd
+from tests.fakes.dockerd import SNAPSHOTTER, Dockerd
 from tests.fakes.files import FakeFiles
 
 __all__ = ["FakeFolders"]
@@ -45,7 +45,11 @@ class FakeFolders:
         self, root: str, *, driver: str, container: str, image: str
     ) -> Iterator[_PackedLayer]:
         self._cuts.at(f"while reading the layer of {container}")
-        number = int(Path(root, driver, ".store").read_text())
+        number = (
+            self._dockerd.stores.index(self._dockerd.containerd)
+            if driver == SNAPSHOTTER
+            else int(Path(root, driver, ".store").read_text())
+        )
         store, layer = self._dockerd.stores[number], self._container(container).layers[number]
         if not layer:
             yield _PackedLayer(b"", "")

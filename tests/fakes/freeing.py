@@ -9,6 +9,7 @@ from pathlib import Path
 from dockcfgd.model.kept import Freed
 from dockcfgd.ports import Progressing
 from tests.fakes.cuts import Cuts
+from tests.fakes.dockerd import Dockerd
 
 __all__ = ["FakeFreeing"]
 
@@ -16,8 +17,8 @@ __all__ = ["FakeFreeing"]
 class FakeFreeing:
     """ports.Freeing. `stubborn` are names of folders that cannot be deleted."""
 
-    def __init__(self, cuts: Cuts) -> None:
-        self._cuts = cuts
+    def __init__(self, dockerd: Dockerd, cuts: Cuts) -> None:
+        self._dockerd, self._cuts = dockerd, cuts
         self.stubborn: set[str] = set()
 
     def free(self, folders: Sequence[str], *, progress: Progressing) -> Freed:
@@ -35,3 +36,10 @@ class FakeFreeing:
             self._cuts.at("after: delete a folder")
         progress(item="", done=total, total=total, unit="layers")
         return Freed(freed * 4096, 0, tuple(left))
+
+    def clear_store(self, snapshotter: str) -> None:
+        process = self._dockerd.process
+        assert process is None or process.driver != snapshotter, "the engine is on it"
+        self._cuts.at("before: clear containerd's store")
+        self._dockerd.containerd.clear()
+        self._cuts.at("after: clear containerd's store")

@@ -85,7 +85,7 @@ class FakeHost:
         self.staging = FakeStaging(self.dockerd, self.files, self.clock, self.cuts)
         self.carrier = FakeCarrier(self.dockerd, self.cuts)
         self.roots = FakeRoots(self.dockerd, self.cuts)
-        self.freeing = FakeFreeing(self.cuts)
+        self.freeing = FakeFreeing(self.dockerd, self.cuts)
         self.systemd.boot()
         # The boot is long ago.
         self.clock.advance(3600)

@@ -14,7 +14,7 @@ from typing import Any
 from dockcfgd.model.desired import Json
 from dockcfgd.model.errors import EngineFailure
 
-__all__ = ["Image", "ImageStore", "Layer", "layer_archive", "split_reference"]
+__all__ = ["ContainerdStore", "Image", "ImageStore", "Layer", "layer_archive", "split_reference"]
 
 _WHITEOUT = ".wh."
 _NOT_FOUND = 404
@@ -47,8 +47,22 @@ class Image:
         return list(self.document["rootfs"]["diff_ids"])
 
 
+class Manifested(Image):
+    """An image in containerd's store, where its ID is that of its manifest."""
+
+    @property
+    def id(self) -> str:
+        return f"sha256:{hashlib.sha256(b'manifest of ' + self.config).hexdigest()}"
+
+    @property
+    def config_id(self) -> str:
+        return super().id
+
+
 class ImageStore:
     """What lies below `<data-root>/image/<driver>` and `<data-root>/<driver>`."""
+
+    kind: type[Image] = Image
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
@@ -194,11 +208,32 @@ class ImageStore:
         self._register(config, tags=entry.get("RepoTags") or [])
 
     def _register(self, config: bytes, *, tags: Sequence[str]) -> str:
-        image = Image(config)
+        image = self.kind(config)
         image = self.images.setdefault(image.id, image)
         for tag in tags:
             self.tag(image, tag)
         return image.id
+
+
+class ContainerdStore(ImageStore):
+    """What containerd has of the engine, wherever data-root is. `marks` say who filled it."""
+
+    kind = Manifested
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks: set[str] = set()
+
+    def by_config(self) -> dict[str, str]:
+        """Give the IDs of images by those that they have on a graph driver."""
+        every = [one for one in self.images.values() if isinstance(one, Manifested)]
+        return {one.config_id: one.id for one in every}
+
+    def clear(self) -> None:
+        """Remove all of it."""
+        self.images.clear()
+        self.layers.clear()
+        self.marks.clear()
 
 
 def layer_archive(layer: Layer) -> bytes:
@@ -256,14 +291,15 @@ def _asked(reference: str, tag: str) -> bool:
 
 def _paths(image: Image, *, oci: bool) -> tuple[str, list[str]]:
     digests = [layer.removeprefix("sha256:") for layer in image.layers]
+    name = hashlib.sha256(image.config).hexdigest()
     if oci:
-        return f"blobs/sha256/{image.id[7:]}", [f"blobs/sha256/{digest}" for digest in digests]
+        return f"blobs/sha256/{name}", [f"blobs/sha256/{digest}" for digest in digests]
     # Before 25 a layer's folder is named by a chain of digests that says nothing of its content.
     chains = [
         hashlib.sha256("".join(digests[: number + 1]).encode()).hexdigest()
         for number in range(len(digests))
     ]
-    return f"{image.id[7:]}.json", [f"{chain}/layer.tar" for chain in chains]
+    return f"{name}.json", [f"{chain}/layer.tar" for chain in chains]
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:

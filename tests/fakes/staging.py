@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dockcfgd.migration.access import Access
 from dockcfgd.migration.folders import CARRIED
-from dockcfgd.model.cargo import Cargo
-from dockcfgd.model.errors import HostChanged, SystemdFailure
+from dockcfgd.model.cargo import Cargo, StandIn
+from dockcfgd.model.errors import EngineFailure, HostChanged, SystemdFailure
 from dockcfgd.ports import Progressing
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration import Refused
 from tests.fakes.cuts import Cuts
-from tests.fakes.dockerd import Dockerd
+from tests.fakes.dockerd import SNAPSHOTTER, Dockerd
 from tests.fakes.engine import FakeContainers, FakeEngine, FakeImages, FakeNetworks
 from tests.fakes.files import FakeFiles
 
@@ -32,12 +32,18 @@ class FakeStaging:
         self._dockerd, self._files, self._clock, self._cuts = dockerd, files, clock, cuts
         self._engines: dict[str, Dockerd] = {}
 
+    def root(self, folder: str, *, driver: str) -> str:
+        return "/var/lib/containerd" if driver == SNAPSHOTTER else folder
+
     @contextlib.contextmanager
     def engine(self, folder: str, *, driver: str, options: Sequence[str]) -> Iterator[Access]:
+        if driver == SNAPSHOTTER:
+            self._take_store(folder)
         self._cuts.at("before: start the staging engine")
         dockerd = self._engines.setdefault(folder, self._dockerd.beside(folder))
         dockerd.process = None
-        settings = {"storage-driver": driver, "storage-opts": list(options)}
+        settings: dict[str, object] = {"storage-driver": driver, "storage-opts": list(options)}
+        settings["features"] = {"containerd-snapshotter": driver == SNAPSHOTTER}
         self._files.put(_CONFIG, json.dumps(settings))
         try:
             dockerd.start([f"--config-file={_CONFIG}", f"--data-root={folder}"], {})
@@ -55,6 +61,28 @@ class FakeStaging:
         )
         dockerd.stop()
         self._cuts.at("after: stop the staging engine")
+
+    def _take_store(self, folder: str) -> None:
+        store = self._dockerd.containerd
+        if folder in store.marks:
+            return
+        if store.images:
+            why = "it holds images from an earlier time"
+            raise EngineFailure(what="fill containerd's image store", status=0, why=why)
+        store.marks.add(folder)
+        self._cuts.at("after: mark containerd's store")
+
+    def adopt(self, driver: str, containers: Mapping[str, str]) -> None:
+        for container in containers if driver == SNAPSHOTTER else ():
+            self._cuts.at(f"before: make a layer for {container[:12]}")
+
+    def take_back(self, folder: str, *, driver: str) -> None:
+        self.remove(folder)
+        if folder in self._dockerd.containerd.marks:
+            process = self._dockerd.process
+            assert process is None or process.driver != driver, "the engine is on it"
+            self._dockerd.containerd.clear()
+            self._cuts.at("after: clear containerd's store")
 
     def remove(self, folder: str) -> None:
         self._cuts.at("before: remove the staging engine")
@@ -96,11 +124,21 @@ class FakeCarrier:
             layers = root.containers[one.container].layers
             layers[store] = dict(layers[old])
             self._cuts.at("while carrying")
-        for image in self._dockerd.stores[store].images.values():
-            image.tags = list(self._dockerd.stores[old].images[image.id].tags)
-        Path(cargo.staging, CARRIED).write_text(json.dumps({"containers": sorted(named)}))
+        carried: dict[str, object] = {"containers": sorted(named)}
+        if SNAPSHOTTER in {cargo.driver, cargo.target}:
+            carried["images"] = {one.container: _image(cargo, one) for one in cargo.containers}
+        else:
+            for image in self._dockerd.stores[store].images.values():
+                image.tags = list(self._dockerd.stores[old].images[image.id].tags)
+        Path(cargo.staging, CARRIED).write_text(json.dumps(carried))
         self._cuts.at("after: carry")
 
-    @staticmethod
-    def _store(root: str, driver: str) -> int:
+    def _store(self, root: str, driver: str) -> int:
+        if driver == SNAPSHOTTER:
+            return self._dockerd.stores.index(self._dockerd.containerd)
         return int(Path(root, driver, ".store").read_text())
+
+
+def _image(cargo: Cargo, one: StandIn) -> dict[str, object]:
+    file = Path(cargo.staging, "containers", one.stand_in, "config.v2.json")
+    return {"Image": json.loads(file.read_text())["Image"], "ImageManifest": None}

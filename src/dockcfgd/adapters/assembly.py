@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.adapters.calendar import SystemdCalendar
 from dockcfgd.adapters.carrier import UnitCarrier
+from dockcfgd.adapters.containerd import Containerd, address_in
 from dockcfgd.adapters.dockerd import DockerdValidator
 from dockcfgd.adapters.engine import (
     DockerContainers,
@@ -25,6 +26,7 @@ from dockcfgd.adapters.surroundings import HostSurroundings
 from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.adapters.systemd_analyze import SystemdAnalyze
 from dockcfgd.effects import Effects
+from dockcfgd.model.systemd import DOCKER_SERVICE
 
 if TYPE_CHECKING:
     from dockcfgd.adapters.bus import Bus
@@ -42,22 +44,27 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         settings.docker_socket, serving=Serving(systemd), attend=lambda: clock.sleep(0)
     )
     files = HostFiles()
+    containerd = Containerd(
+        lambda: address_in(systemd.unit(DOCKER_SERVICE).exec_start), attend=lambda: clock.sleep(0)
+    )
     return Effects(
         calendar=SystemdCalendar(),
         files=files,
         systemd=systemd,
         engine=DockerEngine(connections),
         containers=DockerContainers(connections),
-        images=DockerImages(connections),
+        images=DockerImages(connections, containerd),
         networks=DockerNetworks(connections),
         validator=DockerdValidator(),
         unit_checker=SystemdAnalyze(),
         clock=clock,
         surroundings=HostSurroundings(),
         probes=UnitProbes(systemd, settings.runtime_dir),
-        folders=UnitFolderArchives(systemd, settings.runtime_dir),
-        staging=UnitStaging(systemd, files, clock, settings.runtime_dir),
-        carrier=UnitCarrier(systemd, settings.runtime_dir),
+        folders=UnitFolderArchives(systemd, containerd, settings.runtime_dir),
+        staging=UnitStaging(
+            systemd, files, clock, containerd=containerd, runtime_dir=settings.runtime_dir
+        ),
+        carrier=UnitCarrier(systemd, containerd, settings.runtime_dir),
         roots=UnitRoots(systemd, clock, settings.runtime_dir),
-        freeing=UnitFreeing(systemd, settings.runtime_dir),
+        freeing=UnitFreeing(systemd, containerd, settings.runtime_dir),
     )

@@ -7,16 +7,18 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dockcfgd.layers import carry as program
 from dockcfgd.layers.errors import UnknownFormat
-from dockcfgd.layers.place import place_of
-from dockcfgd.model.errors import FileFailure, HostChanged, SystemdFailure
+from dockcfgd.layers.place import SNAPSHOTTERS, place_of
+from dockcfgd.migration.inventory import KEPT
+from dockcfgd.model.errors import EngineFailure, FileFailure, HostChanged, SystemdFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dockcfgd.adapters.containerd import Containerd
     from dockcfgd.adapters.systemd import SystemdBus
     from dockcfgd.model.cargo import Cargo
     from dockcfgd.ports import Progressing
@@ -30,16 +32,19 @@ _UNIT = "dockcfgd-carry.service"
 class UnitCarrier:
     """ports.Carrier by systemd's transient units. `runtime_dir` is only root's to write to."""
 
-    def __init__(self, systemd: SystemdBus, runtime_dir: str) -> None:
-        self._systemd = systemd
+    def __init__(self, systemd: SystemdBus, containerd: Containerd, runtime_dir: str) -> None:
+        self._systemd, self._containerd = systemd, containerd
         self._folder = Path(runtime_dir)
 
     def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:
         """Say why the writable layers of containers cannot be read there; empty where they can."""
         for identity in containers:
             try:
-                place_of(root, driver, identity)
-            except (UnknownFormat, OSError) as error:
+                if driver in SNAPSHOTTERS:
+                    self._containerd.place(driver, identity)
+                else:
+                    place_of(root, driver, identity)
+            except (UnknownFormat, OSError, EngineFailure) as error:
                 return str(error)
         return ""
 
@@ -47,7 +52,13 @@ class UnitCarrier:
         """Copy the layers and give each stand-in the container's ID."""
         total = len(cargo.containers)
         progress(item="", done=0, total=total, unit="containers")
-        answer = self._run(json.dumps(asdict(cargo)))
+        if cargo.driver in SNAPSHOTTERS:
+            self._refuse_newcomers(cargo)
+        places = {
+            "sources": self._places(cargo.driver, cargo),
+            "goals": self._places(cargo.target, cargo),
+        }
+        answer = self._run(json.dumps(asdict(cargo) | places))
         why = answer.get("why")
         if answer.get("changed"):
             raise HostChanged(str(why))
@@ -56,6 +67,26 @@ class UnitCarrier:
                 what="carry", path=str(answer.get("path", cargo.root)), errno=0, why=str(why)
             )
         progress(item="", done=total, total=total, unit="containers")
+
+    def _refuse_newcomers(self, cargo: Cargo) -> None:
+        """Raise HostChanged where containerd has an image that is not part of the cargo."""
+        came = [
+            name
+            for name, digest in self._containerd.images().items()
+            if digest not in cargo.images and KEPT not in name
+        ]
+        if came:
+            raise HostChanged(f"an image was made or pulled meanwhile: {', '.join(sorted(came))}")
+
+    def _places(self, driver: str, cargo: Cargo) -> dict[str, dict[str, Any]]:
+        """Give where the containers' layers lie and what is below them, where containerd knows."""
+        if driver not in SNAPSHOTTERS:
+            return {}
+        found = {}
+        for one in cargo.containers:
+            place, below = self._containerd.place(driver, one.container)
+            found[one.container] = {"place": place.document(), "below": below}
+        return found
 
     def _run(self, job: str) -> dict[str, object]:
         asked, output = self._folder / "carry.json", self._folder / "carry.txt"

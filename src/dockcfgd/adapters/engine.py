@@ -13,7 +13,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from dockcfgd.adapters.containerd import Containerd
 from dockcfgd.adapters.engine_http import CHUNK, EngineConnections, LineStream, Request
+from dockcfgd.migration.full_index import with_full_index
+from dockcfgd.migration.tar_members import BadArchive
 from dockcfgd.model.desired import Json
 from dockcfgd.model.errors import EngineFailure
 
@@ -42,6 +45,7 @@ _REMOVAL_POLL_SECONDS = 0.1
 _STOP_SECONDS = 600.0
 _ENDLESS_STOP_SECONDS = 3600.0
 
+_IN_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
 _TAR_END = bytes(1024)
 _TAIL = 4096
 
@@ -219,10 +223,12 @@ class DockerContainers:
 
 
 class DockerImages:
-    """The engine's images (ports.Images)."""
+    """The engine's images (ports.Images), which may lie in `containerd`'s store."""
 
-    def __init__(self, connections: EngineConnections) -> None:
-        self._connections = connections
+    def __init__(
+        self, connections: EngineConnections, containerd: Containerd | None = None
+    ) -> None:
+        self._connections, self._containerd = connections, containerd
 
     def list(self) -> Documents:
         """Give all images that have a tag or are used."""
@@ -239,6 +245,20 @@ class DockerImages:
         request = Request("GET", f"/images/{image}/history", f"read the history of image {image}")
         return _objects(self._connections.call(request), request)
 
+    def by_config(self) -> dict[str, str]:
+        """Give the ID of each image by the one that it has on a graph driver."""
+        if self._containerd is None or not self._in_containerd():
+            return {}
+        digests = set(self._containerd.images().values())
+        return {self._containerd.config(digest): digest for digest in sorted(digests)}
+
+    def _in_containerd(self) -> bool:
+        if self._containerd is None:
+            return False
+        request = Request("GET", "/info", what="ask the engine for its store")
+        rows = _object(self._connections.call(request), request).get("DriverStatus")
+        return isinstance(rows, list) and _IN_CONTAINERD in rows
+
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:
         """Stream one archive of all `references`; EngineFailure also where it is cut short."""
@@ -253,10 +273,13 @@ class DockerImages:
         request = Request(
             "POST", "/images/load", what="load images", query={"quiet": "1"}, limit=_BULK_SECONDS
         )
-        for document in self._connections.upload(request, archive):
-            complaint = _load_error(document)
-            if complaint:
-                raise EngineFailure(what=request.what, status=0, why=complaint)
+        chunks = with_full_index(archive) if self._in_containerd() else archive
+        try:
+            answer = self._connections.upload(request, chunks)
+        except BadArchive as error:
+            raise EngineFailure(what=request.what, status=0, why=str(error)) from error
+        for complaint in filter(None, map(_load_error, answer)):
+            raise EngineFailure(what=request.what, status=0, why=complaint)
 
     def tag(self, image: str, *, repository: str, tag: str) -> None:
         """Give an image a name."""

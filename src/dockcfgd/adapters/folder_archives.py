@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import os
 import select
 import sys
@@ -18,12 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dockcfgd.layers import pack as layer_program
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.model.errors import FileFailure, SystemdFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from dockcfgd.adapters.containerd import Containerd
     from dockcfgd.adapters.systemd import ProgramEnd
     from dockcfgd.model.systemd import JournalLine
 
@@ -66,8 +69,8 @@ class Runs(Protocol):
 class UnitFolderArchives:
     """ports.FolderArchives by systemd's transient units. `folder` is only root's to write to."""
 
-    def __init__(self, runs: Runs, folder: str) -> None:
-        self._runs = runs
+    def __init__(self, runs: Runs, containerd: Containerd, folder: str) -> None:
+        self._runs, self._containerd = runs, containerd
         self._folder = Path(folder)
         self._numbers = itertools.count(1)
 
@@ -94,10 +97,12 @@ class UnitFolderArchives:
         self, root: str, *, driver: str, container: str, image: str
     ) -> Iterator[_PackedLayer]:
         """Stream what a container has written, as an archive of an image above its own."""
-        config = f"{root}/image/{driver}/imagedb/content/sha256/{image.removeprefix('sha256:')}"
-        with self._pipe() as pipe:
+        with self._pipe() as pipe, self._config(pipe, root, driver, image) as config:
             program = [sys.executable, "-I", "-S", str(layer_program.__file__)]
-            program += [root, driver, container, config, str(pipe)]
+            program += [root, driver, container, str(config), str(pipe)]
+            if driver in SNAPSHOTTERS:
+                place, _ = self._containerd.place(driver, container)
+                program.append(json.dumps(place.document()))
             with self._begun(program, f"the reading of container {container}") as running:
                 packed = _PackedLayer(running, f"{root}/{driver}", pipe)
                 try:
@@ -105,6 +110,22 @@ class UnitFolderArchives:
                 finally:
                     packed.close()
                     _release(running, pipe)
+
+    @contextlib.contextmanager
+    def _config(self, pipe: Path, root: str, driver: str, image: str) -> Iterator[Path]:
+        """Give the file with an image's configuration."""
+        if driver not in SNAPSHOTTERS:
+            name = image.removeprefix("sha256:")
+            yield Path(root, "image", driver, "imagedb", "content", "sha256", name)
+            return
+        copy = pipe.with_name(f"{pipe.name}.config")
+        content = self._containerd.content(self._containerd.config(image))
+        with _translated("write", str(copy)):
+            copy.write_bytes(content)
+        try:
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
         """Put an archive's content in the place of an empty folder, when all of it has come."""

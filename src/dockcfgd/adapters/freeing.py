@@ -14,6 +14,7 @@ from dockcfgd.model.kept import Freed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dockcfgd.adapters.containerd import Containerd
     from dockcfgd.adapters.systemd import SystemdBus
     from dockcfgd.ports import Progressing
 
@@ -27,8 +28,8 @@ _ENDED = (0, 1)
 class UnitFreeing:
     """ports.Freeing by systemd's transient units. `runtime_dir` is only root's to write to."""
 
-    def __init__(self, systemd: SystemdBus, runtime_dir: str) -> None:
-        self._systemd = systemd
+    def __init__(self, systemd: SystemdBus, containerd: Containerd, runtime_dir: str) -> None:
+        self._systemd, self._containerd = systemd, containerd
         self._output = Path(runtime_dir, "free.txt")
 
     def free(self, folders: Sequence[str], *, progress: Progressing) -> Freed:
@@ -48,6 +49,10 @@ class UnitFreeing:
             how = end.result if end.status is None else f"exit status {end.status}"
             raise SystemdFailure(what="delete a storage driver's data", name=end.result, why=how)
         return Freed(told.bytes, told.subvolumes, tuple(told.left))
+
+    def clear_store(self, snapshotter: str) -> None:
+        """Remove all that the engine left in containerd's store."""
+        self._containerd.clear(snapshotter)
 
 
 class _Told:

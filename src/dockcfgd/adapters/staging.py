@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.adapters.containerd import MOBY, Containerd, address_in
 from dockcfgd.adapters.engine import (
     DockerContainers,
     DockerEngine,
@@ -15,13 +16,15 @@ from dockcfgd.adapters.engine import (
     DockerNetworks,
 )
 from dockcfgd.adapters.engine_http import EngineConnections
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.access import Access
 from dockcfgd.migration.folders import discard
-from dockcfgd.model.errors import FileFailure, SystemdFailure
+from dockcfgd.model.amounts import some
+from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dockcfgd.adapters.systemd import SystemdBus
     from dockcfgd.ports import Clock, Files
@@ -49,28 +52,76 @@ _QUIET = {
 class UnitStaging:
     """ports.Staging by systemd's transient units. `runtime_dir` is only root's to write to."""
 
-    def __init__(self, systemd: SystemdBus, files: Files, clock: Clock, runtime_dir: str) -> None:
+    def __init__(
+        self,
+        systemd: SystemdBus,
+        files: Files,
+        clock: Clock,
+        *,
+        containerd: Containerd,
+        runtime_dir: str,
+    ) -> None:
         self._systemd, self._files, self._clock = systemd, files, clock
+        self._containerd = containerd
         self._here = Path(runtime_dir, "staging")
+
+    def root(self, folder: str, *, driver: str) -> str:
+        """Give the folder in which such an engine keeps its layers."""
+        return self._containerd.root(driver) if driver in SNAPSHOTTERS else folder
 
     @contextlib.contextmanager
     def engine(self, folder: str, *, driver: str, options: Sequence[str]) -> Iterator[Access]:
         """Start it on a storage driver with `storage-opts`, and stop it when the context ends."""
         self._stop()
+        if driver in SNAPSHOTTERS:
+            self._take_store(_mark_of(folder), driver)
         self._settle(folder, driver=driver, options=options)
         self._systemd.start_service(
-            _UNIT, self._command(folder), what="the staging engine", timeout=_SECONDS
+            _UNIT, self._command(folder, driver), what="the staging engine", timeout=_SECONDS
         )
         try:
             yield self._access()
         finally:
             self._stop()
 
+    def adopt(self, driver: str, containers: Mapping[str, str]) -> None:
+        """Give each container a layer beside that of its stand-in."""
+        for container, stand_in in containers.items() if driver in SNAPSHOTTERS else ():
+            self._containerd.prepare(driver, container, like=stand_in)
+
     def remove(self, folder: str) -> None:
         """Stop it where it runs, and remove its folder. Nothing there is fine."""
         self._stop()
+        for snapshotter, stand_in in _stand_ins(folder):
+            self._containerd.forget(snapshotter, [stand_in])
         discard(folder)
         shutil.rmtree(self._here, ignore_errors=True)
+
+    def take_back(self, folder: str, *, driver: str) -> None:
+        """Do what `remove` does, and take what it has brought to containerd out of it."""
+        self.remove(folder)
+        mark = _mark_of(folder)
+        if mark in self._containerd.marks():
+            self._containerd.clear(driver)
+
+    def _take_store(self, mark: str, snapshotter: str) -> None:
+        """Mark containerd's store as filled by this change, once, while it is empty.
+
+        What is there from an earlier time cannot be moved aside, and is never mixed with.
+        """
+        self._containerd.root(snapshotter)
+        if mark in self._containerd.marks():
+            return
+        images, layers = self._containerd.images(), self._containerd.layers(snapshotter)
+        if images or layers:
+            why = (
+                f"it holds {some(len(images), 'name')} of images and"
+                f" {some(len(layers), 'layer')} of containers from an earlier time;"
+                " dockcfgctl storage prune frees what dockcfgd keeps, and what somebody else left"
+                " is removed by docker while the engine is on it"
+            )
+            raise EngineFailure(what="fill containerd's image store", status=0, why=why)
+        self._containerd.mark(mark)
 
     def _stop(self) -> None:
         """Stop it where it runs, and wait until systemd has forgotten its unit."""
@@ -100,7 +151,7 @@ class UnitStaging:
             **_QUIET,
             "storage-driver": driver,
             "storage-opts": list(options),
-            "features": {"containerd-snapshotter": False},
+            "features": {"containerd-snapshotter": driver in SNAPSHOTTERS},
         }
         try:
             Path(folder).parent.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -111,7 +162,7 @@ class UnitStaging:
             what = "make ready for the staging engine"
             raise FileFailure(what=what, path=folder, errno=error.errno or 0, why=why) from error
 
-    def _command(self, folder: str) -> list[str]:
+    def _command(self, folder: str, driver: str) -> list[str]:
         usual = self._systemd.unit(DOCKER_SERVICE).exec_start
         here = self._here
         return [
@@ -121,7 +172,8 @@ class UnitStaging:
             f"--exec-root={here}/exec",
             f"--pidfile={here}/docker.pid",
             f"--host=unix://{here}/docker.sock",
-            f"--containerd-namespace={_SPACE}",
+            # What it brings there has to be where the engine will look for it.
+            f"--containerd-namespace={MOBY if driver in SNAPSHOTTERS else _SPACE}",
             f"--containerd-plugins-namespace={_SPACE}-plugins",
             *_containerd(usual),
         ]
@@ -133,18 +185,27 @@ class UnitStaging:
         return Access(
             engine=DockerEngine(connections),
             containers=DockerContainers(connections),
-            images=DockerImages(connections),
+            images=DockerImages(connections, self._containerd),
             networks=DockerNetworks(connections),
             files=self._files,
             clock=self._clock,
         )
 
 
+def _mark_of(folder: str) -> str:
+    return f"dockcfgd-{Path(folder).name}"
+
+
+def _stand_ins(folder: str) -> Iterator[tuple[str, str]]:
+    """Give the containers of a staging engine that have a layer in containerd."""
+    for config in sorted(Path(folder, "containers").glob("*/config.v2.json")):
+        with contextlib.suppress(OSError, ValueError):
+            driver = json.loads(config.read_bytes()).get("Driver")
+            if driver in SNAPSHOTTERS:
+                yield driver, config.parent.name
+
+
 def _containerd(command: Sequence[str]) -> Iterator[str]:
-    """Give the flag that names containerd's socket, as the engine's own command has it."""
-    words = iter(command)
-    for word in words:
-        if word == _CONTAINERD:
-            yield f"{_CONTAINERD}={next(words, '')}"
-        elif word.startswith(f"{_CONTAINERD}="):
-            yield word
+    """Give the flag that names containerd's socket, where the engine's own command has it."""
+    if any(word.partition("=")[0] == _CONTAINERD for word in command):
+        yield f"{_CONTAINERD}={address_in(command)}"

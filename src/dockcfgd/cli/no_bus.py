@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dockcfgd.model.errors import SystemdFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.host import UnitState
@@ -93,7 +93,19 @@ class NoBus:
         """Fail."""
         self._refuse("start a staging engine")
 
+    def root(self, folder: str, *, driver: str) -> NoReturn:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse(f"find where {driver} keeps its layers")
+
+    def adopt(self, driver: str, containers: Mapping[str, str]) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("make layers for containers")
+
     def remove(self, folder: str) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("stop the staging engine")
+
+    def take_back(self, folder: str, *, driver: str) -> None:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse("stop the staging engine")
 
@@ -136,3 +148,7 @@ class NoBus:
     def free(self, folders: Sequence[str], *, progress: Progressing) -> Freed:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse("delete anything")
+
+    def clear_store(self, snapshotter: str) -> None:
+        """Fail."""
+        self._refuse(f"remove what {snapshotter} has")

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ if __name__ == "__main__":
 
 from dockcfgd.layers.copying import copy_layer, reset_layer
 from dockcfgd.layers.errors import UnknownFormat
-from dockcfgd.layers.place import place_of
+from dockcfgd.layers.place import SNAPSHOTTERS, Place, place_of
 from dockcfgd.model.errors import DockcfgdError
 
 __all__ = ["Changed", "carry", "main"]
@@ -30,6 +31,9 @@ __all__ = ["Changed", "carry", "main"]
 _CARRIED = "carried.json"
 _CONFIG = "config.v2.json"
 _NAMES = "repositories.json"
+_OF_IMAGE = ("Image", "ImageManifest")
+# Names that dockcfgd gives for a while (migration.inventory).
+_KEPT = "dockcfgd-kept/"
 
 
 class Changed(Exception):
@@ -60,24 +64,56 @@ def carry(job: dict[str, Any]) -> None:
     pairs = {str(one["container"]): str(one["stand_in"]) for one in given}
     names = {str(one["container"]): str(one["name"]) for one in given}
     _same_containers(root, driver, names)
-    _names_known(root, driver, staging, target)
+    if driver not in SNAPSHOTTERS:
+        _names_known(root, driver, staging, target, images=set(map(str, job["images"])))
     mounts = staging / "image" / target / "layerdb" / "mounts"
     for identity, stand_in in pairs.items():
         moved = (mounts / identity).exists()
-        source = place_of(str(root), driver, identity)
-        goal = place_of(str(staging), target, identity if moved else stand_in)
-        below = root / "image" / driver / "layerdb" / "mounts" / identity / "parent"
-        theirs = mounts / (identity if moved else stand_in) / "parent"
-        if _text(below) != _text(theirs):
+        source = _Layer.found(job["sources"], identity, root, driver)
+        own = identity if moved else stand_in
+        goal = _Layer.found(job["goals"], identity, staging, target, called=own)
+        if source.below != goal.below:
             why = "its stand-in has another image"
-            raise UnknownFormat(container=names[identity], path=str(below), why=why)
-        reset_layer(goal)
-        copy_layer(source, goal)
-        if not moved:
+            raise UnknownFormat(container=names[identity], path=goal.place.tree, why=why)
+        reset_layer(goal.place)
+        copy_layer(source.place, goal.place)
+        if not moved and target not in SNAPSHOTTERS:
             (mounts / stand_in).rename(mounts / identity)
-    _names(root / "image" / driver, staging / "image" / target)
-    _write(staging / _CARRIED, json.dumps({"containers": list(pairs)}).encode())
+    carried: dict[str, Any] = {"containers": list(pairs)}
+    if SNAPSHOTTERS & {driver, target}:
+        carried["images"] = {key: _image(staging, one) for key, one in pairs.items()}
+    else:
+        _names(root / "image" / driver, staging / "image" / target)
+    _write(staging / _CARRIED, json.dumps(carried).encode())
     os.sync()
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Where a container's layer lies, and the chain of its image's layers."""
+
+    place: Place
+    below: str
+
+    @classmethod
+    def found(
+        cls, given: dict[str, Any], identity: str, root: Path, driver: str, *, called: str = ""
+    ) -> _Layer:
+        """Take what is given of it, or look for it below a data-root, where it may be `called` so.
+
+        A container that is made of an image without layers has no chain.
+        """
+        if identity in given:
+            one = given[identity]
+            return cls(Place.from_document(one["place"]), str(one["below"]))
+        folder = root / "image" / driver / "layerdb" / "mounts" / (called or identity)
+        return cls(place_of(str(root), driver, folder.name), _text(folder / "parent"))
+
+
+def _image(staging: Path, stand_in: str) -> dict[str, Any]:
+    """Give what a container's file has of its image: another ID in containerd's store."""
+    document = json.loads((staging / "containers" / stand_in / _CONFIG).read_bytes())
+    return {key: document.get(key) for key in _OF_IMAGE}
 
 
 def _same_containers(root: Path, driver: str, names: dict[str, str]) -> None:
@@ -104,12 +140,18 @@ def _disposable(folder: Path) -> bool:
         return False
 
 
-def _names_known(root: Path, driver: str, staging: Path, target: str) -> None:
-    """Raise Changed where an image has a name and is not in the staging engine."""
-    staged = set(_listed(staging / "image" / target / "imagedb" / "content" / "sha256"))
+def _names_known(root: Path, driver: str, staging: Path, target: str, *, images: set[str]) -> None:
+    """Raise Changed where an image has a name and is not in the staging engine.
+
+    In containerd's store images have other IDs, and `images` are those that came there.
+    """
+    if target not in SNAPSHOTTERS:
+        folder = staging / "image" / target / "imagedb" / "content" / "sha256"
+        images = {f"sha256:{name}" for name in _listed(folder)}
     for repository in _repositories(root / "image" / driver).values():
         for name, identity in repository.items():
-            if identity.removeprefix("sha256:") not in staged:
+            kept = target in SNAPSHOTTERS and name.startswith(_KEPT)
+            if identity not in images and not kept:
                 raise Changed(f"an image was made or pulled meanwhile: {name}")
 
 

@@ -1,10 +1,11 @@
 """Writes the archive of one writable layer into a named pipe; a program.
 
-    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE
+    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE [PLACE]
 
 CONFIG is the file with the configuration of the container's image. The archive is one for `docker
 load`, of an image with the layer on top, whose ID goes into the file PIPE.id; that stays empty, and
-so does the pipe, where the layer has nothing in it. No engine uses the layer meanwhile. Exit status
+so does the pipe, where the layer has nothing in it. PLACE is where the layer lies (Place.document,
+as JSON), where the engine's own files do not say. No engine uses the layer meanwhile. Exit status
 1, and the reason on standard error, where it cannot be read.
 """
 
@@ -19,7 +20,7 @@ if __name__ == "__main__":
 
 from dockcfgd.layers.archive import image_archive
 from dockcfgd.layers.copying import measure_layer
-from dockcfgd.layers.place import place_of
+from dockcfgd.layers.place import Place, place_of
 from dockcfgd.model.errors import DockcfgdError
 
 __all__ = ["main"]
@@ -29,9 +30,13 @@ _AHEAD = 1 << 20
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say."""
-    root, driver, container, config, pipe = arguments
+    root, driver, container, config, pipe, *given = arguments
     try:
-        place = place_of(root, driver, container)
+        place = (
+            Place.from_document(json.loads(given[0]))
+            if given
+            else place_of(root, driver, container)
+        )
         name = ""
         with Path(pipe).open("wb", buffering=_AHEAD) as sink:
             if measure_layer(place).files:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dockcfgd.layers.errors import UnknownFormat
 
-__all__ = ["DRIVERS", "Form", "Place", "place_of"]
+__all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "place_of"]
 
 
 class Form(enum.Enum):
@@ -38,6 +38,8 @@ _PATTERNS = {
     "native": "snapshots/{}",
 }
 DRIVERS = frozenset({"overlay2", "fuse-overlayfs", "vfs", "btrfs"})
+# Of containerd, and no graph driver has their names.
+SNAPSHOTTERS = frozenset({"overlayfs", "native"})
 _SUBVOLUME_INODE = 256
 _ID = re.compile(r"[0-9a-f]{64}")
 _CHAIN = re.compile(r"sha256:[0-9a-f]{64}")

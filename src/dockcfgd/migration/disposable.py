@@ -25,6 +25,8 @@ from dockcfgd.migration.presence import find_container, start_as_before
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
@@ -37,9 +39,12 @@ __all__ = [
     "keep",
     "kept",
     "pending",
+    "rename",
+    "renamed",
 ]
 
 _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
+_RENAMED = "renamed.json"
 _AGAIN = "again"
 _PURPOSE = "running"
 
@@ -79,7 +84,7 @@ def kept(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
 
 def _contents(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
     paths = [*Path(folder).glob("*.json"), *(Path(folder, _AGAIN).glob("*.json") if again else ())]
-    records = {_RECORD, _RECORD_BACK}
+    records = {_RECORD, _RECORD_BACK, _RENAMED}
     names = [path.relative_to(folder) for path in sorted(paths) if path.name not in records]
     contents = [read_document(folder, str(name)) for name in names]
     return [(table(content, "inspect"), text(content, "image")) for content in contents]
@@ -97,7 +102,8 @@ def bring_back(
     taken for it. Doing it again goes on where it ended.
     """
     contents = kept(folder, again=not to_old_storage)
-    images = {text(document, "Id"): image for document, image in contents}
+    names = {} if to_old_storage else renamed(folder)
+    images = {text(document, "Id"): names.get(image, image) for document, image in contents}
     record = _RECORD_BACK if to_old_storage else _RECORD
     done = _restored(folder, record)
     empty = empty_volumes(access) if contents else frozenset()
@@ -117,6 +123,17 @@ def bring_back(
 def begin_anew(folder: str) -> None:
     """Forget which of the kept containers were brought back; `bring_back` makes all of them."""
     Path(folder, _RECORD).unlink(missing_ok=True)
+
+
+def rename(folder: str, images: Mapping[str, str]) -> None:
+    """Note the IDs that images of kept containers have on the storage that comes, by the old."""
+    if images or Path(folder, _RENAMED).exists():
+        write_document(folder, _RENAMED, dict(images))
+
+
+def renamed(folder: str) -> dict[str, str]:
+    """Give what `rename` has noted."""
+    return _noted(folder, _RENAMED)
 
 
 def forget(folder: str) -> None:
@@ -186,6 +203,10 @@ def _shares_mounts(document: Document) -> bool:
 
 
 def _restored(folder: str, record: str = _RECORD) -> dict[str, str]:
+    return _noted(folder, record)
+
+
+def _noted(folder: str, record: str) -> dict[str, str]:
     if not Path(folder, record).exists():
         return {}
     return {key: str(value) for key, value in read_document(folder, record).items()}

@@ -93,6 +93,7 @@ def put_in_place(root: str, driver: str, folder: str, staging: str) -> None:
     """
     top, aside, source = Path(root), Path(folder), Path(staging)
     containers = _listed(source / CARRIED, "containers")
+    images = _mapped(source / CARRIED, "images")
     for identity in containers:
         _save_config(top, aside, identity)
     for path in (driver, f"image/{driver}"):
@@ -100,7 +101,7 @@ def put_in_place(root: str, driver: str, folder: str, staging: str) -> None:
             _rename(source / path, top / path)
     _sync(top, source)
     for identity in containers:
-        _give_driver(_config(top, identity), driver)
+        _give_driver(_config(top, identity), driver, images.get(identity, {}))
 
 
 def put_back(root: str, driver: str, folder: str) -> None:
@@ -265,12 +266,16 @@ def _config(top: Path, identity: str) -> Path:
     return top / _CONTAINERS / identity / "config.v2.json"
 
 
-def _give_driver(where: Path, driver: str) -> None:
+def _give_driver(where: Path, driver: str, image: Mapping[str, object]) -> None:
+    """Give a container's file the driver, and what it says of its image where that is another."""
     try:
         document = json.loads(_read(where))
         if document["Driver"] == driver:
             return
         document["Driver"] = driver
+        document.update(image)
+        for key in [key for key, value in image.items() if value is None]:
+            del document[key]
     except (ValueError, KeyError, TypeError) as error:
         why = "it is no configuration of a container"
         raise FileFailure(what="read", path=str(where), errno=0, why=why) from error
@@ -354,6 +359,16 @@ def _listed(where: Path, key: str, *, none: bool = False) -> list[str]:
     except (ValueError, KeyError, TypeError) as error:
         raise FileFailure(what="read", path=str(where), errno=0, why="no list of moves") from error
     return [str(path) for path in paths]
+
+
+def _mapped(where: Path, key: str) -> dict[str, dict[str, object]]:
+    """Give an object of objects that a document has, nothing where it has not."""
+    try:
+        found = json.loads(_read(where)).get(key, {})
+        return {str(name): dict(value) for name, value in found.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        why = "not what was written there"
+        raise FileFailure(what="read", path=str(where), errno=0, why=why) from error
 
 
 def _write_record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import Document, number, table, tables, text, texts
@@ -39,18 +39,25 @@ _SWARM_TASK = "com.docker.swarm.task.id"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image: its ID, the names it has (none for an untagged one), its layers from the lowest."""
+    """An image: its ID, the names it has (none for an untagged one), its layers from the lowest.
+
+    `config` is the ID that it has on a graph driver, where that is another: in containerd's image
+    store an ID is that of a manifest. `kept` are names that dockcfgd gave it for a while, by which
+    it is found to be removed.
+    """
 
     id: str
     tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     size: int = 0
     layers: tuple[str, ...] = ()
+    config: str = ""
+    kept: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def references(self) -> tuple[str, ...]:
         """What `docker save` is asked for so that all names come along."""
-        return self.tags or (self.id,)
+        return self.tags or self.kept or (self.id,)
 
     def to_json(self) -> Document:
         """Give the image as a JSON object."""
@@ -60,6 +67,7 @@ class Image:
             "digests": list(self.digests),
             "size": self.size,
             "layers": list(self.layers),
+            **({"config": self.config} if self.config else {}),
         }
 
     @classmethod
@@ -71,6 +79,7 @@ class Image:
             digests=tuple(texts(document, "digests")),
             size=number(document, "size"),
             layers=tuple(texts(document, "layers")),
+            config=text(document, "config"),
         )
 
 
@@ -175,13 +184,14 @@ def _user_made(network: Document) -> bool:
 
 def _images(images: Images, *, used: set[str]) -> tuple[Image, ...]:
     listed = {text(image, "Id"): image for image in images.list()}
+    configs = {identity: config for config, identity in images.by_config().items()}
     found = []
     for identity in [*listed, *sorted(used - set(listed))]:
         names = texts(listed.get(identity, {}), "RepoTags")
         temporary = bool(names) and all(name.startswith(KEPT) for name in names)
         if not temporary or identity in used:
             found += _inspected_image(images, identity)
-    return tuple(found)
+    return tuple(replace(image, config=configs.get(image.id, "")) for image in found)
 
 
 def _inspected_image(images: Images, identity: str) -> list[Image]:
@@ -201,4 +211,5 @@ def _image(document: Document) -> Image:
         digests=tuple(texts(document, "RepoDigests")),
         size=number(document, "Size"),
         layers=tuple(texts(document, "RootFS", "Layers")),
+        kept=tuple(tag for tag in tags if tag.startswith(KEPT)),
     )

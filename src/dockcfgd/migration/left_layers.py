@@ -16,6 +16,8 @@ from dockcfgd.migration.records import Record, read_records, write_record
 from dockcfgd.migration.saved_images import read_images
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dockcfgd.migration.access import Access
     from dockcfgd.migration.archive import Entry
     from dockcfgd.ports import FolderArchives, Progressing
@@ -38,12 +40,15 @@ def back_up_left_layers(
     `kept` is the folder of `disposable.keep`. Doing it again goes on.
     """
     facts = access.facts()
-    images = {text(one, "Id"): image for one, image in disposable.kept(kept)}
+    images, renamed = dict(_kept(kept)), disposable.renamed(kept)
     records, entries = read_records(folder), list[archive.Entry]()
     for number, record in enumerate(records):
         progress(item=record.name, done=number, total=len(records), unit="containers")
         if flag(record.inspect, "HostConfig", "AutoRemove"):
-            entries += _of_disposable(access, record, images.get(record.id, ""), folder=folder)
+            image = images.get(record.id, "")
+            if image not in {"", text(record.inspect, "Image")}:
+                present = renamed.get(image, image)
+                entries.append(_of_disposable(access, record, present, folder=folder))
         else:
             entries += _left(folders, record, folder=folder, root=root, driver=driver)
     progress(item="", done=len(records), total=len(records), unit="containers")
@@ -53,12 +58,15 @@ def back_up_left_layers(
     archive.finish(folder, manifest, known=[*read_images(folder)[1], *entries])
 
 
-def _of_disposable(access: Access, record: Record, image: str, *, folder: str) -> list[Entry]:
-    if image in {"", text(record.inspect, "Image")}:
-        return []
+def _kept(folder: str) -> Iterator[tuple[str, str]]:
+    """Give the ID of each container with `--rm`, and the image that has what it had written."""
+    return ((text(document, "Id"), image) for document, image in disposable.kept(folder))
+
+
+def _of_disposable(access: Access, record: Record, image: str, *, folder: str) -> Entry:
     entry = save_layer(access, record, image=image, folder=folder)
     write_record(folder, record.with_layer(image, entry.path))
-    return [entry]
+    return entry
 
 
 def _left(

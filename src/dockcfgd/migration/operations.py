@@ -10,6 +10,7 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration import archive, disposable
 from dockcfgd.migration.access import Access, Facts
 from dockcfgd.migration.bring_back import restore_all
@@ -27,9 +28,16 @@ from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.obstacles import obstacles
 from dockcfgd.migration.presence import came_back, find_container, start_again
 from dockcfgd.migration.records import Record, read_records
-from dockcfgd.migration.room import room_of
+from dockcfgd.migration.room import room_of, same_filesystem
 from dockcfgd.migration.saved_images import read_images, save_images
-from dockcfgd.migration.space import content_size, estimate, layer_sizes, refusal
+from dockcfgd.migration.space import (
+    content_size,
+    estimate,
+    layer_sizes,
+    refusal,
+    store_need,
+    store_refusal,
+)
 from dockcfgd.migration.staging import also_to, stage_images, stage_kept, stand_ins
 from dockcfgd.model.errors import EngineFailure, FileFailure, HostChanged
 
@@ -79,13 +87,16 @@ def back_up_images_and_stage(
     *,
     folder: str,
     target_driver: str,
+    target_root: str,
     progress: Progressing,
 ) -> None:
     """Do what `back_up_images` does, and load the images into the engine that `begin` gives.
 
-    One pass over an image feeds both.
+    One pass over an image feeds both. That engine keeps its layers in `target_root`.
     """
-    inventory, total = _fitting(access, folder=folder, target_driver=target_driver)
+    inventory, total = _fitting(
+        access, folder=folder, target_driver=target_driver, target_root=target_root
+    )
     with begin() as staging:
         _save_and_stage(access, staging, inventory, folder=folder, total=total, progress=progress)
 
@@ -248,7 +259,9 @@ def clean_up_old_engine(access: Access, *, folder: str) -> None:
     drop_kept_names(access.images)
 
 
-def _fitting(access: Access, *, folder: str, target_driver: str) -> tuple[Inventory, int]:
+def _fitting(
+    access: Access, *, folder: str, target_driver: str, target_root: str = ""
+) -> tuple[Inventory, int]:
     """Give the inventory and the size of its layers, if all of it can be moved."""
     facts = access.facts()
     inventory = take_inventory(access.containers, access.images, access.networks)
@@ -260,6 +273,13 @@ def _fitting(access: Access, *, folder: str, target_driver: str) -> tuple[Invent
         directory = str(Path(folder).parent)
         room = room_of(access.files, directory=directory, root=facts.root)
         why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
+        if not why and target_driver in SNAPSHOTTERS:
+            # If that is the filesystem of data-root, the rest is wanted there too.
+            shared = same_filesystem(target_root, facts.root)
+            rest = need.data_root + (need.backup if room.shared else 0) if shared else 0
+            store = store_need(inventory, sizes, snapshotter=target_driver) + rest
+            free = access.files.free_bytes(target_root)
+            why = store_refusal(store, free, root=target_root, snapshotter=target_driver)
         if why:
             raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
     archive.open_folder(folder)

@@ -11,7 +11,7 @@ from dockcfgd.model.errors import FileFailure
 if TYPE_CHECKING:
     from dockcfgd.ports import Files
 
-__all__ = ["room_of"]
+__all__ = ["room_of", "same_filesystem"]
 
 
 def room_of(files: Files, *, directory: str, root: str) -> Room:
@@ -21,6 +21,11 @@ def room_of(files: Files, *, directory: str, root: str) -> Room:
         data_root=files.free_bytes(root),
         shared=_device(directory) == _device(root),
     )
+
+
+def same_filesystem(first: str, second: str) -> bool:
+    """Whether two folders, or their nearest parents that are there, lie on one filesystem."""
+    return _device(first) == _device(second)
 
 
 def _device(folder: str) -> int:

@@ -19,11 +19,11 @@ from dockcfgd.migration.reporting import reported
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dockcfgd.ports import Images, Progressing
 
-__all__ = ["is_complete", "load_images", "present_ids", "read_images", "save_images"]
+__all__ = ["PresentImages", "load_images", "present_ids", "read_images", "save_images"]
 
 _LIST = "images.json"
 _NOT_FOUND = 404
@@ -84,7 +84,8 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
     EngineFailure where one is still missing afterwards.
     """
     wanted, archives = read_images(folder)
-    if not all(is_complete(images, image) for image in wanted):
+    present = PresentImages(images)
+    if not all(present.is_complete(image) for image in wanted):
         total = number(read_document(folder, _LIST), "content")
         for entry in archives:
             chunks = read_archive(folder, entry)
@@ -93,13 +94,14 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
 
 
 def present_ids(images: Images, wanted: Iterable[Image]) -> dict[str, str]:
-    """Give the ID that each image has here: its own, or that of one of its names.
+    """Give the ID that each image has here.
 
-    The IDs are the same from one graph driver to another; the containerd store has its own.
+    The IDs are the same from one graph driver to another; containerd's store has its own.
     """
     found = {}
+    present_images = PresentImages(images)
     for image in wanted:
-        present = next(filter(None, (_id(images, name) for name in (image.id, *image.tags))), None)
+        present = present_images.id(image)
         if present is None:
             label = image.tags[0] if image.tags else image.id
             raise EngineFailure(
@@ -109,9 +111,41 @@ def present_ids(images: Images, wanted: Iterable[Image]) -> dict[str, str]:
     return found
 
 
-def is_complete(images: Images, image: Image) -> bool:
-    """Whether an image is there with all its names."""
-    return all(_id(images, name) == image.id for name in (image.id, *image.tags))
+class PresentImages:
+    """The images of an engine, as another engine's images are looked for among them."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._configs: Mapping[str, str] | None = None
+
+    def id(self, image: Image) -> str | None:
+        """Give the ID that an image has here.
+
+        That is its own, that of the image with the same configuration, or that of one of its names;
+        None where it is not there.
+        """
+        ways = (self._own, self._by_config, self._by_name)
+        return next(filter(None, (way(image) for way in ways)), None)
+
+    def is_complete(self, image: Image) -> bool:
+        """Whether an image is there with all its names."""
+        present = self._own(image) or self._by_config(image)
+        return present is not None and all(
+            _id(self._images, name) == present for name in image.tags
+        )
+
+    def _own(self, image: Image) -> str | None:
+        return _id(self._images, image.id)
+
+    def _by_config(self, image: Image) -> str | None:
+        if self._configs is None:
+            self._configs = self._images.by_config()
+        config = image.config or image.id
+        known = self._configs.get(config, config if image.config else "")
+        return _id(self._images, known) if known else None
+
+    def _by_name(self, image: Image) -> str | None:
+        return next(filter(None, (_id(self._images, name) for name in image.tags)), None)
 
 
 def _id(images: Images, name: str) -> str | None:

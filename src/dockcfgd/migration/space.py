@@ -26,6 +26,8 @@ __all__ = [
     "layer_sizes",
     "refusal",
     "restore_refusal",
+    "store_need",
+    "store_refusal",
 ]
 
 _COPYING = frozenset({"vfs", "native"})
@@ -104,6 +106,23 @@ def estimate(
     else:
         target = content
     return Need(backup=_with_margin(content), data_root=_with_margin(content + target))
+
+
+def store_need(
+    inventory: Inventory, sizes: Mapping[str, Sequence[int]], *, snapshotter: str
+) -> int:
+    """Give the bytes that images take in containerd's store: as they come, and unpacked."""
+    return estimate(inventory, sizes, target_driver=snapshotter).data_root
+
+
+def store_refusal(need: int, free: int, *, root: str, snapshotter: str) -> str:
+    """Say why there is too little room in containerd's store; empty where there is enough."""
+    if need <= free:
+        return ""
+    return (
+        f"the filesystem of {root} has {_size(free)} free, and the images take up to {_size(need)}"
+        f" in containerd's store, as they come and unpacked by {snapshotter}"
+    )
 
 
 def content_size(images: Iterable[Image], sizes: Mapping[str, Sequence[int]]) -> int:

@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.migration import disposable
 from dockcfgd.migration.archive import read_archive, read_document, write_document
-from dockcfgd.migration.documents import Document, flag, number, table, tables, text
-from dockcfgd.migration.inventory import container_name
+from dockcfgd.migration.documents import Document, flag, number, table, tables, text, texts
+from dockcfgd.migration.inventory import KEPT, Image, container_name
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.reporting import reported
-from dockcfgd.migration.saved_images import is_complete, read_images
+from dockcfgd.migration.saved_images import PresentImages, present_ids, read_images
 from dockcfgd.model.cargo import Cargo, StandIn
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from dockcfgd.migration.access import Access
-    from dockcfgd.migration.inventory import Image
     from dockcfgd.ports import Images, Progressing
 
-__all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins"]
+__all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins", "stand_ins_of"]
 
 _RECORD = "staged.json"
 _IMAGES = "images.json"
@@ -82,25 +81,44 @@ def stage_images(staging: Access, *, folder: str, progress: Progressing) -> None
     """Load those of the backup's images that are not in the staging engine yet."""
     wanted, archives = read_images(folder)
     for entry in archives:
-        if all(is_complete(staging.images, image) for image in wanted):
+        if not _lacking(staging.images, wanted):
             return
         total = number(read_document(folder, _IMAGES), "content")
         chunks = read_archive(folder, entry)
         staging.images.load(reported(chunks, item=entry.path, total=total, progress=progress))
-    lacking = [image for image in wanted if not is_complete(staging.images, image)]
+    lacking = _lacking(staging.images, wanted)
     if lacking:
         names = ", ".join(image.tags[0] if image.tags else image.id for image in lacking)
         why = "the staging engine does not have them afterwards"
         raise EngineFailure(what=f"load {names}", status=0, why=why)
 
 
+def _lacking(images: Images, wanted: Sequence[Image]) -> list[Image]:
+    present = PresentImages(images)
+    return [image for image in wanted if not present.is_complete(image)]
+
+
 def stage_kept(access: Access, staging: Access, *, kept: str) -> None:
-    """Bring the images of `--rm` containers that `disposable.keep` made; `kept` is its folder."""
+    """Bring the images of `--rm` containers that `disposable.keep` made; `kept` is its folder.
+
+    What IDs they have there is noted where these are others.
+    """
+    configs = {identity: config for config, identity in access.images.by_config().items()}
     images = {image for _, image in disposable.kept(kept)}
-    for image in sorted(images):
-        if not _has(staging.images, image):
-            with access.images.save([image]) as stream:
+    wanted = [Image(id=identity, config=configs.get(identity, "")) for identity in sorted(images)]
+    present = PresentImages(staging.images)
+    for image in wanted:
+        if present.id(image) is None:
+            with access.images.save([_kept_name(access.images, image.id)]) as stream:
                 staging.images.load(stream)
+    there = present_ids(staging.images, wanted)
+    disposable.rename(kept, {old: new for old, new in there.items() if old != new})
+
+
+def _kept_name(images: Images, identity: str) -> str:
+    """Give the name that keeping has given to an image, so that it can be found to be removed."""
+    names = texts(images.inspect(identity), "RepoTags")
+    return next((name for name in names if name.startswith(KEPT)), identity)
 
 
 def stand_ins(
@@ -108,15 +126,23 @@ def stand_ins(
 ) -> None:
     """Create a stand-in for each container that stays when the engine stops."""
     staying = [one for one in containers if not flag(one, "HostConfig", "AutoRemove")]
+    images = present_ids(staging.images, read_images(folder)[0])
     made = []
     for count, document in enumerate(staying):
         own, label = text(document, "Id"), container_name(document)
         progress(item=label, done=count, total=len(staying), unit="containers")
         name = f"stand-in-{own}"
         found = find_container(staging.containers, name)
-        identity = text(found, "Id") if found else staging.containers.create(name, _body(document))
+        body = _body(document, images)
+        identity = text(found, "Id") if found else staging.containers.create(name, body)
         made.append({"container": own, "name": label, "stand_in": identity})
     write_document(folder, _RECORD, {"containers": [dict(one) for one in made]})
+
+
+def stand_ins_of(folder: str) -> dict[str, str]:
+    """Give the stand-in of each container, once `stand_ins` ended."""
+    found = tables(read_document(folder, _RECORD), "containers")
+    return {text(one, "container"): text(one, "stand_in") for one in found}
 
 
 def cargo_of(folder: str, *, root: str, driver: str, staging: str, target: str) -> Cargo:
@@ -139,21 +165,12 @@ def _identities(images: Sequence[Image]) -> Iterator[str]:
     return (image.id for image in images)
 
 
-def _has(images: Images, identity: str) -> bool:
-    try:
-        images.inspect(identity)
-    except EngineFailure as error:
-        if error.status == 0:
-            raise
-        return False
-    return True
-
-
-def _body(document: Document) -> Document:
+def _body(document: Document, images: Mapping[str, str]) -> Document:
     # In memory, or the engine would make a volume for each that the image asks for, and fill it.
     in_memory: Document = dict.fromkeys(table(document, "Config", "Volumes"), "")
     host: Document = {"NetworkMode": "none", "Tmpfs": in_memory}
     limits = table(document, "HostConfig", "StorageOpt")
     if limits:
         host["StorageOpt"] = limits
-    return {"Image": text(document, "Image"), "Cmd": ["/bin/true"], "HostConfig": host}
+    image = images.get(text(document, "Image"), text(document, "Image"))
+    return {"Image": image, "Cmd": ["/bin/true"], "HostConfig": host}

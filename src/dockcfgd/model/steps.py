@@ -259,9 +259,13 @@ class PutInPlace:
 
 @dataclass(frozen=True, slots=True)
 class RemoveStaging:
-    """Stop the staging engine that keeps its data in `staging`, and remove that."""
+    """Stop the staging engine that keeps its data in `staging`, and remove that.
+
+    On a way back with the snapshotter `brought_to`: what it has brought to containerd's store too.
+    """
 
     staging: str
+    brought_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,7 +547,7 @@ _BYTES = {"content"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
 _SPARING = {
-    "attributes", "exact", "moved", "options", "shift", "staging", "to_old_storage",
+    "attributes", "brought_to", "exact", "moved", "options", "shift", "staging", "to_old_storage",
 }  # fmt: skip
 
 

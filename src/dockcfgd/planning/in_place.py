@@ -11,6 +11,7 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
 from dockcfgd.planning import leaves
 from dockcfgd.planning.launch import running_flags
+from dockcfgd.planning.storage_change import SNAPSHOTTERS
 
 if TYPE_CHECKING:
     from dockcfgd.model.host import EngineState, HostState
@@ -20,7 +21,7 @@ __all__ = ["moved", "not_in_place"]
 
 # What lies on disk is the same in all of them, and was tried on the first, one between, the last.
 _FIRST, _AFTER = EngineVersion(20, 10), EngineVersion(29, 0)
-_DRIVERS = frozenset({"overlay2", "vfs", "btrfs", "fuse-overlayfs"})
+_DRIVERS = frozenset({"overlay2", "vfs", "btrfs", "fuse-overlayfs"}) | SNAPSHOTTERS
 _REMAPPED = "name=userns"
 
 

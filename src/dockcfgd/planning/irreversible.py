@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
+from dockcfgd.planning.storage_change import SNAPSHOTTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,11 +25,36 @@ _MIGRATED = (
 )
 
 
+_OTHER_STORE = (
+    "images get other IDs, as the containerd image store has others; names stay",
+    "names of images by digest are others, or gone until the next pull",
+)
+
+
 def irreversible(
     steps: Sequence[do.Step], drifts: Sequence[Drift], disturbed: Disturbed
 ) -> tuple[str, ...]:
     """Give one sentence for each thing that does not come back."""
     return tuple(_sentences(steps, drifts, disturbed))
+
+
+def _of_storage(steps: Sequence[do.Step], kinds: set[type[do.Step]]) -> Iterator[str]:
+    if do.RestoreStorage in kinds:
+        yield from _MIGRATED
+    if do.ReturnStorage in kinds:
+        yield "containers with --rm that run now end"
+    if do.CarryLayers in kinds:
+        yield "the build cache is not moved"
+    if _changes_store(steps):
+        yield from _OTHER_STORE
+
+
+def _changes_store(steps: Sequence[do.Step]) -> bool:
+    """Tell whether one of the two is containerd's."""
+    return any(
+        isinstance(step, do.CarryLayers) and SNAPSHOTTERS & {step.driver, step.target_driver}
+        for step in steps
+    )
 
 
 def _sentences(
@@ -37,12 +63,7 @@ def _sentences(
     kinds = {type(step) for step in steps}
     if disturbed.stopped:
         yield "the processes of containers that stop end; what they hold only in memory is lost"
-    if do.RestoreStorage in kinds:
-        yield from _MIGRATED
-    if do.ReturnStorage in kinds:
-        yield "containers with --rm that run now end"
-    if do.CarryLayers in kinds:
-        yield "the build cache is not moved"
+    yield from _of_storage(steps, kinds)
     if disturbed.recreated and do.KeepDisposable in kinds:
         names = ", ".join(disturbed.recreated)
         yield f"--rm containers get a new ID and creation time and lose their logs: {names}"

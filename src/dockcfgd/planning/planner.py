@@ -36,7 +36,9 @@ from dockcfgd.planning.reloading import (
     reload_step,
 )
 from dockcfgd.planning.revert import way_back
+from dockcfgd.planning.staging import chooses_containerd
 from dockcfgd.planning.storage_back import back_to
+from dockcfgd.planning.storage_change import named_storage, storage_changes
 from dockcfgd.planning.target import Target, daemon_json, refuse_irregular, render
 
 if TYPE_CHECKING:
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["Rules", "make_plan"]
 
 _LIVE_RESTORE: KeyPath = ("live-restore",)
-_DRIVER: KeyPath = ("storage-driver",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,17 +318,22 @@ class _Draft:
         self._write_final()
 
     def _switches_driver(self) -> bool:
-        return any(
-            drift.path == _DRIVER and drift.impact is Impact.MIGRATE for drift in self.drifts
-        )
+        document = self.target.document or {}
+        return storage_changes(document, self.drifts, self.host, containerd=self._to_containerd())
+
+    def _to_containerd(self) -> bool:
+        return chooses_containerd(self.target, self.host)
+
+    def _driver(self) -> str:
+        """Give the driver or snapshotter that comes."""
+        return named_storage(self.target.document or {}, containerd=self._to_containerd())
 
     def _switch_driver(self) -> None:
         """Change the driver of a host that has nothing to move; what lay there goes aside."""
         engine = self.host.engine
         if not isinstance(engine, EngineState):
             return
-        value = leaves.get(self.target.document or {}, _DRIVER)
-        driver = value if isinstance(value, str) else ""
+        driver = self._driver()
         folder = f"{engine.root}/dockcfgd/{self.rules.name}"
         self.steps.append(do.NoteRunning())
         self._note_probes(containers=True)
@@ -355,8 +361,7 @@ class _Draft:
             self.notes.append("everything stays where it is: it is the same by another name")
             self._restart()
             return
-        value = leaves.get(self.target.document or {}, _DRIVER)
-        driver = value if isinstance(value, str) else ""
+        driver = self._driver()
         why = not_in_place(self.target, self.host, engine, driver)
         if why:
             self.notes.append(f"containers are made anew on {driver}: {why}")

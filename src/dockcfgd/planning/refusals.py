@@ -18,7 +18,7 @@ from dockcfgd.planning.rules import breaches_of
 from dockcfgd.planning.rules.breach import Weight
 from dockcfgd.planning.rules.migration import migration_findings
 from dockcfgd.planning.rules.questions import questions_of
-from dockcfgd.planning.staging import scene_of
+from dockcfgd.planning.staging import chooses_containerd, scene_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,13 @@ def refusals_of(
         *_unit(host),
         *flag_findings(target, host),
         *(breach.finding for breach in _weighed(target, drifts, impact, host) if breach.refused),
-        *migration_findings(document, drifts, host, storage if impact is Impact.MIGRATE else None),
+        *migration_findings(
+            document,
+            drifts,
+            host,
+            storage if impact is Impact.MIGRATE else None,
+            containerd=chooses_containerd(target, host),
+        ),
     )
 
 

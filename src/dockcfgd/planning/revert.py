@@ -23,6 +23,7 @@ from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_in_force, running_flags
 from dockcfgd.planning.log_level import lost_on_the_way_back
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
+from dockcfgd.planning.storage_change import SNAPSHOTTERS
 from dockcfgd.planning.target import daemon_json, render
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def way_back(
         back.append(BackStep(do.StartEngine(verify.timeout), heavy))
     back += _containers_back(steps)
     back += [
-        BackStep(do.RemoveStaging(step.staging), index)
+        BackStep(do.RemoveStaging(step.staging, _brought_to(step)), index)
         for index, step in enumerate(steps)
         if isinstance(step, do.BackUpImages) and step.staging
     ]
@@ -353,6 +354,10 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
         restart = _first(steps, do.ReloadEngine)
     apart = _first(steps, do.CarryLayers, do.CopyRootRest) is not None
     return [] if restart is None else [BackStep(do.ResumeContainers(kept, apart), restart)]
+
+
+def _brought_to(step: do.BackUpImages) -> str:
+    return step.target_driver if step.target_driver in SNAPSHOTTERS else ""
 
 
 def _kept(steps: Sequence[do.Step]) -> str:

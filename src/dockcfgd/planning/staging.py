@@ -10,12 +10,13 @@ from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.planning import leaves
 from dockcfgd.planning.flags import parse_flags
 from dockcfgd.planning.launch import launch_with
+from dockcfgd.planning.rules.image_store import Store, store_of
 from dockcfgd.planning.rules.scene import Scene, with_flags
 
 if TYPE_CHECKING:
     from dockcfgd.planning.target import Target
 
-__all__ = ["scene_of"]
+__all__ = ["chooses_containerd", "scene_of"]
 
 
 def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Scene:
@@ -35,6 +36,14 @@ def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Sce
         foreign=frozenset(leaves.flatten(document)) - target.managed,
         by_flag=frozenset(flag.key for flag in flags) - set(document),
         daemon_json=host.daemon_json.path,
+    )
+
+
+def chooses_containerd(target: Target, host: HostState) -> bool:
+    """Tell whether the engine would have its images in containerd's store."""
+    return (
+        store_of(scene_of(target, host, launch_with(host, target.drop_in).arguments))
+        is Store.CONTAINERD
     )
 
 

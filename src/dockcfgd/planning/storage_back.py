@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.model import steps as do
 from dockcfgd.model.kept import KeptStorage, Ran
 from dockcfgd.planning import leaves
+from dockcfgd.planning.storage_change import FEATURE, SNAPSHOTTERS
 from dockcfgd.planning.target import Applied, daemon_json, generation_target, render
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def storage_target(kept: KeptStorage, host: HostState, applied: Applied) -> Targ
     document = dict(daemon_json(host))
     leaves.put(document, _DRIVER, kept.driver)
     managed = {*applied.managed, _DRIVER}
+    if SNAPSHOTTERS & {kept.driver, kept.successor}:
+        leaves.put(document, FEATURE, kept.driver in SNAPSHOTTERS)
+        managed.add(FEATURE)
     if kept.options is None:
         leaves.remove(document, _OPTIONS)
         managed.discard(_OPTIONS)

@@ -18,6 +18,7 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import rebased, render_drop_in
 from dockcfgd.planning.freeing import carried_over, freed_flags
 from dockcfgd.planning.launch import launch_of
+from dockcfgd.planning.storage_change import FEATURE, SNAPSHOTTERS, in_containerd, named_storage
 
 __all__ = [
     "Applied",
@@ -133,7 +134,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
     gone = set(applied.managed) - set(wanted)
     if not keep_foreign:
         gone |= set(leaves.flatten(current)) - set(wanted)
-    kept, notes = _kept_driver(gone, current, host)
+    kept, notes = _kept_driver(gone, current, host, store=wanted.get(FEATURE))
     for path in gone - kept:
         leaves.remove(document, path)
     for path in kept:
@@ -207,7 +208,7 @@ def picks_same_driver(host: HostState) -> bool:
     """Tell whether the engine would surely choose its present driver with no storage-driver set.
 
     It takes the one of DOCKER_DRIVER, else of its flag, else one whose folder holds something, vfs
-    excepted.
+    excepted; in containerd's store, if that stays, the usual snapshotter.
     """
     engine = host.engine
     if not isinstance(engine, EngineState):
@@ -215,15 +216,23 @@ def picks_same_driver(host: HostState) -> bool:
     launch = launch_of(host)
     assigned = launch.environment.get("DOCKER_DRIVER")
     named = assigned.value if assigned else launch.value_of("storage-driver")
+    if in_containerd(engine):
+        return named_storage({"storage-driver": named}, containerd=True) == engine.driver
     return named == engine.driver if named else engine.prior_drivers == (engine.driver,)
 
 
 def _kept_driver(
-    gone: set[KeyPath], current: Mapping[str, Json], host: HostState
+    gone: set[KeyPath], current: Mapping[str, Json], host: HostState, *, store: Json = None
 ) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
-    """Keep a storage-driver that leaves, unless the engine would pick the same one itself."""
+    """Keep a storage-driver that leaves, unless the engine would pick the same one itself.
+
+    `store` is what is wanted of `features.containerd-snapshotter`: a driver of the store that goes
+    is not kept.
+    """
     value = leaves.get(current, _DRIVER)
     if _DRIVER not in gone or isinstance(value, leaves.Absent) or picks_same_driver(host):
+        return frozenset(), ()
+    if isinstance(store, bool) and store is not (value in SNAPSHOTTERS):
         return frozenset(), ()
     note = (
         f"storage-driver stays {value!r} in daemon.json:"

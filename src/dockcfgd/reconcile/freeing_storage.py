@@ -10,6 +10,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.log import get_logger
 from dockcfgd.migration import folders
 from dockcfgd.migration.storage_left import left_overs
@@ -104,6 +105,9 @@ class FreeingStorage:
             work.step("take it out of the engine's folders")
             self._move_away(kept)
             others = left_overs(kept.root)
+            for driver in sorted(SNAPSHOTTERS & _drivers_of(kept)):
+                work.step("take it out of containerd")
+                self._effects.freeing.clear_store(driver)
         work.step("delete it")
         freed = self._effects.freeing.free(others, progress=work.progress)
         if freed.left:
@@ -119,7 +123,7 @@ class FreeingStorage:
 
     @staticmethod
     def _refuse_in_use(kept: KeptStorage, *, root: str, driver: str) -> None:
-        known = {kept.driver, *(one.driver for one in kept.superseded)}
+        known = _drivers_of(kept)
         if not root or not driver:
             raise StorageRefused("cannot free anything: the engine does not say what it uses")
         if driver in known and root.rstrip("/") == kept.root.rstrip("/"):
@@ -141,6 +145,10 @@ class FreeingStorage:
         )
         self._bulletin.show(task=ended, progress=None)
         self._finished(task.transaction, str(verdict))
+
+
+def _drivers_of(kept: KeptStorage) -> set[str]:
+    return {kept.driver, *(one.driver for one in kept.superseded)}
 
 
 def _told(freed: Freed) -> str:

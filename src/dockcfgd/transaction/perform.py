@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from dockcfgd.migration import folders, left_behind, operations, stock
 from dockcfgd.migration.left_layers import back_up_left_layers
 from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, start_then
-from dockcfgd.migration.staging import cargo_of
+from dockcfgd.migration.staging import cargo_of, stand_ins_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
@@ -91,6 +91,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 _staging(step, effects),
                 folder=_folder(step),
                 target_driver=step.target_driver,
+                target_root=effects.staging.root(step.staging, driver=step.target_driver),
                 progress=progress,
             )
         case do.StageContainers():
@@ -102,6 +103,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 target_driver=step.target_driver,
                 progress=progress,
             )
+            effects.staging.adopt(step.target_driver, stand_ins_of(_folder(step)))
         case do.CarryLayers():
             effects.carrier.carry(_cargo(step), progress=progress)
         case do.BackUpLayers():
@@ -133,8 +135,10 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
             folders.put_in_place(
                 root=step.root, driver=step.driver, folder=step.folder, staging=step.staging
             )
-        case do.RemoveStaging():
+        case do.RemoveStaging(brought_to=""):
             effects.staging.remove(step.staging)
+        case do.RemoveStaging():
+            effects.staging.take_back(step.staging, driver=step.brought_to)
         case do.CompareContainers():
             return _compare(step, effects)
         case do.BackUpContainers():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.adapters.containerd import Containerd
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.systemd import ProgramEnd
 from dockcfgd.model.errors import FileFailure
@@ -46,7 +47,8 @@ class Processes:
 def archives(tmp_path: Path) -> Iterator[UnitFolderArchives]:
     runtime = tmp_path / "run"
     runtime.mkdir()
-    yield UnitFolderArchives(Processes(), str(runtime))
+    nobody = Containerd(lambda: "/nonexistent", attend=lambda: None)
+    yield UnitFolderArchives(Processes(), nobody, str(runtime))
     assert list(runtime.iterdir()) == []
 
 

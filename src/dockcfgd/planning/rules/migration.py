@@ -4,38 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
+from dockcfgd.planning.launch import running_flags
 from dockcfgd.planning.rules.moved_root import moved_root_findings
 from dockcfgd.planning.rules.remapped_users import remapped_users_findings
+from dockcfgd.planning.storage_change import (
+    DRIVER,
+    FEATURE,
+    SNAPSHOTTERS,
+    in_containerd,
+    named_storage,
+    storage_changes,
+    storage_keys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dockcfgd.model.desired import Json
+    from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.plan import Drift
     from dockcfgd.model.policy import Storage
 
 __all__ = ["migration_findings"]
 
-_DRIVER = ("storage-driver",)
 _USERS = ("userns-remap",)
 _ROOTS = frozenset({("data-root",), ("graph",)})
 _KEY = "engine.storage-driver"
-_SNAPSHOTTER = "io.containerd.snapshotter"
+# From this release on nobody has tried what lies on disk.
+_UNKNOWN_FROM = EngineVersion(29, 0)
+_NAMESPACE, _USUAL_NAMESPACE = "containerd-namespace", "moby"
 
 
 def migration_findings(
-    document: Mapping[str, Json], drifts: Sequence[Drift], host: HostState, storage: Storage | None
+    document: Mapping[str, Json],
+    drifts: Sequence[Drift],
+    host: HostState,
+    storage: Storage | None,
+    *,
+    containerd: bool,
 ) -> Iterable[Finding]:
     """Give why a change that hides images and containers cannot be carried out.
 
-    Without `storage` there is nothing to move on this host.
+    Without `storage` there is nothing to move on this host. `containerd`: the document chooses
+    containerd's image store.
     """
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
-    if storage is not None and len({drift.path[0] for drift in hiding}) > 1:
+    if storage is not None and len({_hides(drift.path) for drift in hiding}) > 1:
         first, *others = sorted(dotted(drift.path) for drift in hiding)
         yield Finding(
             key=dotted(("engine", *hiding[0].path)),
@@ -48,25 +66,44 @@ def migration_findings(
     if any(drift.path == _USERS for drift in hiding):
         yield from remapped_users_findings(document.get("userns-remap"), host, storage)
     for drift in hiding:
-        if drift.path not in {_DRIVER, *_ROOTS, _USERS} and storage is not None:
+        if drift.path not in {DRIVER, FEATURE, *_ROOTS, _USERS} and storage is not None:
             yield Finding(
                 key=dotted(("engine", *drift.path)),
                 message="it would hide every image and container of this host,"
                 " and this release cannot move them",
-                hint="storage-driver, data-root and userns-remap can be changed on a host in use",
+                hint="storage-driver, features.containerd-snapshotter, data-root and userns-remap"
+                " can be changed on a host in use",
             )
-    if any(drift.path == _DRIVER for drift in hiding):
-        yield from _driver(document.get("storage-driver"), host, storage)
+    if storage_keys(drifts):
+        changes = storage_changes(document, drifts, host, containerd=containerd)
+        driver = named_storage(document, containerd=containerd)
+        if changes or not driver:
+            yield from _storage(driver, document, host, storage, containerd=containerd)
 
 
-def _driver(driver: Json, host: HostState, storage: Storage | None) -> Iterable[Finding]:
+def _hides(path: KeyPath) -> str:
+    return "storage" if path in {DRIVER, FEATURE} else path[0]
+
+
+def _storage(
+    driver: str,
+    document: Mapping[str, Json],
+    host: HostState,
+    storage: Storage | None,
+    *,
+    containerd: bool,
+) -> Iterable[Finding]:
     engine = host.engine
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be moved"
         yield Finding(key=_KEY, message=why, hint="start it with its present driver first")
         return
-    if not isinstance(driver, str) or not driver:
-        yield Finding(key=_KEY, message="no storage driver is named to migrate to")
+    if not driver:
+        yield Finding(
+            key=_KEY,
+            message="no storage driver is named to migrate to",
+            hint='name one, such as "overlay2"',
+        )
         return
     if storage is not None and not storage.migrate_containers:
         why = "it would hide every image and container, and storage.migrate-containers is false"
@@ -74,9 +111,32 @@ def _driver(driver: Json, host: HostState, storage: Storage | None) -> Iterable[
     if engine.swarm_active:
         why = "this host is a swarm node"
         yield Finding(key=_KEY, message=why, hint="drain and leave the swarm first")
-    if engine.status("driver-type").startswith(_SNAPSHOTTER):
+    if storage is not None and (containerd or in_containerd(engine)):
+        yield from _store(driver if containerd else engine.driver, document, host, engine)
+
+
+def _store(
+    snapshotter: str, document: Mapping[str, Json], host: HostState, engine: EngineState
+) -> Iterable[Finding]:
+    """Give why containers cannot be moved to or from containerd's image store."""
+    key = dotted(("engine", *FEATURE))
+    if snapshotter not in SNAPSHOTTERS:
+        why = f"what the snapshotter {snapshotter} has cannot be moved by this release"
+        hint = f"those that it can are {', '.join(sorted(SNAPSHOTTERS))}"
+        yield Finding(key=key, message=why, hint=hint)
+    version = EngineVersion.parse_or_none(engine.version)
+    if version is None or version >= _UNKNOWN_FROM:
         why = (
-            "the containerd image store is in use,"
-            " and this release migrates between storage drivers only"
+            f"what engine {engine.version} has in containerd's image store is not known,"
+            " and this release cannot move it"
         )
-        yield Finding(key=_KEY, message=why)
+        yield Finding(key=key, message=why, hint="keep to the store in use")
+    elif engine.unmovable:
+        why = f"a container cannot be moved to or from containerd's store: {engine.unmovable}"
+        yield Finding(key=key, message=why, hint="make that container anew")
+    named = document.get(_NAMESPACE) or next(
+        (flag.value for flag in running_flags(host) if flag.key == _NAMESPACE), None
+    )
+    if named not in {None, _USUAL_NAMESPACE}:
+        why = f"{_NAMESPACE} is {named}, and only {_USUAL_NAMESPACE} can be moved to and from"
+        yield Finding(key=key, message=why, hint=f"leave {_NAMESPACE} out first")

@@ -1,0 +1,75 @@
+"""Whether a target brings the engine another storage, and which one.
+
+A storage is a graph driver of the engine's own, or containerd's image store with one of its
+snapshotters; two keys choose it, `storage-driver` and `features.containerd-snapshotter`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockcfgd.model.host import EngineState
+from dockcfgd.model.impact import Impact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.host import HostState
+    from dockcfgd.model.plan import Drift
+
+__all__ = [
+    "DRIVER",
+    "FEATURE",
+    "SNAPSHOTTERS",
+    "in_containerd",
+    "named_storage",
+    "storage_changes",
+    "storage_keys",
+]
+
+DRIVER: KeyPath = ("storage-driver",)
+FEATURE: KeyPath = ("features", "containerd-snapshotter")
+# Those that containers can be moved to and from; no graph driver has their names.
+SNAPSHOTTERS = frozenset({"overlayfs", "native"})
+
+_DEFAULT = "overlayfs"
+_SNAPSHOTTER = "io.containerd.snapshotter"
+
+
+def in_containerd(engine: EngineState) -> bool:
+    """Tell whether the engine has its images in containerd's store."""
+    return engine.status("driver-type").startswith(_SNAPSHOTTER)
+
+
+def storage_keys(drifts: Sequence[Drift]) -> tuple[Drift, ...]:
+    """Give the drifts that may choose another storage."""
+    return tuple(
+        drift
+        for drift in drifts
+        if drift.path in {DRIVER, FEATURE} and drift.impact is Impact.MIGRATE
+    )
+
+
+def named_storage(document: Mapping[str, Json], *, containerd: bool) -> str:
+    """Give the driver or snapshotter that a document names; empty for the engine's own choice.
+
+    `containerd`: whether the document chooses containerd's store.
+    """
+    named = document.get("storage-driver")
+    driver = named if isinstance(named, str) else ""
+    return driver or (_DEFAULT if containerd else "")
+
+
+def storage_changes(
+    document: Mapping[str, Json], drifts: Sequence[Drift], host: HostState, *, containerd: bool
+) -> bool:
+    """Tell whether images and containers would be hidden by another storage."""
+    if not storage_keys(drifts):
+        return False
+    if not isinstance(host.engine, EngineState):
+        return True  # which one it was on is not known
+    return (
+        containerd is not in_containerd(host.engine)
+        or named_storage(document, containerd=containerd) != host.engine.driver
+    )
