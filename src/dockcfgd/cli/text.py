@@ -30,6 +30,7 @@ __all__ = [
 
 _LABEL = 11
 _NARROW = 50
+_FEW = 2
 _START = "systemctl start dockcfgd"
 _DEFAULT_REASON = {
     "unmanaged": "there is no desired state, Docker is left alone",
@@ -71,17 +72,25 @@ def word(document: dict[str, Any]) -> str:
 
 def render(document: dict[str, Any], *, width: int = 80, height: int = 23) -> str:
     """Give the whole text; at 80 columns it is never longer than `height` lines."""
-    limits = {"errors": 8, "steps": 12, "drifts": 6}
+    limits = {"errors": 8, "steps": 12, "drifts": 12, "rows": 3}
     while True:
         lines = _lines(document, width=width, limits=limits)
-        longest = max(limits, key=lambda name: limits[name])
-        if len(lines) <= height or limits[longest] == 1:
+        less = _less_of(limits, width=width)
+        if len(lines) <= height or limits[less] == 1:
             return "\n".join(lines) + "\n"
-        limits[longest] -= 1
+        limits[less] -= 1
+
+
+def _less_of(limits: dict[str, int], *, width: int) -> str:
+    """Say of what there shall be less: of a reason's lines late, and never of narrow ones."""
+    longest = max(("errors", "steps", "drifts"), key=lambda name: limits[name])
+    reasons = limits[longest] <= _FEW and limits["rows"] > 1 and width >= _NARROW
+    return "rows" if reasons else longest
 
 
 def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> list[str]:
-    lines = _cut(wrapped(headline(document), width=width, indent=2), 4)
+    rows = limits["rows"]
+    lines = _cut(wrapped(headline(document), width=width, indent=2), rows + 1)
     desired = document.get("desired") or {}
     blocks = [
         ("Applied", _applied(document)),
@@ -101,18 +110,20 @@ def _lines(document: dict[str, Any], *, width: int, limits: dict[str, int]) -> l
     if filled:
         lines.append("")
     for label, values in filled:
-        lines.extend(_block(label, values, width=width))
+        lines.extend(_block(label, values, width=width, rows=rows))
     return lines
 
 
-def _block(label: str, values: list[str], *, width: int) -> list[str]:
+def _block(label: str, values: list[str], *, width: int, rows: int) -> list[str]:
+    """Give values below each other, each in `rows` lines at most, narrow ones in one more."""
     if width < _NARROW:
         values = [f"{label}: {values[0]}", *(f"  {value}" for value in values[1:])]
-        return [line for value in values for line in _cut(wrapped(value, width=width, indent=4), 4)]
+        cut = (_cut(wrapped(value, width=width, indent=4), rows + 1) for value in values)
+        return [line for lines in cut for line in lines]
     indent = _LABEL + 2
     lines: list[str] = []
     for value in values:
-        first, *more = _cut(wrapped(value, width=width - indent, indent=2), 3)
+        first, *more = _cut(wrapped(value, width=width - indent, indent=2), rows)
         head = " " * indent if lines else f"  {label:<{_LABEL}}"
         lines.append(head + first)
         lines.extend(" " * indent + line for line in more)
@@ -295,14 +306,23 @@ def _task(task: dict[str, Any] | None) -> list[str]:
     took = f", {finished - started:.1f} s" if finished and started else ""
     words = {None: "under way", "applied": "done", "degraded": "failed"}
     kind, backup = plain(task.get("kind", "")), plain(task.get("backup", ""))
-    head = f"{kind} {backup} {words.get(verdict, verdict)} {clock_time(started)}{took}"
+    what = f"{kind} {backup}" if backup else kind
+    head = f"{what} {words.get(verdict, verdict)} {clock_time(started)}{took}"
     return [head, plain(task["reason"])] if task.get("reason") else [head]
 
 
 def _drifts(drifts: list[dict[str, Any]], limit: int) -> list[str]:
-    lines = [line for drift in drifts[:limit] for line in difference(drift)]
-    left = len(drifts) - limit
-    return [*lines, f"and {left} more: dockcfgctl plan"] if left > 0 else lines
+    """Give the first ones as a whole, as far as they have room; a long one alone is cut."""
+    lines: list[str] = []
+    left = len(drifts)
+    for drift in drifts:
+        more = difference(drift)
+        if lines and len(lines) + len(more) > limit:
+            break
+        lines += more
+        left -= 1
+    rest = f"{left} more" if left else "the rest of it" if len(lines) > limit else ""
+    return [*lines[:limit], *([f"and {rest}: dockcfgctl plan"] if rest else [])]
 
 
 def _steps(steps: list[dict[str, Any]], limit: int) -> list[str]:

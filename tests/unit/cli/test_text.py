@@ -68,6 +68,42 @@ def test_the_failed_step_is_never_left_out() -> None:
     assert len(rendered.splitlines()) <= 23
 
 
+def long_in_everything(length: int) -> dict[str, Any]:
+    words = " ".join(["longish/word"] * length)
+    step = {"name": words, "state": "done", "seconds": 1.0}
+    error = {"file": f"/{words}", "line": 7, "key": "engine.x", "message": words, "hint": words}
+    drift = {"where": "drop-in", "key": "drop-in", "actual": None, "desired": "x = 1\n" * length}
+    document = golden("status", "rejected-rolled-back")
+    document["reason"] = words
+    document["desired"]["errors"] = [error] * length
+    document["desired"]["files"][-1]["path"] = f"/{words}"
+    document["last"] |= {"reason": f"but {words}", "steps": [step] * length}
+    document["last"]["steps"][length // 2] = {**step, "state": "failed"}
+    document["progress"] = {"step": words, "item": words, "done": 1, "total": 2, "unit": "bytes"}
+    document["task"] = {"kind": "restore", "backup": "b", "verdict": "degraded", "reason": words}
+    document["drifts"] = [drift] * length
+    document["engine"] |= {"version": words, "storage": words}
+    document["kept"] = {"driver": words, "since": 1.0}
+    return document | {"backups": 7, "next": words}
+
+
+@pytest.mark.parametrize("length", [5, 30, 200])
+def test_it_fits_a_screen_however_much_there_is_to_tell(length: int) -> None:
+    lines = text.render(long_in_everything(length)).splitlines()
+    assert len(lines) <= 23
+    labels = {line[2:13].strip() for line in lines if line.startswith("  ") and line[2:3] != " "}
+    assert labels >= {"Applied", "Desired", "Errors", "Last", "Drifts", "Engine", "Next"}
+    assert any(line.lstrip().startswith("failed ") for line in lines)
+
+
+def test_a_long_drift_alone_is_cut() -> None:
+    document = golden("status", "drifted-much")
+    document["drifts"] = [{"where": "drop-in", "key": "drop-in", "desired": "x = 1\n" * 60}]
+    lines = text.render(document).splitlines()
+    assert len(lines) <= 23
+    assert "             and the rest of it: dockcfgctl plan" in lines
+
+
 @pytest.mark.parametrize(
     "document",
     [{}, {"schema": 1}, {"daemon": {}, "phase": "idle", "condition": "in-sync"},
