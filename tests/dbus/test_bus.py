@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -17,12 +19,14 @@ from dockcfgd.adapters.bus import (
     Match,
     Remote,
     Signal,
+    typed,
 )
 from dockcfgd.model.errors import BusFailure
 from tests.support.looping import until, while_looping
 from tests.support.private_bus import FakeSystemd, PrivateBus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.dbus
@@ -52,6 +56,40 @@ def test_a_mute_peer_costs_no_more_than_the_time_limit(bus: Bus, fake: FakeSyste
         bus.call(MANAGER, "Reload", timeout=0.3)
     assert time.monotonic() - begin < 1.5
     assert e.value.name == TIMED_OUT
+
+
+@pytest.fixture
+def control_c() -> Iterator[Callable[[], None]]:
+    """Give what presses Ctrl-C in a moment."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    key = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    yield key.start
+    key.cancel()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_control_c_ends_the_waiting_for_an_answer(
+    bus: Bus, fake: FakeSystemd, control_c: Callable[[], None]
+) -> None:
+    fake.rules(mute=["Reload"])
+    begin = time.monotonic()
+    control_c()
+    with pytest.raises(KeyboardInterrupt):
+        bus.call_patiently(MANAGER, "Reload", typed("()", ()), timeout=20.0)
+    assert time.monotonic() - begin < 5
+    assert fake.calls("Reload")
+    answer = bus.call_patiently(MANAGER, "LoadUnit", typed("(s)", ("docker.service",)), timeout=9.0)
+    assert answer.startswith("/")
+
+
+@pytest.mark.usefixtures("control_c")
+def test_control_c_that_falls_into_a_callback_is_not_lost(bus: Bus) -> None:
+    with bus.mailbox() as mailbox:
+        press = bus.subscribe(Match.owner_of(NAME), lambda _: os.kill(os.getpid(), signal.SIGINT))
+        bus.request_name(NAME)
+        with pytest.raises(KeyboardInterrupt):
+            mailbox.next(timeout=5.0)
+        press.cancel()
 
 
 def test_a_peer_that_does_not_even_say_what_it_is(bus: Bus, fake: FakeSystemd) -> None:
@@ -224,7 +262,7 @@ def test_signals_come_to_the_loop_until_they_are_cancelled(
         until(lambda: not bus.call(DAEMON, "NameHasOwner", NAME))
 
     while_looping(loop, work)
-    assert [signal.member for signal in signals] == ["NameOwnerChanged"]
+    assert [told.member for told in signals] == ["NameOwnerChanged"]
     assert signals[0].arguments[:2] == (NAME, "")
 
 
@@ -250,10 +288,8 @@ def test_a_mailbox_waits_for_what_is_wanted(bus: Bus, other: Bus, loop: Loop) ->
     def work() -> Signal | None:
         matches = [Match.owner_of(name) for name in names]
         with bus.mailbox(*matches) as mailbox:
-            found = mailbox.until(lambda signal: signal.arguments[0] == names[3], timeout=5)
-            assert (
-                mailbox.until(lambda signal: signal.arguments[0] == names[1], timeout=0.2) is None
-            )
+            found = mailbox.until(lambda told: told.arguments[0] == names[3], timeout=5)
+            assert mailbox.until(lambda told: told.arguments[0] == names[1], timeout=0.2) is None
             return found
 
     found = while_looping(loop, work)

@@ -207,15 +207,33 @@ class Bus:
     def call_patiently(self, remote: Remote, member: str, arguments: Any, *, timeout: float) -> Any:
         """Call a method that somebody may have to authorise first, as part of `timeout`.
 
-        `arguments` is a tuple made by `typed`. Gives its result as `call` does.
+        `arguments` is a tuple made by `typed`. Gives its result as `call` does. Ctrl-C ends the
+        waiting at once, as KeyboardInterrupt; what was asked for may be done all the same.
         """
-        with _own_errors(f"call {member} of {remote.name}"):
-            values = self._connection.call_sync(
-                remote.name, remote.path, remote.interface, member, arguments, None,
-                Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION,
-                int(_positive(timeout) * 1000), None,
-            ).unpack()  # fmt: skip
-        return values[0] if len(values) == 1 else values or None
+        context, giving_up = GLib.MainContext.new(), Gio.Cancellable()
+        ends: list[Any] = []
+
+        def done(connection: Any, result: Any) -> None:
+            try:
+                ends.append(connection.call_finish(result).unpack())
+            except GLib.Error as error:
+                ends.append(_failure(f"call {member} of {remote.name}", error))
+
+        context.push_thread_default()
+        try:
+            with _interruptions(giving_up.cancel):
+                self._connection.call(
+                    remote.name, remote.path, remote.interface, member, arguments, None,
+                    Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION,
+                    int(_positive(timeout) * 1000), giving_up, done,
+                )  # fmt: skip
+                while not ends:
+                    _iterate(context, seconds=_ATTEND)
+        finally:
+            context.pop_thread_default()
+        if isinstance(ends[0], BusFailure):
+            raise ends[0]
+        return ends[0][0] if len(ends[0]) == 1 else ends[0] or None
 
     def send(
         self, remote: Remote, member: str, done: Callable[[], None], *, timeout: float = 5.0
@@ -472,14 +490,16 @@ class Mailbox:
                 return found
 
     def _drain(self) -> None:
-        while self._context.iteration(False):  # noqa: FBT003 -- GLib's "may block"
-            pass
+        with _interruptions(_nothing):
+            while self._context.iteration(False):  # noqa: FBT003 -- GLib's "may block"
+                pass
 
     def _sleep(self, seconds: float) -> None:
         alarm = GLib.timeout_source_new(max(1, int(seconds * 1000)))
         alarm.set_callback(lambda *_: GLib.SOURCE_REMOVE)
         alarm.attach(self._context)
-        self._context.iteration(True)  # noqa: FBT003 -- GLib's "may block"
+        with _interruptions(_nothing):
+            self._context.iteration(True)  # noqa: FBT003 -- GLib's "may block"
         alarm.destroy()
 
 
@@ -710,6 +730,35 @@ def _iterate(context: Any, *, seconds: float) -> None:
     timer.attach(context)
     context.iteration(True)  # noqa: FBT003 -- GLib's own argument: it may block
     timer.destroy()
+
+
+@contextmanager
+def _interruptions(give_up: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C call `give_up`, and raise KeyboardInterrupt at the end.
+
+    Raised where it falls, inside a callback of GLib's, it would be lost.
+    """
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        came.append(number)
+        give_up()
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _nothing() -> None:
+    """Give nothing up."""
 
 
 def _positive(timeout: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli.follow import AWAITING, EXIT_INTERRUPTED, Outcome, follow, report
 from dockcfgd.cli.live import Live
+from dockcfgd.cli.word import asking
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,7 +44,8 @@ def transact(
 ) -> int:
     """Begin with `ask`, follow unless `--no-wait`, print the end; give the exit code."""
     if arguments.no_wait:
-        transaction = ask()
+        with asking(screen):
+            transaction = ask()
         answer = {"schema": 1, "transaction": transaction}
         screen.out(json.dumps(answer, indent=2) if arguments.json else f"asked: {transaction}")
         return 0
@@ -51,7 +53,8 @@ def transact(
     live = Live(None if arguments.json else screen)
     try:
         with client.signals() as signals:
-            transaction = ask()
+            with asking(screen):
+                transaction = ask()
             following = partial(
                 follow,
                 transaction,

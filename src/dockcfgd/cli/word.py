@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["add_transaction", "say"]
+__all__ = ["add_transaction", "asking", "say"]
 
 
 def add_transaction(parser: ArgumentParser) -> None:
@@ -30,3 +32,13 @@ def say(text: str, arguments: Namespace, screen: Screen) -> int:
     answer = json.dumps({"schema": 1, "done": True}, indent=2)
     screen.out(answer if arguments.json else text)
     return 0
+
+
+@contextmanager
+def asking(screen: Screen) -> Iterator[None]:
+    """Say at Ctrl-C that what is being asked for may be done nevertheless."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        screen.note("\nnot waited for any more; it may be done all the same: dockcfgctl status")
+        raise

@@ -77,7 +77,7 @@ class Daemon:
 
     status: dict[str, Any] | None
     script: list[Callable[[Daemon], Event]] = field(default_factory=list)
-    refusal: BusFailure | None = None
+    refusal: BusFailure | KeyboardInterrupt | None = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     def connect(self) -> Client:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockcfgd.cli import plan_text
 from dockcfgd.cli.errors import UsageError
 from dockcfgd.cli.verbs import apply, history, plan, rollback, validate
 from dockcfgd.model.errors import BusFailure
@@ -298,6 +300,20 @@ def test_control_c_stops_only_the_following() -> None:
     daemon = Daemon(living(IN_SYNC), script=[nothing_comes, lambda _: KeyboardInterrupt])
     assert do_apply(console, daemon) == 130
     assert "not followed any more; it goes on (t1): dockcfgctl status" in console.err
+
+
+@pytest.mark.parametrize("options", [[], ["--no-wait"]])
+def test_control_c_before_the_answer_does_not_hide_that_it_was_asked(options: list[str]) -> None:
+    console = Console()
+    daemon = Daemon(living(IN_SYNC), refusal=KeyboardInterrupt())
+    with suppress(KeyboardInterrupt):
+        assert do_apply(console, daemon, *options) == 130
+    assert "it may be done all the same: dockcfgctl status" in console.err
+
+
+def test_a_container_that_is_made_anew_stops_once() -> None:
+    plan = {"disturbed": {"stopped": ["a", "b"], "bridged": ["c"], "recreated": ["b", "d"]}}
+    assert plan_text.stops(plan) == ["a", "b", "d"]
 
 
 def test_other_transactions_are_not_taken_for_ours() -> None:

@@ -50,6 +50,16 @@ def test_a_word_is_passed_on(
     assert console.out.endswith('"done": true\n}\n')
 
 
+@pytest.mark.parametrize("verb", [confirm, cancel, pause, resume])
+def test_control_c_before_the_answer_is_not_silent(verb: ModuleType) -> None:
+    daemon, console = Daemon(None, refusal=KeyboardInterrupt()), Console()
+    parser = ArgumentParser()
+    verb.add_arguments(parser)
+    with pytest.raises(KeyboardInterrupt):
+        verb.run(parser.parse_args([]), connect=daemon.connect, screen=console.screen)
+    assert "it may be done all the same: dockcfgctl status" in console.err
+
+
 def test_a_refused_word_is_an_error() -> None:
     daemon = Daemon(None, refusal=BusFailure(what="confirm", name="x", text="nothing waits"))
     parser = ArgumentParser()

@@ -12,6 +12,7 @@ from dockcfgd.cli.backup_text import list_text, show_text
 from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.text import plain
 from dockcfgd.cli.transact import Manner, transact
+from dockcfgd.cli.word import asking
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -140,7 +141,9 @@ def _prune(arguments: Namespace, *, connect: Callable[[], Client], screen: Scree
         if not screen.agrees(f"Remove {what} for good?"):
             screen.note("nothing was removed")
             return EXIT_FAILED
-    document = connect().prune_backups(arguments.backups, keep=arguments.keep)
+    client = connect()
+    with asking(screen):
+        document = client.prune_backups(arguments.backups, keep=arguments.keep)
     _print(document, _removed, arguments, screen)
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.word import add_transaction, say
+from dockcfgd.cli.word import add_transaction, asking, say
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,5 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, connect: Callable[[], Client], screen: Screen) -> int:
     """Cancel, say so; BusFailure where nothing can be cancelled."""
-    connect().cancel(arguments.transaction)
+    client = connect()
+    with asking(screen):
+        client.cancel(arguments.transaction)
     return say("cancelled: the previous state comes back, see dockcfgctl wait", arguments, screen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.word import add_transaction, say
+from dockcfgd.cli.word import add_transaction, asking, say
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,5 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, connect: Callable[[], Client], screen: Screen) -> int:
     """Confirm, say so; BusFailure where nothing waits."""
-    connect().confirm(arguments.transaction)
+    client = connect()
+    with asking(screen):
+        client.confirm(arguments.transaction)
     return say("confirmed: the change stays", arguments, screen)

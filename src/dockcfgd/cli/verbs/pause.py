@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.word import say
+from dockcfgd.cli.word import asking, say
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -28,5 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, connect: Callable[[], Client], screen: Screen) -> int:
     """Pause, say so."""
-    connect().pause(arguments.reason)
+    client = connect()
+    with asking(screen):
+        client.pause(arguments.reason)
     return say("paused: nothing is done by itself until dockcfgctl resume", arguments, screen)

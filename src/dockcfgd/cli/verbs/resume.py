@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.cli.word import say
+from dockcfgd.cli.word import asking, say
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,5 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, *, connect: Callable[[], Client], screen: Screen) -> int:
     """Resume, say so; BusFailure where there is no pause."""
-    connect().resume()
+    client = connect()
+    with asking(screen):
+        client.resume()
     return say("resumed: see dockcfgctl status", arguments, screen)
