@@ -158,10 +158,10 @@ def _row(connection: sqlite3.Connection, number: int | None) -> sqlite3.Row:
         () if number is None else (number,),
     ).fetchone()
     if row is None:
-        what = "nothing yet" if number is None else f"generation {number}"
-        raise StateFileFailure(
-            f"cannot show {what}: it is not in the history; see dockcfgctl history"
-        )
+        if number is None:
+            raise StateFileFailure("cannot show anything: no desired state was ever seen here")
+        what = f"generation {number}: it is not in the history; see dockcfgctl history"
+        raise StateFileFailure(f"cannot show {what}")
     return row
 
 

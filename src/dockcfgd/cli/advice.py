@@ -1,16 +1,19 @@
-"""What a person should do about a failed call over the bus."""
+"""What a person should do about a failed call over the bus, or a file that is not for them."""
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from dockcfgd.api import contract
 from dockcfgd.cli.published import EXIT_FAILED, EXIT_STOPPED
+from dockcfgd.model.errors import FileFailure
 
 if TYPE_CHECKING:
-    from dockcfgd.model.errors import BusFailure
+    from dockcfgd.model.errors import BusFailure, DockcfgdError
 
-__all__ = ["explain"]
+__all__ = ["beyond_permission", "explain"]
 
 _ERROR = "org.freedesktop.DBus.Error."
 _ABSENT = {_ERROR + "ServiceUnknown", _ERROR + "NameHasNoOwner"}
@@ -30,3 +33,9 @@ def explain(error: BusFailure) -> tuple[str, int]:
     if error.name.startswith(contract.ERROR_PREFIX):
         return error.text, EXIT_FAILED
     return str(error), EXIT_FAILED
+
+
+def beyond_permission(error: DockcfgdError) -> str:
+    """Give what to add where a file is not for this user."""
+    denied = isinstance(error, FileFailure) and error.errno in {errno.EACCES, errno.EPERM}
+    return "; try it with sudo" if denied and os.geteuid() != 0 else ""

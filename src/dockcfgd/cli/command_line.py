@@ -135,6 +135,8 @@ def overview(verbs: Iterable[str]) -> str:
 def unknown(name: str, verbs: Iterable[str]) -> str:
     """Say that there is no such verb, and which may have been meant."""
     known = list(verbs)
+    if name.startswith("-"):
+        return f"there is no option {name!r} before the verb: give it behind"
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
     return f"there is no verb {name!r}: {hint}"

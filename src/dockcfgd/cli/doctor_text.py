@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from dockcfgd.cli.text import plain, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-__all__ = ["render"]
+__all__ = ["LEVELS", "PROBLEMS", "render"]
 
 _LEVELS = {"error": "red", "warning": "yellow", "info": "cyan", "ok": "green"}
+LEVELS = tuple(_LEVELS)
+PROBLEMS = ("error", "warning")
 _LABEL = 9
 _NARROW = 50
 _LEAST = 16
@@ -22,12 +24,16 @@ def render(
     *,
     width: int = 80,
     paint: Callable[[str, str], str] = lambda text, _colour: text,
+    shown: Collection[str] = LEVELS,
 ) -> str:
-    """Give the whole text; no line is longer than `width`."""
+    """Give the whole text; no line is longer than `width`.
+
+    All findings are counted, those of the levels `shown` are told.
+    """
     findings = document.get("findings") or []
     lines = [*wrapped(_headline(findings), width=width, indent=2)]
     for level, colour in _LEVELS.items():
-        chosen = [one for one in findings if one.get("level") == level]
+        chosen = [one for one in findings if one.get("level") == level and level in shown]
         if chosen:
             lines.append("")
         for one in chosen:

@@ -72,9 +72,10 @@ def _guarded(given: list[str], screen: Screen) -> int:
         screen.note(f"{PROGRAM}: {text}")
         return code
     except DockcfgdError as error:
+        from dockcfgd.cli.advice import beyond_permission
         from dockcfgd.engine_keys.secrets import redact_text
 
-        screen.note(f"{PROGRAM}: {redact_text(str(error))}")
+        screen.note(f"{PROGRAM}: {redact_text(str(error))}{beyond_permission(error)}")
         return published.EXIT_FAILED
     except KeyboardInterrupt:
         return 130

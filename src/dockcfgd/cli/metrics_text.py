@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["render"]
+__all__ = ["document", "render"]
 
 _CONDITIONS = ("unmanaged", "in-sync", "pending", "drifted", "rejected", "degraded")
 _PHASES = (
@@ -32,14 +32,27 @@ class _Sample:
 def render(status: Mapping[str, Any], info: Mapping[str, Any] | None) -> str:
     """Give the whole text. `info` is /info of the engine, None where it does not answer."""
     lines: list[str] = []
-    for name, text, samples in (*_of_status(status), *_of_engine(info)):
-        if samples:
-            lines += [f"# HELP dockcfgd_{name} {text}", f"# TYPE dockcfgd_{name} gauge"]
-            lines += [f"dockcfgd_{name}{_labels(one)} {_number(one.value)}" for one in samples]
+    for name, text, samples in _known(status, info):
+        lines += [f"# HELP dockcfgd_{name} {text}", f"# TYPE dockcfgd_{name} gauge"]
+        lines += [f"dockcfgd_{name}{_labels(one)} {_number(one.value)}" for one in samples]
     return "\n".join(lines) + "\n"
 
 
+def document(status: Mapping[str, Any], info: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give the same as a document."""
+    metrics = [
+        {"name": f"dockcfgd_{name}", "labels": dict(one.labels), "value": float(one.value)}
+        for name, _, samples in _known(status, info)
+        for one in samples
+    ]
+    return {"schema": 1, "metrics": metrics}
+
+
 _Metric = tuple[str, str, list[_Sample]]
+
+
+def _known(status: Mapping[str, Any], info: Mapping[str, Any] | None) -> Iterator[_Metric]:
+    yield from (metric for metric in (*_of_status(status), *_of_engine(info)) if metric[2])
 
 
 def _of_status(status: Mapping[str, Any]) -> Iterator[_Metric]:

@@ -37,7 +37,8 @@ def render(
 def stops(document: dict[str, Any]) -> list[str]:
     """Give the names of the containers that will stop."""
     disturbed = document.get("disturbed") or {}
-    return [plain(name) for key in ("stopped", "recreated") for name in disturbed.get(key) or ()]
+    names = [plain(name) for key in ("stopped", "recreated") for name in disturbed.get(key) or ()]
+    return [*dict.fromkeys(names)]
 
 
 def unseen(document: dict[str, Any]) -> bool:

@@ -69,6 +69,8 @@ def test_problems_leave_out_what_is_fine() -> None:
     _, console = _run("troubles", "--problems")
     assert "overlay2" not in console.out
     assert "vpn0" in console.out
+    assert console.out.splitlines()[0] == _run("troubles")[1].out.splitlines()[0]
+    assert ", 0 fine" not in console.out
 
 
 def test_quiet_only_sets_the_exit_code() -> None:

@@ -55,6 +55,7 @@ def test_each_verb_explains_itself(verb: str, capfd: pytest.CaptureFixture[str])
     [
         ([], "usage: dockcfgctl VERB"),
         (["statsu"], "there is no verb 'statsu': did you mean status?"),
+        (["--json", "status"], "there is no option '--json' before the verb: give it behind"),
         (["xyzzy"], "there is no verb 'xyzzy': known are status, plan,"),
         (["status", "--jsno"], "unrecognized arguments: --jsno"),
         (["status", "--quiet", "extra"], "unrecognized arguments: extra"),
@@ -119,6 +120,22 @@ def test_there_is_nothing_to_show_yet(given: list[str], capfd: pytest.CaptureFix
 def test_what_cannot_be_compared(given: str, why: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", given]) == 2
     assert why in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
+def test_a_file_that_is_for_root(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("schema = 1\n")
+    file.chmod(0o600)
+    tmp_path.parent.chmod(0o755)
+    tmp_path.chmod(0o755)
+    os.setresuid(65534, 65534, 0)
+    try:
+        assert main(["plan", str(file)]) == 1
+    finally:
+        os.setresuid(0, 0, 0)
+    why = f"dockcfgctl: cannot read {file}: Permission denied; try it with sudo\n"
+    assert capfd.readouterr().err == why
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")

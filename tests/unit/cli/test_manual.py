@@ -83,11 +83,12 @@ def test_each_verb_is_told_with_its_options(verb: str, parser: ArgumentParser) -
     known = _EVERYWHERE | (of_hosts if verb in {"plan", "validate"} else set())
     missing = {name for name in options(parser) - known if not re.search(rf"{name}\b", entry)}
     assert missing == set()
-    if "--json" in options(parser):
-        assert "--json" in entry.split("\n.")[0]
+    tag = entry.split("\n")[0]  # man(7) takes one line for it
+    assert ("--json" in options(parser)) == ("--json" in tag)
+    assert tag.count("[") == tag.count("]")
     for action in actions_of(parser):
         if not action.option_strings and action.choices is None:
-            assert re.search(rf"\b{action.metavar}\b", entry), action.dest
+            assert re.search(rf"\b{action.metavar}\b", tag), action.dest
 
 
 def test_no_option_is_told_that_there_is_not() -> None:

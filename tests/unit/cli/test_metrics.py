@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any
 
 import pytest
 
 from dockcfgd.cli.metrics_text import render
+from dockcfgd.cli.published import fresh
 from dockcfgd.cli.verbs import metrics
 from tests.unit.cli.surroundings import GOLDEN, Console, golden
 
@@ -47,7 +48,10 @@ def test_condition_and_engine_are_told() -> None:
 def test_a_host_where_nothing_runs_is_told_too() -> None:
     console = Console()
     code = metrics.run(
-        Namespace(), read_status=lambda: None, read_info=lambda: None, screen=console.screen
+        Namespace(json=False),
+        read_status=lambda: None,
+        read_info=lambda: None,
+        screen=console.screen,
     )
     assert code == 0
     lines = console.out.splitlines()
@@ -62,12 +66,26 @@ def test_a_status_whose_daemon_is_gone_is_not_up() -> None:
     gone = golden("status", "in-sync")
     gone["daemon"]["pid"] = 2**31 - 1
     metrics.run(
-        Namespace(), read_status=lambda: gone, read_info=lambda: None, screen=console.screen
+        Namespace(json=False),
+        read_status=lambda: gone,
+        read_info=lambda: None,
+        screen=console.screen,
     )
     assert "dockcfgd_up 0" in console.out.splitlines()
 
 
-def test_it_takes_no_options() -> None:
-    parser = ArgumentParser()
-    metrics.add_arguments(parser)
-    assert parser.parse_args([]) == Namespace()
+def test_as_a_document() -> None:
+    console = Console()
+    code = metrics.run(
+        Namespace(json=True),
+        read_status=lambda: golden("status", "in-sync"),
+        read_info=lambda: _INFO,
+        screen=console.screen,
+    )
+    assert (code, console.document["schema"]) == (0, 1)
+    metrics_of = console.document["metrics"]
+    running = {"state": "running"}
+    one = {"name": "dockcfgd_engine_containers", "labels": running, "value": 2.0}
+    assert one in metrics_of
+    lines = render(fresh(golden("status", "in-sync")), _INFO).splitlines()
+    assert len(metrics_of) == sum(not line.startswith("#") for line in lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.cli.doctor_text import render
+from dockcfgd.cli.doctor_text import LEVELS, PROBLEMS, render
 from dockcfgd.cli.published import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, *, look: Callable[[], dict[str, Any]], screen: Screen) -> int:
     """Print the findings, the worst first; the document has them in the order of the checks."""
     document = look()
-    if arguments.problems:
-        kept = [one for one in document["findings"] if one["level"] in {"warning", "error"}]
-        document = {**document, "findings": kept}
+    shown = PROBLEMS if arguments.problems else LEVELS
     if arguments.json and not arguments.quiet:
-        screen.out(json.dumps(document, indent=2))
+        kept = [one for one in document["findings"] if one["level"] in shown]
+        screen.out(json.dumps({**document, "findings": kept}, indent=2))
     elif not arguments.quiet:
-        screen.out(render(document, width=screen.width, paint=screen.coloured))
+        screen.out(render(document, width=screen.width, paint=screen.coloured, shown=shown))
     failed = any(one["level"] == "error" for one in document["findings"])
     return EXIT_FAILED if failed else 0

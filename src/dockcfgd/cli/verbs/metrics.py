@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
-from dockcfgd.cli.metrics_text import render
+from dockcfgd.cli.metrics_text import document, render
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,18 +25,22 @@ It exits 0 also where nothing runs, for that is what the metrics say.
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Declare the options: there are none."""
+    """Declare the options."""
     parser.description = f"{parser.description} {_EPILOGUE}"
+    parser.add_argument("--json", action="store_true", help="print a document")
 
 
 def run(
-    _arguments: Namespace,
+    arguments: Namespace,
     *,
     read_status: Callable[[], dict[str, Any] | None],
     read_info: Callable[[], Mapping[str, Any] | None],
     screen: Screen,
 ) -> int:
     """Print them. `read_info` gives None where the engine does not answer."""
-    document = read_status() or published.unknown()
-    screen.out(render(published.fresh(document), read_info()))
+    status, info = published.fresh(read_status() or published.unknown()), read_info()
+    if arguments.json:
+        screen.out(json.dumps(document(status, info), indent=2))
+    else:
+        screen.out(render(status, info))
     return 0
