@@ -10,8 +10,9 @@ from dockcfgd.cli.errors import UsageError
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
-from dockcfgd.model.host import EngineState, HostState, UnitFile, UnitState
+from dockcfgd.model.host import HostState, UnitFile, UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.planning.described import described_engine
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -25,7 +26,6 @@ _DROP_IN = "/etc/systemd/system/docker.service.d/zz-dockcfgd.conf"
 _UNIT = "/usr/lib/systemd/system/docker.service"
 _EXEC_START = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
 _MOST_BYTES = 16 * 1024 * 1024
-_IN_USE = 1
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -78,9 +78,7 @@ def described_host(arguments: Namespace) -> HostState:
             fragment_path=paths[0] if paths else _UNIT,
             drop_in_paths=() if ours is None else (_DROP_IN,),
         ),
-        engine=EngineState(
-            version=text, api_version="", info=_info(text, document), images=_IN_USE
-        ),
+        engine=described_engine(text, document),
         notes=() if units else (f"docker.service is taken to run {_EXEC_START}",),
         unit_files=tuple(units) or (UnitFile(_UNIT, f"[Service]\nExecStart={_EXEC_START}\n"),),
     )
@@ -116,18 +114,3 @@ def _file(path: str, content: bytes | None) -> FileState:
         return FileState(path=path, kind=FileKind.ABSENT, tag=ABSENT)
     tag = Tag(digest=digest_of(content), mode=0o644)
     return FileState(path=path, kind=FileKind.REGULAR, tag=tag, content=content)
-
-
-def _info(version: str, document: dict[str, Json]) -> dict[str, Json]:
-    """Give of /info what daemon.json itself says; the rest cannot be told."""
-    pools = document.get("default-address-pools")
-    return {
-        "ServerVersion": version,
-        **({"Driver": document["storage-driver"]} if "storage-driver" in document else {}),
-        "LiveRestoreEnabled": document.get("live-restore") is True,
-        "DefaultAddressPools": [
-            {"Base": pool.get("base"), "Size": pool.get("size")}
-            for pool in (pools if isinstance(pools, list) else [])
-            if isinstance(pool, dict)
-        ],
-    }

@@ -67,6 +67,7 @@ __all__ = [
     "assess_on_paper",
     "assess_rollback",
     "assess_storage_rollback",
+    "assess_supposing",
     "digest_on_disk",
 ]
 
@@ -116,14 +117,44 @@ def assess(
     daemon.json was edited by hand into what is wanted, and the plan begins before that. `notice`
     is told of a first plan before the checks that take their time.
     """
+    given = replace(_given(effects, settings, extra), edited=edited)
+    return _assessed(effects, settings, applied, given, name=name, notice=notice)
+
+
+def assess_supposing(
+    effects: Effects,
+    settings: Settings,
+    applied: Applied,
+    suppose: Callable[[HostState], HostState],
+    *,
+    extra: tuple[Text, ...] = (),
+) -> Assessment:
+    """Look once and work out the plan for the host that `suppose` makes of what was seen."""
+    given = _given(effects, settings, extra)
+    given = replace(given, host=None if given.host is None else suppose(given.host))
+    return _assessed(effects, settings, applied, given, name="", notice=None)
+
+
+def _given(effects: Effects, settings: Settings, extra: tuple[Text, ...]) -> _Seen:
     folders = _folders(effects, settings)
     loaded = load(
         effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra
     )
     host, unseen = _look(effects, settings)
+    return _Seen(loaded, folders, host, unseen)
+
+
+def _assessed(
+    effects: Effects,
+    settings: Settings,
+    applied: Applied,
+    given: _Seen,
+    *,
+    name: str,
+    notice: Callable[[Assessment], None] | None,
+) -> Assessment:
     rules_of = partial(_rules, settings=settings, name=name, slowest=applied.slowest_start)
-    given = _Seen(loaded, folders, host, unseen, edited=edited)
-    secrets = secrets_of_desired(loaded.document) | secrets_of_applied(applied)
+    secrets = secrets_of_desired(given.loaded.document) | secrets_of_applied(applied)
 
     def noticed(early: Assessment) -> None:
         if notice is not None:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 from dockcfgd.desired.load import Text, load
 from dockcfgd.engine_keys.secrets import redact_pair
 from dockcfgd.model.desired import Json, dotted
+from dockcfgd.model.host import EngineDown
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Plan
 from dockcfgd.observe import with_settings
+from dockcfgd.planning.described import supposed
 from dockcfgd.planning.outage import PastTransaction, last_outage
 from dockcfgd.planning.reach import asks_containers, asks_networks, reach_of
 from dockcfgd.planning.secrecy import redacted
 from dockcfgd.planning.target import Applied
 from dockcfgd.planning.wording import step_name
-from dockcfgd.reconcile.assess import Assessment, assess, assess_on_paper
+from dockcfgd.reconcile.assess import Assessment, assess_on_paper, assess_supposing
+from dockcfgd.reconcile.check import Check
 from dockcfgd.reconcile.shown_files import file_views, write_detail
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from dockcfgd.ports import Files
     from dockcfgd.settings import Settings
 
-__all__ = ["Preview", "detailed", "drift_document", "preview", "preview_on_paper"]
+__all__ = ["Preview", "assess_to_show", "drift_document", "preview", "preview_on_paper"]
 
 _NO_FILE = "/nonexistent"
 
@@ -150,7 +153,36 @@ def drift_document(drift: Drift) -> dict[str, Json]:
     }
 
 
-def detailed(effects: Effects, seen: Assessment) -> Assessment:
+def assess_to_show(
+    effects: Effects, settings: Settings, applied: Applied, *, extra: tuple[Text, ...]
+) -> Assessment:
+    """Assess for somebody who reads the plan: who keeps an old value is asked too.
+
+    An engine that runs and cannot be asked is taken to run on its files; the plan says so.
+    """
+    silent: list[str] = []
+
+    def suppose(host: HostState) -> HostState:
+        likely = supposed(host)
+        if likely is not host and isinstance(host.engine, EngineDown):
+            silent.append(host.engine.reason)
+        return likely
+
+    seen = assess_supposing(effects, settings, applied, suppose, extra=extra)
+    return _unasked(seen, silent[0]) if silent else _detailed(effects, seen)
+
+
+def _unasked(seen: Assessment, why: str) -> Assessment:
+    checks = (*seen.checks, Check("the running engine and its containers", run=False, reason=why))
+    if seen.plan is None:
+        return replace(seen, checks=checks, paper=True)
+    note = "the engine runs and cannot be asked: it is taken to run on its files"
+    reach = tuple(replace(one, asked=False) for one in seen.plan.reach)
+    plan = replace(seen.plan, notes=(*seen.plan.notes, note), reach=reach)
+    return replace(seen, checks=checks, plan=plan, paper=True)
+
+
+def _detailed(effects: Effects, seen: Assessment) -> Assessment:
     """Ask containers and networks which of them keep an old value, where the plan raises that."""
     plan, host = seen.plan, seen.host
     if plan is None or host is None or not plan.steps or not plan.reach:
@@ -175,8 +207,8 @@ def preview(
 
     `folder` is where messages say they are.
     """
-    seen = assess(effects, settings, applied, extra=_texts(files, folder))
-    return Preview(detailed(effects, seen), past)
+    seen = assess_to_show(effects, settings, applied, extra=_texts(files, folder))
+    return Preview(seen, past)
 
 
 def preview_on_paper(

@@ -37,7 +37,7 @@ from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
 from dockcfgd.reconcile.fights import Fights
 from dockcfgd.reconcile.freeing_storage import FreeingStorage
 from dockcfgd.reconcile.patience import Patience
-from dockcfgd.reconcile.preview import Preview, detailed
+from dockcfgd.reconcile.preview import Preview, assess_to_show
 from dockcfgd.reconcile.recheck import Recheck, folders_of
 from dockcfgd.reconcile.requests import (
     Apply,
@@ -783,9 +783,10 @@ class Reconciler:
         extra = tuple(
             Text(name=name, shown=f"{folder}/{name}", text=text) for name, text in request.files
         )
-        seen = assess(self._effects, self._settings, self._history.applied(), extra=extra)
+        applied = self._history.applied()
+        seen = assess_to_show(self._effects, self._settings, applied, extra=extra)
         self._scrubber.learn(seen.secrets)
-        preview = Preview(detailed(self._effects, seen), past_transactions(self._state))
+        preview = Preview(seen, past_transactions(self._state))
         request.reply(json.dumps(preview.document()))
 
     # -- backups --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dockcfgd.model.systemd import JobVerb
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.preview import preview
@@ -65,6 +66,30 @@ def test_a_secret_that_alone_changes_still_shows_as_a_change() -> None:
     assert view["before"] != view["after"]
     assert "old-one" not in json.dumps(document)
     assert "new-one" not in json.dumps(document)
+
+
+def test_an_engine_that_cannot_be_asked_is_not_called_stopped() -> None:
+    host = FakeHost(daemon_json='{"icc":true}')
+    host.run("there")
+    asked = _document(host, '[engine]\nlog-driver = "local"')
+    host.dockerd.hangs = True
+    document = _document(host, '[engine]\nlog-driver = "local"')
+    assert document["impact"] == asked["impact"] == "restart"
+    assert "restart the engine" in [step["name"] for step in document["steps"]]
+    assert not any("stopped" in note for note in document["notes"])
+    assert any(note.startswith("the engine runs and cannot be asked") for note in document["notes"])
+    assert document["disturbed"] == {}
+    (check,) = [one for one in document["checks"] if not one["run"]]
+    assert check["name"] == "the running engine and its containers"
+    assert check["reason"].startswith("cannot reach the engine")
+    assert [one["asked"] for one in document["reach"]] == [False]
+
+
+def test_an_engine_that_is_stopped_is_called_so() -> None:
+    host = FakeHost(daemon_json='{"icc":true}')
+    host.effects.systemd.run_job(JobVerb.STOP, "docker.service", timeout=9.0)
+    document = _document(host, '[engine]\nlog-driver = "local"')
+    assert "the engine is stopped: the files hold at its next start" in document["notes"]
 
 
 def test_containers_are_asked_what_they_were_created_with() -> None:
