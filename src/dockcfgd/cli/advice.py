@@ -17,6 +17,7 @@ __all__ = ["beyond_permission", "explain"]
 
 _ERROR = "org.freedesktop.DBus.Error."
 _ABSENT = {_ERROR + "ServiceUnknown", _ERROR + "NameHasNoOwner"}
+_CONNECTING = "connect to the bus"
 _UNANSWERED = {_ERROR + "Timeout", _ERROR + "NoReply", _ERROR + "Disconnected"}
 
 
@@ -28,6 +29,8 @@ def explain(error: BusFailure) -> tuple[str, int]:
         return "only root may do this; try it with sudo", EXIT_FAILED
     if error.name == contract.NOT_AUTHORIZED:
         return f"{error.text}; try it with sudo", EXIT_FAILED
+    if error.what == _CONNECTING:
+        return f"{error}; is it up? systemctl status dbus.socket dbus", EXIT_FAILED
     if error.name in _UNANSWERED:
         return f"{error}; see dockcfgctl status and journalctl -u dockcfgd", EXIT_FAILED
     if error.name.startswith(contract.ERROR_PREFIX):

@@ -52,7 +52,8 @@ def _headline(engine: dict[str, Any]) -> str:
     version = plain(engine.get("version") or "")
     reason = plain(engine.get("reason") or "")
     if not engine.get("running"):
-        return f"{version or 'Docker'} does not run: what files and flags say for its next start"
+        whether = "is not known to run" if engine.get("running") is None else "does not run"
+        return f"{version or 'Docker'} {whether}: what files and flags say for its next start"
     return f"{version or 'Docker'} runs" + (f" but cannot be asked: {reason}" if reason else "")
 
 

@@ -82,8 +82,11 @@ class Screen:
         if self._gathered is not None:
             self._gathered.append(line)
             return
+        self._write(line)
+
+    def _write(self, text: str) -> None:
         try:
-            self._stdout.write(line)
+            self._stdout.write(text)
             self._stdout.flush()
         except BrokenPipeError:
             self._broken = True
@@ -111,8 +114,9 @@ class Screen:
         return self._broken
 
     def redraw(self, text: str) -> None:
-        """Show an answer in the place of what the terminal showed."""
-        lines = "".join(f"{line}\033[K\n" for line in text.splitlines())
+        """Show an answer in the place of what the terminal showed; what has no room is left out."""
+        room = max(self._size()[1] - 1, 1)
+        lines = "\n".join(f"{line}\033[K" for line in text.splitlines()[:room])
         self.out(f"\033[H{lines}\033[J")
 
     def gather(self) -> None:
@@ -130,8 +134,10 @@ class Screen:
             encoding = self._stdout.encoding or "ascii"
             if show(text.encode(encoding, "backslashreplace"), environment=self._environment):
                 return
-        if text:
-            self.out(text)
+        if self._broken:
+            return
+        # What argparse prints goes past `out` and may still be under way.
+        self._write(text)
 
     def transient(self, text: str) -> None:
         """Show a line that the next one replaces, where a person looks on; empty wipes it."""

@@ -51,7 +51,7 @@ def pruning(document: dict[str, Any]) -> list[str]:
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     kept, driver = document["kept"], plain(document["driver"] or "")
-    yield f"in use: {driver}" if driver else "the engine is not running"
+    yield f"in use: {driver}" if driver else "the engine does not answer"
     if not kept:
         yield "nothing is kept of a storage from before"
         if document["left"]:

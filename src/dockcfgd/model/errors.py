@@ -161,6 +161,7 @@ class BusFailure(DockcfgdError):
 
     def __init__(self, *, what: str, name: str, text: str) -> None:
         super().__init__(f"cannot {what}: {text}")
+        self.what = what
         self.name = name
         self.text = text
 

@@ -262,8 +262,8 @@ def _proven(
     row: Effective, host: HostState, file: Mapping[str, Json], evidence: Evidence
 ) -> Effective:
     if not isinstance(host.engine, EngineState):
-        running = host.unit.running
-        return replace(row, proof=Proof.NOT_ASKED if running else Proof.NOT_RUNNING)
+        down = bool(host.unit.load_state) and not host.unit.running
+        return replace(row, proof=Proof.NOT_RUNNING if down else Proof.NOT_ASKED)
     info = host.engine.info
     wanted = None if row.source is Origin.DEFAULT else row.value
     agrees = proof.info_agrees(row.path, wanted, info)

@@ -56,7 +56,7 @@ def look_effective(
         "schema": 1,
         "engine": {
             "version": host.version,
-            "running": host.unit.running or isinstance(host.engine, EngineState),
+            "running": _runs(host),
             "reason": "" if isinstance(host.engine, EngineState) else host.engine.reason,
         },
         "keys": [_key(row) for row in rows],
@@ -64,6 +64,13 @@ def look_effective(
     }
     known = secrets_of_host(host) | secrets_of_applied(applied)
     return cast("dict[str, Any]", redacted(document, known))
+
+
+def _runs(host: HostState) -> bool | None:
+    """Tell whether the engine runs; None where systemd could not be asked."""
+    if isinstance(host.engine, EngineState):
+        return True
+    return host.unit.running if host.unit.load_state else None
 
 
 def _desired(loaded: Loaded, host: HostState, notes: list[str]) -> DesiredState | None:

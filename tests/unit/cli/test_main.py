@@ -104,7 +104,9 @@ def test_wait_without_a_daemon(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_without_a_bus_the_reason_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["rollback", "--yes"]) == 1
-    assert capfd.readouterr().err.startswith("dockcfgctl: cannot connect to the bus: ")
+    said = capfd.readouterr().err
+    assert said.startswith("dockcfgctl: cannot connect to the bus: ")
+    assert said.endswith("; is it up? systemctl status dbus.socket dbus\n")
 
 
 @pytest.mark.parametrize("given", [["show"], ["diff", "0"]])

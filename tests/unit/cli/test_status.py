@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +218,51 @@ def test_an_answer_that_cannot_be_written_is_a_failure(host: Host) -> None:
     assert done.stderr == "dockcfgctl: cannot write the answer: No space left on device\n"
 
 
+def test_help_that_cannot_be_written_is_a_failure(host: Host) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            host.command("status", "--help"),
+            env=host.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "dockcfgctl: cannot write the answer: No space left on device\n"
+
+
+def test_help_that_nobody_reads_is_no_error(host: Host) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        host.command("status", "--help"),
+        env=host.environment,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_closed_descriptors_are_survived(host: Host) -> None:
     host.publish(living(IN_SYNC))
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *host.command("status")]
     assert subprocess.run(command, env=host.environment, check=False).returncode == 0
+
+
+def test_what_is_shown_in_place_ends_where_the_terminal_does(host: Host) -> None:
+    host.publish(living(golden("status", "rejected-rolled-back")))
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 80, 0, 0))
+    command = host.command("status", "--watch")
+    with subprocess.Popen(command, env=host.environment, stdout=theirs) as program:
+        os.close(theirs)
+        said = b""
+        while not said.endswith(b"\033[J\r\n"):
+            said += os.read(ours, 4096)
+        program.terminate()
+    os.close(ours)
+    assert said.count(b"\n") == 9
+    assert b"rejected" in said

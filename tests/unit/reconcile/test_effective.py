@@ -150,6 +150,15 @@ def test_of_a_stopped_engine_files_tell(tmp_path: Path) -> None:
     assert render(document).startswith("26.1.5+dfsg1 does not run")
 
 
+def test_without_systemd_nobody_says_that_the_engine_is_stopped(tmp_path: Path) -> None:
+    house = House(tmp_path, daemon_json=_FOREIGN)
+    house.host.systemd.unreachable = True
+    document = house.document()
+    assert document["engine"]["running"] is None
+    assert {one["proof"] for one in document["keys"]} == {"engine cannot be asked"}
+    assert render(document).startswith("Docker is not known to run")
+
+
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.host.files.put("/etc/docker/daemon.json", '{"a": ')
