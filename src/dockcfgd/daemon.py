@@ -18,6 +18,7 @@ from dockcfgd.adapters.assembly import host_effects
 from dockcfgd.adapters.bus import NAME_TAKEN, Bus, Loop
 from dockcfgd.adapters.clock import SystemClock
 from dockcfgd.adapters.file_watch import FileWatch
+from dockcfgd.adapters.mount_view import MountView
 from dockcfgd.adapters.notify import Notifier
 from dockcfgd.adapters.polkit import Polkit
 from dockcfgd.adapters.status_file import publish_status, started_ticks
@@ -50,6 +51,7 @@ _FIRST_LOOK_SECONDS = 3.0  # whoever asks right after the start shall get an ans
 _STUCK_SECONDS = 1800.0
 _TURN_SECONDS = 60.0
 _JOIN_SECONDS = 540.0
+_CLOSED_SECONDS = 5.0  # between looks at a disk that nobody can write to
 
 
 def main() -> int:
@@ -95,6 +97,7 @@ class _Daemon:
         self._summary = "looking at the host"
         self._exit = 0
         self._loop, self._notifier = Loop(), Notifier()
+        self._view = MountView((settings.state_dir, settings.drop_in_dir, settings.daemon_json))
         self._bus = Bus(settings.bus_address or None)
         self._bus.on_closed(self._bus_closed)
         clock = SystemClock(attend=self._attend)
@@ -141,6 +144,8 @@ class _Daemon:
         self._watch.start()
         self._thread.start()
         self._loop.call_every(_FULL_CHECK_SECONDS, self._full_check)
+        if self._notifier.supervised and self._view.closed:
+            self._loop.call_every(_CLOSED_SECONDS, self._renew_view)
         if self._notifier.watchdog_interval:
             self._loop.call_every(self._notifier.watchdog_interval, self._pat_watchdog)
         self._at_rest.wait(_FIRST_LOOK_SECONDS)
@@ -191,6 +196,14 @@ class _Daemon:
         self._log.error("bus.closed", reason=reason)
         self._exit = 1
         self._stop()
+
+    def _renew_view(self) -> None:
+        """End, for systemd to start one that sees by now writable filesystems as they are."""
+        folder = self._view.outdated()
+        if folder and not self._exit:
+            self._log.warning("mounts.outdated", folder=folder, why="it was read-only at the start")
+            self._exit = 1
+            self._stop()
 
     def _watched(self) -> set[str]:
         settings = self._settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -207,6 +208,32 @@ class TestTheUnit:
         host.rests("in-sync")
         assert (host.machine.read(DROP_IN), host.engine) == (before, engine)
         assert host.machine.unit("docker", "NeedDaemonReload") == {"NeedDaemonReload": "no"}
+
+
+@IN_FULL
+def test_a_state_folder_that_was_read_only_at_the_start_is_written_again(host: Guarded) -> None:
+    """The service keeps the view of the mounts that it began with; a new one has another."""
+    machine, state, kept = host.machine, "/var/lib/dockcfgd", "/root/state"
+    machine.run(
+        f"systemctl stop dockcfgd && cp -a {state} {kept} && mount -t tmpfs tmpfs {state}"
+        f" && cp -a {kept}/. {state} && mount -o remount,ro {state} && systemctl start dockcfgd"
+    )
+    try:
+        driver = host.other_driver()
+        host.want_driver(driver)
+        host.rests("degraded", saying=os.strerror(errno.EROFS))
+        ours, engine = host.pid, host.engine
+        machine.run(["mount", "-o", "remount,rw", state])
+        host.awaited(lambda: host.pid not in {ours, "0"}, "a new dockcfgd", timeout=20)
+        assert host.rests("in-sync")["last"]["verdict"] == "applied"
+        assert host.log_driver() == driver
+        assert host.engine != engine
+        assert "mounts.outdated" in machine.journal("dockcfgd")
+    finally:
+        machine.run(
+            f"systemctl stop dockcfgd; rm -rf {kept}; cp -a {state} {kept}; umount {state}"
+            f" && cp -a {kept}/. {state}; rm -rf {kept}; systemctl start dockcfgd"
+        )
 
 
 def test_a_hand_edit_is_seen_within_a_second(

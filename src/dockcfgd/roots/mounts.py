@@ -21,13 +21,18 @@ _OWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mount: where, which part of which device, of which kind and with which options."""
+    """A mount: where, which part of which device, of which kind and with which options.
+
+    `options` are those of the mount and of its filesystem. Either may be read-only by itself.
+    """
 
     point: str
     device: str
     root: str
     kind: str
     options: frozenset[str]
+    read_only: bool = False
+    filesystem_read_only: bool = False
 
 
 def mounts() -> tuple[Mount, ...]:
@@ -41,9 +46,19 @@ def parse(text: str) -> tuple[Mount, ...]:
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         fields, after = left.split(" "), right.split(" ")
-        options = frozenset(f"{fields[5]},{after[2]}".split(","))
+        own, filesystem = fields[5].split(","), after[2].split(",")
         point, root = _plain(fields[4]), _plain(fields[3])
-        found.append(Mount(point, fields[2], root, after[0], options))
+        found.append(
+            Mount(
+                point,
+                fields[2],
+                root,
+                after[0],
+                options=frozenset((*own, *filesystem)),
+                read_only="ro" in own,
+                filesystem_read_only="ro" in filesystem,
+            )
+        )
     return tuple(found)
 
 
