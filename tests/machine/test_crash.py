@@ -1,7 +1,8 @@
-"""A real machine or a real dockcfgd dies in the middle of a storage migration."""
+"""A real dockcfgd or a real machine dies in the middle of a change: at each step, in each way."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -10,35 +11,77 @@ from typing import Any
 
 import pytest
 
+from conftest import NewMachine
+from cutting import WAYS, Change, Cutting
 from images import make_busybox, make_image
 from machine import Machine, wait_for
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 RELEASES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
-STEPS = (
-    "back up images",
-    "make a place",
-    "stop the engine",
-    "copy what",
-    "put what was made ready",
-    "start the engine",
-    "back up what",
-    "prove the running",
-)
-# Until what runs is noted a crash of the machine is one like any other.
-LIVE = STEPS[:2]
-TRIED = STEPS if PROOF else ("put what was made ready",)
+SAMPLE = 3
 DRIVER = '[engine]\nstorage-driver = "vfs"\n'
+
+_PROXY = '[service]\nenvironment = {{ HTTPS_PROXY = "http://{}:3128" }}\n'
+CHANGES = [
+    Change(
+        "reload",
+        '[engine]\nlabels = ["rack=7"]\nmax-concurrent-downloads = 5\n',
+        '[engine]\nlabels = ["rack=8"]\nmax-concurrent-downloads = 6\n',
+    ),
+    Change(
+        "restart",
+        '[engine]\nlog-driver = "json-file"\n' + _PROXY.format("one"),
+        '[engine]\nlog-driver = "local"\n' + _PROXY.format("two"),
+    ),
+    Change(
+        "migration",
+        '[engine]\nstorage-driver = "overlay2"\nlog-driver = "json-file"\n',
+        '[engine]\nstorage-driver = "vfs"\nlog-driver = "local"\n',
+    ),
+    Change(
+        "data-root",
+        '[engine]\ndata-root = "/data/one"\n',
+        '[engine]\ndata-root = "/data/two"\n',
+    ),
+]
+TRIED = CHANGES if PROOF else CHANGES[:3]
+
+
+@pytest.mark.timeout(7200 if PROOF else 400)
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.parametrize("change", TRIED, ids=lambda change: change.name)
+def test_cut_off_at_each_step(
+    new_machine: NewMachine, suite: str, build_deb: Callable[[str], Path], change: Change
+) -> None:
+    machine = new_machine(suite, data="ext4", folders=("/data",))
+    machine.boot()
+    cutting = Cutting(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"), change)
+    places = list(itertools.product(range(len(cutting.steps)), WAYS))
+    stride = 1 if PROOF else _stride(len(places))
+    cuts = [cutting.cut(number, way) for number, way in places[::stride]]
+    reached = {(cut.step, cut.way) for cut in cuts}
+    if PROOF:
+        # A step may be over before it is seen.
+        cuts += [cutting.cut(*place) for place in places if place not in reached]
+        reached = {(cut.step, cut.way) for cut in cuts}
+    losses = [cut.wrong for cut in cuts if cut.wrong]
+    print(
+        f"{suite}-{change.name}: {len(reached)} of {len(places)} places to be cut off at"
+        f" ({len(cutting.steps)} steps by {', '.join(WAYS)}), {len(cuts)} cuts,"
+        f" {len(losses)} losses"
+    )
+    assert losses == []
+
+
+def _stride(places: int) -> int:
+    """Give one that takes a sample with each of the ways in it."""
+    stride = places // SAMPLE
+    return stride + (stride % len(WAYS) == 0)
 
 
 def status(machine: Machine) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(machine.read("/run/dockcfgd/status.json"))
     return document
-
-
-def is_at(machine: Machine, step: str) -> bool:
-    steps = (status(machine)["last"] or {}).get("steps", [])
-    return any(step in one["name"] for one in steps)
 
 
 def prepared(machine: Machine, package: Path) -> None:
@@ -61,11 +104,6 @@ def prepared(machine: Machine, package: Path) -> None:
     )
 
 
-def begun(machine: Machine, step: str) -> None:
-    machine.write("/etc/dockcfgd/conf.toml", DRIVER)
-    wait_for(lambda: is_at(machine, step), timeout=60, what=f"{step} begins", interval=0.02)
-
-
 def check(machine: Machine, *, running: tuple[str, ...] = ("always", "plain")) -> None:
     """Expect the engine on the old state or the new one, its containers, and a true report."""
     machine.run(["dockcfgctl", "wait", "--timeout", "120s"], check=False, timeout=130)
@@ -79,29 +117,6 @@ def check(machine: Machine, *, running: tuple[str, ...] = ("always", "plain")) -
     assert sorted(found) == sorted(running)
     assert machine.docker("ps", "--all", "--quiet").count("\n") == 1
     assert machine.docker("exec", "always", "cat", "/data") == "kept"
-
-
-@pytest.mark.suite(*RELEASES)
-@pytest.mark.parametrize("step", TRIED)
-def test_dockcfgd_is_killed(
-    machine: Machine, suite: str, build_deb: Callable[[str], Path], step: str
-) -> None:
-    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
-    begun(machine, step)
-    machine.run(["systemctl", "kill", "--signal=KILL", "dockcfgd"])
-    check(machine)
-
-
-@pytest.mark.suite(*RELEASES)
-@pytest.mark.parametrize("step", TRIED)
-def test_the_machine_crashes(
-    machine: Machine, suite: str, build_deb: Callable[[str], Path], step: str
-) -> None:
-    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
-    begun(machine, step)
-    machine.kill()
-    machine.boot()
-    check(machine, running=("always",) if step in LIVE else ("always", "plain"))
 
 
 @pytest.mark.suite(*RELEASES)
