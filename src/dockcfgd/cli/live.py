@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.cli.measures import amount, span, speed
 from dockcfgd.cli.text import clock_time, plain
 
 if TYPE_CHECKING:
@@ -12,31 +13,11 @@ if TYPE_CHECKING:
 
     from dockcfgd.cli.screen import Screen
 
-__all__ = ["Bar", "Live", "amount", "span"]
+__all__ = ["Bar", "Live"]
 
 _BAR = 24
 _SOON = 2.0
-"""Before this many seconds of work no time left is guessed."""
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
-def span(seconds: float) -> str:
-    """Give a span of time as a clock has it: 0:07, 1:02:03."""
-    minutes, left = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def amount(done: float, total: float, unit: str) -> str:
-    """Give `done` of `total`, bytes in the unit that fits the total."""
-    if unit != "bytes":
-        return f"{done:g} of {total:g} {plain(unit)}"
-    power = 0
-    while total >= 1000 ** (power + 1) and power < len(_UNITS) - 1:
-        power += 1
-    digits = 1 if power else 0
-    scale = 1000**power
-    return f"{done / scale:.{digits}f} of {total / scale:.{digits}f} {_UNITS[power]}"
+"""Before this many seconds of work neither speed nor time left is guessed."""
 
 
 class Bar:
@@ -57,12 +38,16 @@ class Bar:
         filled = int(share * _BAR)
         bar = f"[{self._blocks[0] * filled}{self._blocks[1] * (_BAR - filled)}]"
         percent = f"{int(share * 100):3} %"
-        left = self._left(done, total, now)
+        unit = plain(progress.get("unit") or "")
+        rate = self._rate(done, now)
+        left = f"{span((total - done) / rate)} left" if rate and done < total else ""
+        fast = speed(rate) if rate and unit == "bytes" else ""
         name = plain(progress.get("step") or "")
-        much = amount(done, total, str(progress.get("unit") or ""))
+        much = amount(done, total, unit)
         item = plain(progress.get("item") or "")
         for pieces in (
-            (name, bar, percent, left, much, item),
+            (name, bar, percent, left, much, fast, item),
+            (name, bar, percent, left, much, fast),
             (name, bar, percent, left, much),
             (bar, percent, left, much),
             (bar, percent, left),
@@ -73,12 +58,11 @@ class Bar:
                 return line
         return percent
 
-    def _left(self, done: float, total: float, now: float) -> str:
+    def _rate(self, done: float, now: float) -> float:
+        """Give how much is done in a second; 0 where that is not known yet."""
         since, first = self._begun
         elapsed = now - since
-        if elapsed < _SOON or done <= first or done >= total:
-            return ""
-        return f"{span((total - done) * elapsed / (done - first))} left"
+        return (done - first) / elapsed if elapsed >= _SOON else 0.0
 
 
 class Live:

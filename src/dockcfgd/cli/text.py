@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 
+from dockcfgd.cli.measures import amount, span, speed
 from dockcfgd.cli.published import BUSY, NOT_LOOKED_AT, undecided
 
 TYPE_CHECKING = False  # see published.py
@@ -263,10 +264,16 @@ def _progress(progress: dict[str, Any] | None) -> list[str]:
 def progress_line(progress: dict[str, Any]) -> str:
     """Give how far a long step is."""
     done, total = progress.get("done") or 0, progress.get("total") or 0
+    unit = plain(progress.get("unit") or "")
     share = f" ({100 * done // total} %)" if total else ""
-    head = f"{plain(progress.get('step', ''))}: {done} of {total} {plain(progress.get('unit', ''))}"
-    item = plain(progress.get("item", ""))
-    return f"{head}{share}" + (f", {item}" if item else "")
+    head = f"{plain(progress.get('step', ''))}: {amount(done, total, unit)}{share}"
+    rate, left = progress.get("rate"), progress.get("left")
+    pieces = (
+        speed(rate) if rate and unit == "bytes" else "",
+        f"{span(left)} left" if left is not None else "",
+        plain(progress.get("item", "")),
+    )
+    return ", ".join(piece for piece in (head, *pieces) if piece)
 
 
 def _last(document: dict[str, Any], limit: int) -> list[str]:

@@ -166,7 +166,8 @@ class KeptSummary:
 class Progress:
     """How far a long step is.
 
-    `unit` says what `done` and `total` count (bytes, images, containers).
+    `unit` says what `done` and `total` count (bytes, images, containers), `rate` how many of them
+    are done in a second, `left` how many seconds are left at that; None while that is not known.
     """
 
     step: str
@@ -174,6 +175,8 @@ class Progress:
     done: int
     total: int
     unit: str
+    rate: float | None = None
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dockcfgd.model.status import (
     InputView,
     LastTransaction,
     Phase,
-    Progress,
 )
 from dockcfgd.reconcile.decide import ROLLED_BACK
+from dockcfgd.reconcile.pace import Pace
 from dockcfgd.reconcile.preview import drift_document
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ class Bulletin:
         scrubber: Scrubber,
         publish: Callable[[Status], None],
         keep: Callable[[dict[str, Json]], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self.status = first
+        self._pace = Pace(monotonic)
         self.paused = ""
         self._scrubber, self._publish, self._keep = scrubber, publish, keep
         self._log = get_logger()
@@ -182,7 +184,13 @@ class Bulletin:
     def progress(self, *, item: str, done: int, total: int, unit: str) -> None:
         """Show how far the step in hand is (ports.Progressing)."""
         steps = self.status.last.steps if self.status.last else ()
-        self.show(progress=Progress(steps[-1].name if steps else "", item, done, total, unit))
+        step = steps[-1].name if steps else ""
+        self.progress_of(step, item=item, done=done, total=total, unit=unit)
+
+    def progress_of(self, step: str, *, item: str, done: int, total: int, unit: str) -> None:
+        """Show how far a step is, and how fast it goes."""
+        told = self._pace.of(step, item=item, done=done, total=total, unit=unit)
+        self.show(progress=told)
 
     def end(
         self,

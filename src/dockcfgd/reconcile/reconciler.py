@@ -108,7 +108,11 @@ class Reconciler:
         self._patience = Patience(effects.clock)
         self._heedful = Heedful(self._on_disk)
         self._bulletin = Bulletin(
-            first, scrubber=self._scrubber, publish=publish, keep=self._history.keep_status
+            first,
+            scrubber=self._scrubber,
+            publish=publish,
+            keep=self._history.keep_status,
+            monotonic=effects.clock.monotonic,
         )
         self._transactions = Transactions(
             effects,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration import live_backup
-from dockcfgd.model.status import Progress, StepView
+from dockcfgd.model.status import StepView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,4 +65,4 @@ class Work:
         if now - self._told >= _TELL_SECONDS or done == total:
             self._told = now
             name = self.task.steps[-1].name if self.task.steps else ""
-            self._bulletin.show(progress=Progress(name, item, done, total, unit))
+            self._bulletin.progress_of(name, item=item, done=done, total=total, unit=unit)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dockcfgd.cli.live import Bar, Live, amount, span
+from dockcfgd.cli.live import Bar, Live
+from dockcfgd.cli.measures import amount, span, speed
 from tests.unit.cli.surroundings import Console
 
 SAVING: dict[str, Any] = {
@@ -27,6 +28,13 @@ def test_amounts() -> None:
     assert amount(1_250_000, 2_500_000_000, "bytes") == "0.0 of 2.5 GB"
 
 
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0.4, "0 B/s"), (999, "999 B/s"), (8_140_000, "8.1 MB/s")]
+)
+def test_speeds(rate: float, text: str) -> None:
+    assert speed(rate) == text
+
+
 def test_a_bar_tells_share_amount_and_time_left() -> None:
     bar = Bar()
     first = bar.line(SAVING, now=100.0, width=100)
@@ -34,7 +42,8 @@ def test_a_bar_tells_share_amount_and_time_left() -> None:
     half = {**SAVING, "done": 1_000_000_000}
     assert bar.line(half, now=101.0, width=100).endswith(" 50 %  1.0 of 2.0 GB  web")
     assert bar.line(half, now=110.0, width=100) == (
-        f"back up the images  [{'#' * 12}{'-' * 12}]   50 %  0:10 left  1.0 of 2.0 GB  web"
+        f"back up the images  [{'#' * 12}{'-' * 12}]   50 %  0:10 left  1.0 of 2.0 GB"
+        "  100.0 MB/s  web"
     )
 
 
