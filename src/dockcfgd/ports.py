@@ -117,6 +117,9 @@ class Files(Protocol):
         Where it is missing, its nearest parent counts.
         """
 
+    def free_inodes(self, folder: str) -> int | None:
+        """Give how many files may still be made there; None where the filesystem has no limit."""
+
 
 class Systemd(Protocol):
     """What systemd's manager does.

@@ -248,6 +248,10 @@ class TestFolders:
     def test_free_bytes_of_a_folder_to_be(self, tree: Tree) -> None:
         assert tree.files.free_bytes(f"{tree.top}/missing/deeper") > 100_000
 
+    def test_free_inodes_of_a_folder_to_be(self, tree: Tree) -> None:
+        free = tree.files.free_inodes(f"{tree.top}/missing/deeper")
+        assert free is None or free > 100
+
 
 def test_an_edit_in_the_very_moment_of_writing_survives(tmp_path: Path) -> None:
     """A writer that renames over the file while it is being replaced never loses an edit."""

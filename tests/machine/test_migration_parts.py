@@ -51,6 +51,9 @@ class MachineFiles(HostFiles):
     def free_bytes(self, folder: str) -> int:
         return super().free_bytes(str(self._machine.host_path(folder)))
 
+    def free_inodes(self, folder: str) -> int | None:
+        return super().free_inodes(str(self._machine.host_path(folder)))
+
 
 def access_to(machine: Machine) -> Access:
     connections = EngineConnections(f"/proc/{machine.pid}/root/run/docker.sock")

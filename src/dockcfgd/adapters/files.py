@@ -133,12 +133,21 @@ class HostFiles:
 
     def free_bytes(self, folder: str) -> int:
         """Give the bytes that a process without privileges may still write there."""
-        with _failing("measure", folder):
-            there = os.path.realpath(folder)
-            while not os.path.exists(there):
-                there = os.path.dirname(there)
-            filesystem = os.statvfs(there)
-            return filesystem.f_bavail * filesystem.f_frsize
+        filesystem = _filesystem(folder)
+        return filesystem.f_bavail * filesystem.f_frsize
+
+    def free_inodes(self, folder: str) -> int | None:
+        """Give the files that a process without privileges may still make; None: no limit."""
+        filesystem = _filesystem(folder)
+        return filesystem.f_favail if filesystem.f_files else None
+
+
+def _filesystem(folder: str) -> os.statvfs_result:
+    with _failing("measure", folder):
+        there = os.path.realpath(folder)
+        while not os.path.exists(there):
+            there = os.path.dirname(there)
+        return os.statvfs(there)
 
 
 @contextlib.contextmanager

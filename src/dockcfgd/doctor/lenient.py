@@ -50,6 +50,10 @@ class LenientFiles:
         """Give the free bytes."""
         return self._files.free_bytes(folder)
 
+    def free_inodes(self, folder: str) -> int | None:
+        """Give the free inodes."""
+        return self._files.free_inodes(folder)
+
     def replace(
         self,
         path: str,

@@ -17,6 +17,7 @@ from dockcfgd.migration.bring_back import restore_all
 from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all, write_down
 from dockcfgd.migration.compare import differences
 from dockcfgd.migration.documents import Document, flag, tables, text
+from dockcfgd.migration.file_counts import file_counts
 from dockcfgd.migration.folders import obstacle
 from dockcfgd.migration.inventory import (
     Inventory,
@@ -33,6 +34,8 @@ from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.space import (
     content_size,
     estimate,
+    files_wanted,
+    inode_refusal,
     layer_sizes,
     refusal,
     store_need,
@@ -280,10 +283,23 @@ def _fitting(
             store = store_need(inventory, sizes, snapshotter=target_driver) + rest
             free = access.files.free_bytes(target_root)
             why = store_refusal(store, free, root=target_root, snapshotter=target_driver)
+        where = target_root if target_driver in SNAPSHOTTERS else facts.root
+        why = why or _too_few_inodes(access, inventory, facts, target_driver, root=where)
         if why:
             raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
     archive.open_folder(folder)
     return inventory, content_size(inventory.images, sizes)
+
+
+def _too_few_inodes(
+    access: Access, inventory: Inventory, facts: Facts, target_driver: str, *, root: str
+) -> str:
+    free = access.files.free_inodes(root)
+    if free is None:
+        return ""
+    counts = file_counts(facts.root, facts.driver, inventory.images)
+    wanted = files_wanted(inventory, counts, target_driver=target_driver)
+    return inode_refusal(wanted, free, root=root, target_driver=target_driver)
 
 
 def _save_and_stage(

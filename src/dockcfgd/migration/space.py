@@ -23,6 +23,8 @@ __all__ = [
     "backup_refusal",
     "content_size",
     "estimate",
+    "files_wanted",
+    "inode_refusal",
     "layer_sizes",
     "refusal",
     "restore_refusal",
@@ -35,6 +37,8 @@ _COPIES_OF_A_CONTAINER = 2
 _COPIES_OF_A_COMMITTED_ONE = 3
 _MARGIN = 64 * 1024 * 1024
 _FILE_SYSTEM_SHARE = 20
+_MARGIN_FILES = 1000
+_MAKE_ROOM = "docker system df shows what takes it, docker image prune -a frees unused images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +99,8 @@ def estimate(
 
     Writable layers are not known before they are saved; a margin stands for them.
     """
-    chains = dict(_chains(inventory.images, sizes))
     content = content_size(inventory.images, sizes)
-    if target_driver in _COPYING:
-        target = sum(whole for _, whole in chains.values())
-        whole = {image.id: sum(sizes.get(image.id, ())) for image in inventory.images}
-        images = [text(container, "Image") for container in inventory.containers]
-        copies = _COPIES_OF_A_CONTAINER + _COPIES_OF_A_COMMITTED_ONE
-        target += sum(copies * whole.get(image, 0) for image in images)
-    else:
-        target = content
+    target = _on_target(inventory, sizes, target_driver)
     return Need(backup=_with_margin(content), data_root=_with_margin(content + target))
 
 
@@ -125,8 +121,27 @@ def store_refusal(need: int, free: int, *, root: str, snapshotter: str) -> str:
     )
 
 
+def files_wanted(
+    inventory: Inventory, counts: Mapping[str, Sequence[int]], *, target_driver: str
+) -> int:
+    """Give how many files a migration makes; `counts` are those of each image's layers."""
+    files = _on_target(inventory, counts, target_driver)
+    return files + files // _FILE_SYSTEM_SHARE + _MARGIN_FILES
+
+
+def _on_target(inventory: Inventory, sizes: Mapping[str, Sequence[int]], target_driver: str) -> int:
+    """Give what images and containers take on a driver, in what `sizes` counts."""
+    if target_driver not in _COPYING:
+        return content_size(inventory.images, sizes)
+    target = sum(whole for _, whole in dict(_chains(inventory.images, sizes)).values())
+    whole = {image.id: sum(sizes.get(image.id, ())) for image in inventory.images}
+    images = [text(container, "Image") for container in inventory.containers]
+    copies = _COPIES_OF_A_CONTAINER + _COPIES_OF_A_COMMITTED_ONE
+    return target + sum(copies * whole.get(image, 0) for image in images)
+
+
 def content_size(images: Iterable[Image], sizes: Mapping[str, Sequence[int]]) -> int:
-    """Give the bytes of all layers, each counted once."""
+    """Give the bytes (or whatever `sizes` counts) of all layers, each counted once."""
     return sum(size for size, _ in dict(_chains(images, sizes)).values())
 
 
@@ -137,19 +152,32 @@ def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver:
         return (
             f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
             f"backup ({_size(need.backup)}) and the images on {target_driver} "
-            f"({_size(need.data_root)}, docker's staging included) take {_size(total)}"
+            f"({_size(need.data_root)}, docker's staging included) take {_size(total)}; "
+            f"{_MAKE_ROOM}, and backup.directory may be on another filesystem"
         )
     if not room.shared and need.backup > room.backup:
         return (
             f"the filesystem of {directory} has {_size(room.backup)} free, "
-            f"and the backup takes up to {_size(need.backup)}"
+            f"and the backup takes up to {_size(need.backup)}; "
+            "dockcfgctl backup prune removes older ones, and backup.directory may be elsewhere"
         )
     if not room.shared and need.data_root > room.data_root:
         return (
             f"the filesystem of {root} has {_size(room.data_root)} free, and the images on "
-            f"{target_driver} take {_size(need.data_root)} (docker's staging included)"
+            f"{target_driver} take {_size(need.data_root)} (docker's staging included); "
+            f"{_MAKE_ROOM}"
         )
     return ""
+
+
+def inode_refusal(wanted: int, free: int | None, *, root: str, target_driver: str) -> str:
+    """Say why there are too few inodes; empty where there are enough, or no limit (None)."""
+    if free is None or wanted <= free:
+        return ""
+    return (
+        f"the filesystem of {root} has {free} inodes free (df -i {root}), and images and "
+        f"containers on {target_driver} are up to {wanted} files; {_MAKE_ROOM}"
+    )
 
 
 def backup_refusal(need: BackupNeed, room: Room, *, directory: str, root: str) -> str:

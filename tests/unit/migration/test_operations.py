@@ -374,6 +374,14 @@ def test_too_little_room_is_told_before_anything_is_stopped(story: Story) -> Non
     assert not Path(story.backup).exists()
 
 
+def test_too_few_inodes_are_told_before_anything_is_stopped(story: Story) -> None:
+    story.host.files.inodes = 500
+    with pytest.raises(FileFailure, match="500 inodes free") as caught:
+        story.back_up()
+    assert caught.value.errno == errno.ENOSPC
+    assert not Path(story.backup).exists()
+
+
 def test_what_cannot_be_created_again_is_told_before_anything_is_stopped(story: Story) -> None:
     states = story.states()
     image = story.host.container("web").image

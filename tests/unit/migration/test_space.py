@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from dockcfgd.migration.inventory import Image, Inventory
-from dockcfgd.migration.space import Need, Room, estimate, layer_sizes, refusal
+from dockcfgd.migration.space import (
+    Need,
+    Room,
+    estimate,
+    files_wanted,
+    inode_refusal,
+    layer_sizes,
+    refusal,
+)
 from tests.unit.migration.documents_of import container
 
 GIB = 1024**3
@@ -63,3 +71,25 @@ def test_refusal(room: Room, why: str) -> None:
     need = Need(backup=2 * GIB, data_root=5 * GIB)
     text = refusal(need, room, directory="/backups", root="/root", target_driver="vfs")
     assert (why in text) if why else text == ""
+
+
+COUNTS = {"base": (100,), "app": (100, 20), "other": (100, 3)}
+
+
+def test_files_count_as_bytes_do() -> None:
+    images = (BASE, APP, OTHER)
+    one = container("c", Image="app")
+    alone = files_wanted(Inventory(images=images), COUNTS, target_driver="overlay2")
+    assert alone == 123 + 123 // 20 + 1000
+    copied = files_wanted(Inventory(images=images), COUNTS, target_driver="vfs")
+    assert copied == (100 + 120 + 103) + 323 // 20 + 1000
+    more = files_wanted(Inventory(images=images, containers=(one,)), COUNTS, target_driver="vfs")
+    assert more - copied >= 5 * 120
+
+
+def test_too_few_inodes_are_refused_with_what_to_do() -> None:
+    assert inode_refusal(10, None, root="/r", target_driver="vfs") == ""
+    assert inode_refusal(10, 10, root="/r", target_driver="vfs") == ""
+    why = inode_refusal(11, 10, root="/r", target_driver="vfs")
+    assert "/r has 10 inodes free" in why
+    assert "docker image prune" in why
