@@ -64,6 +64,10 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
         {"storage-driver": "zfs", "storage-opts": ["zfs.fsname=pool/docker"]},
         {"facts": _folder("zfs", "ext4")},
     ),
+    "btrfs elsewhere": (
+        {"storage-driver": "btrfs"}, "storage-driver", {"storage-driver": "vfs"},
+        {"facts": _folder("btrfs", "ext4")},
+    ),
     "fuse without its device": (
         {"storage-driver": "fuse-overlayfs"}, "storage-driver", {"storage-driver": "vfs"},
         {"facts": Facts(devices={"/dev/fuse": False})},
@@ -79,6 +83,10 @@ PAIRS: dict[str, tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "zfs without its device": (
         {"storage-driver": "zfs"}, "storage-driver", {"storage-driver": "vfs"},
         {"facts": Facts(devices={"/dev/zfs": False})},
+    ),
+    "zfs without its program": (
+        {"storage-driver": "zfs"}, "storage-driver", {"storage-driver": "vfs"},
+        {"facts": Facts(programs={"zfs": Program.MISSING})},
     ),
     "option of another driver": (
         {"storage-driver": "vfs", "storage-opts": ["overlay2.size=1G"]}, "storage-opts",

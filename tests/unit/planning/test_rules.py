@@ -37,6 +37,30 @@ def test_what_is_refused_and_what_is_taken(name: str) -> None:
     assert _found(_scene(right, **beside)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("filesystem that the kernel lacks", "apt install linux-image"),
+        ("overlay on an overlay", "mkfs.ext4 DEVICE"),
+        ("no d_type", "tune2fs -O filetype DEVICE"),
+        ("btrfs elsewhere", "mkfs.btrfs DEVICE"),
+        ("zfs elsewhere", "zfs create"),
+        ("fuse without its device", "modprobe fuse"),
+        ("fuse without its program", "apt install fuse-overlayfs"),
+        ("fuse without fusermount", "apt install fuse3"),
+        ("zfs without its device", "modprobe zfs"),
+        ("zfs without its program", "apt install zfsutils-linux"),
+        ("devicemapper without its device, 20.10", "modprobe dm_mod"),
+    ],
+)
+def test_a_driver_that_cannot_work_is_refused_with_the_command_that_mends_it(
+    name: str, command: str
+) -> None:
+    wrong, _, _, beside = PAIRS[name]
+    (found,) = breaches_of(_scene(wrong, **beside))
+    assert command in found.hint
+
+
 def test_every_rule_that_refuses_has_a_pair() -> None:
     scenes = [
         _scene(settings, **beside)

@@ -34,6 +34,7 @@ __all__ = ["migration_findings"]
 _USERS = ("userns-remap",)
 _ROOTS = frozenset({("data-root",), ("graph",)})
 _KEY = "engine.storage-driver"
+_LEAVE = "docker node update --availability drain NODE and docker swarm leave first"
 # From this release on nobody has tried what lies on disk.
 _UNKNOWN_FROM = EngineVersion(29, 0)
 _NAMESPACE, _USUAL_NAMESPACE = "containerd-namespace", "moby"
@@ -96,7 +97,8 @@ def _storage(
     engine = host.engine
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be moved"
-        yield Finding(key=_KEY, message=why, hint="start it with its present driver first")
+        hint = "systemctl start docker, with its present driver, first"
+        yield Finding(key=_KEY, message=why, hint=hint)
         return
     if not driver:
         yield Finding(
@@ -110,7 +112,7 @@ def _storage(
         yield Finding(key=_KEY, message=why, hint="set storage.migrate-containers = true")
     if engine.swarm_active:
         why = "this host is a swarm node"
-        yield Finding(key=_KEY, message=why, hint="drain and leave the swarm first")
+        yield Finding(key=_KEY, message=why, hint=_LEAVE)
     if storage is not None and (containerd or in_containerd(engine)):
         yield from _store(driver if containerd else engine.driver, document, host, engine)
 

@@ -113,7 +113,9 @@ def prerequisites(scene: Scene) -> Iterator[Breach]:
     kernel = scene.facts.filesystems
     if module and kernel is not None and module not in kernel:
         why = f"{driver} needs the filesystem {module}, which this kernel does not have"
-        yield refuse(_KEY, why, "use another driver, such as vfs", also=("data-root",))
+        kernel_with_it = "apt install linux-image-$(dpkg --print-architecture)"
+        hint = f"boot a kernel that has it ({kernel_with_it}), or use another driver, such as vfs"
+        yield refuse(_KEY, why, hint, also=("data-root",))
         return
     folder = scene.facts.folders.get(driver_folder(scene))
     if folder is not None and not folder.blocked_by:
@@ -124,7 +126,7 @@ def prerequisites(scene: Scene) -> Iterator[Breach]:
         case "zfs":
             yield from _zfs(scene)
         case "devicemapper" if scene.facts.devices.get(_DEVICE_MAPPER) is False:
-            yield refuse(_KEY, f"{_DEVICE_MAPPER} cannot be opened", "load the module dm_mod")
+            yield refuse(_KEY, f"{_DEVICE_MAPPER} cannot be opened", "modprobe dm_mod")
         case _:
             pass
 
@@ -139,20 +141,26 @@ def _filesystem(scene: Scene, driver: str, folder: Folder) -> Iterator[Breach]:
         yield _wrong_filesystem(driver, root, kind)
     if driver in {"overlay2", "overlay"} and kind in NO_UPPER_LAYER:
         why = f"{driver} cannot keep its layers on {kind}, and {root} is on {kind}"
-        hint = "put data-root on ext4 or xfs, or use fuse-overlayfs or vfs"
+        hint = (
+            "set data-root to a folder on ext4 or xfs first (mkfs.ext4 DEVICE; mount DEVICE"
+            " FOLDER), or use fuse-overlayfs or vfs"
+        )
         yield refuse(_KEY, why, hint, also=also)
     elif driver in {"overlay2", "overlay"} and folder.d_type is False:
         why = f"{root} is on {kind} that was made without d_type, which {driver} needs"
         hint = (
-            "make the filesystem anew (XFS: mkfs.xfs -n ftype=1, ext4: -O filetype),"
-            " or set data-root to another one"
+            "unmount it and give it d_type (ext4: tune2fs -O filetype DEVICE; e2fsck -f DEVICE,"
+            " XFS only anew: mkfs.xfs -n ftype=1 DEVICE), or set data-root to another one"
         )
         yield refuse(_KEY, why, hint, also=also)
 
 
 def _wrong_filesystem(driver: str, root: str, kind: str) -> Breach:
     why = f"{driver} needs {root} on {driver}; it is on {kind}"
-    hint = f"move the data-root to a {driver} filesystem first"
+    make = "zfs create -o mountpoint=FOLDER POOL/docker"
+    if driver == "btrfs":
+        make = "mkfs.btrfs DEVICE; mount DEVICE FOLDER"
+    hint = f"{make}; and set data-root to FOLDER first"
     return refuse(_KEY, why, hint, also=("data-root",))
 
 
@@ -166,14 +174,14 @@ def _fuse(scene: Scene) -> Iterator[Breach]:
         yield refuse(_KEY, why, "apt install fuse3")
     if devices.get("/dev/fuse") is False:
         why = "/dev/fuse cannot be opened: the engine would start, and no container with it"
-        yield misleads(_KEY, why, "load the kernel module fuse, or let the machine see the device")
+        yield misleads(_KEY, why, "modprobe fuse, or let this machine see the device")
 
 
 def _zfs(scene: Scene) -> Iterator[Breach]:
     if scene.facts.programs.get("zfs") is Program.MISSING:
         yield refuse(_KEY, "the program zfs is not installed", "apt install zfsutils-linux")
     if scene.facts.devices.get("/dev/zfs") is False:
-        yield refuse(_KEY, "/dev/zfs cannot be opened", "load the kernel module zfs")
+        yield refuse(_KEY, "/dev/zfs cannot be opened", "modprobe zfs")
 
 
 def options(scene: Scene) -> Iterator[Breach]:
