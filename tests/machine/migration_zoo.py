@@ -8,12 +8,18 @@ import json
 import tarfile
 from collections.abc import Mapping
 
+from engine_socket import ask_bytes
 from images import make_busybox, make_image
 from machine import Machine
 
 __all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_disposable", "make_zoo"]
 
 _TRAP = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
+_TELLS = """\
+if [ ! -e /told ]; then
+i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i of what there is to tell; done; touch /told
+fi
+"""
 ANONYMOUS_DATA = "kept although nobody named the volume"
 
 _WRITES = """\
@@ -98,8 +104,48 @@ def make_zoo(machine: Machine) -> None:
     docker("run", "--name=exited-3", "busybox", "sh", "-c", "echo bye > /last; exit 3", check=False)
     docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
     docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)
+    _make_more(machine)
     docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
     docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
+
+
+def _make_more(machine: Machine) -> None:
+    """Make what is rarer: devices by request, other logs, states that a hand or a failure left."""
+    docker, run = machine.docker, ("run", "--detach", "--stop-timeout=3")
+    docker("create", "--name=devices", "--gpus=all", "--device-cgroup-rule=c 42:* rmw",
+           "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker(
+        *run, "--name=groups", "--group-add=1234", "--ulimit=core=0", "--ulimit=nproc=100:200",
+        "--sysctl=net.core.somaxconn=77", "--sysctl=net.ipv4.ping_group_range=0 100",
+        "--env=LINES=one\ntwo", "--label=a.b/c=d e", "--tty", "--interactive",
+        "--cgroupns=private", "busybox", "sh", "-c", _TRAP,
+    )  # fmt: skip
+    docker(*run, "--name=local-log", "--log-driver=local", "--log-opt=max-size=20k",
+           "--log-opt=max-file=3", "busybox", "sh", "-c", f"{_TELLS}\n{_TRAP}")  # fmt: skip
+    docker(*run, "--name=rotated", "--log-opt=max-size=20k", "--log-opt=max-file=3",
+           "--log-opt=labels=a", "busybox", "sh", "-c", f"{_TELLS}\n{_TRAP}")  # fmt: skip
+    docker(*run, "--name=no-log", "--log-driver=none", "busybox", "sh", "-c", _TRAP)
+    docker(*run, "--name=no-health", "--no-healthcheck", "app:full", "-c", "x")
+    docker(*run, "--name=unhealthy", "--health-cmd=false", "--health-interval=1s",
+           "--health-retries=1", "--health-start-period=0s", "busybox", "sh", "-c", _TRAP,
+           )  # fmt: skip
+    docker(*run, "--name=peer", "--network=net1", "--link=networks:known", "--ip=10.77.0.51",
+           "busybox", "sh", "-c", _TRAP)  # fmt: skip
+    docker("volume", "create", "--opt=type=none", "--opt=o=bind", "--opt=device=/srv/bound",
+           "with-options")  # fmt: skip
+    docker(
+        *run, "--name=mounts", "--volume=with-options:/options",
+        "--mount=type=bind,source=/srv/bound,target=/bound,readonly,bind-propagation=rslave",
+        "--mount=type=volume,source=labelled,target=/labelled,volume-label=of=mount,volume-nocopy",
+        "--mount=type=tmpfs,target=/in-memory,tmpfs-size=1048576,tmpfs-mode=1770",
+        "busybox", "sh", "-c", _TRAP,
+    )  # fmt: skip
+    docker(*run, "--name=by-hand", "--restart=unless-stopped", "busybox", "sh", "-c", _TRAP)
+    docker("stop", "by-hand")
+    docker(*run, "--name=paused-always", "--restart=always", "busybox", "sh", "-c", _TRAP)
+    docker("pause", "paused-always")
+    docker("run", "--name=failed", "--restart=on-failure:2", "busybox", "sh", "-c",
+           "echo tried; exit 7", check=False)  # fmt: skip
 
 
 def make_disposable(machine: Machine) -> None:
@@ -137,7 +183,7 @@ _ENGINES_OWN = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".do
 
 def content_of(machine: Machine, container: str) -> Content:
     """Give what stands in a container's files: kind, mode, owner, time, link, digest by path."""
-    archive = machine.run_bytes(["docker", "export", container])
+    archive = ask_bytes(machine, f"/containers/{container}/export")
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         return dict(_described(files))
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from conftest import NewMachine
 from images import make_busybox
+from loopback_registry import expect_digests, make_pulled, serve_registry
 from machine import Machine
 from migration_zoo import make_zoo
-from zoo_sight import ROOT, change_to, expect_same, expect_tidy, look, trace_of
+from zoo_layers import layer_digests, make_kinds
+from zoo_sight import ROOT, Seen, change_to, expect_same, expect_tidy, look, trace_of
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
 IN_FULL = pytest.mark.skipif(not PROOF, reason="in make proof")
+
+# What an engine that is restarted starts again by itself.
+BY_POLICY = {"always", "unless", "paused-always", "settings"}
 
 
 def package_of(suite: str) -> str:
@@ -24,29 +29,14 @@ def package_of(suite: str) -> str:
 
 
 @pytest.mark.suite(*ALL)
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_there_and_back(machine: Machine, build_deb: Callable[[str], Path], suite: str) -> None:
-    make_zoo(machine)
-    machine.install_deb(build_deb(package_of(suite)))
-    before = look(machine)
-    change_to(machine, "vfs")
-    expect_same(before, look(machine))
-    assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
-        "disposable\nmine"
-    )
-    machine.docker("exec", "always", "sh", "-c", "echo on vfs > /on-vfs")
-    change_to(machine, "overlay2")
-    assert machine.docker("exec", "always", "cat", "/on-vfs") == "on vfs"
-    machine.docker("exec", "always", "rm", "/on-vfs")
-    after = look(machine)
-    expect_same(before, after)
-    assert after.changes == before.changes
-    expect_tidy(machine)
+    there_and_back(machine, build_deb(package_of(suite)), "vfs")
 
 
 @pytest.mark.suite(*ALL)
 @pytest.mark.machine(data="btrfs")
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @IN_FULL
 def test_to_btrfs_and_back(machine: Machine, build_deb: Callable[[str], Path], suite: str) -> None:
     machine.write("/etc/docker/daemon.json", '{"storage-driver": "overlay2"}')
@@ -55,7 +45,7 @@ def test_to_btrfs_and_back(machine: Machine, build_deb: Callable[[str], Path], s
 
 
 @pytest.mark.suite(*ALL)
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @IN_FULL
 def test_to_fuse_overlayfs_and_back(
     machine: Machine, build_deb: Callable[[str], Path], suite: str
@@ -65,15 +55,35 @@ def test_to_fuse_overlayfs_and_back(
 
 def there_and_back(machine: Machine, package: Path, driver: str) -> None:
     make_zoo(machine)
+    make_kinds(machine)
+    serve_registry(machine)
+    make_pulled(machine)
     machine.install_deb(package)
-    before = look(machine)
+    before, digests = look(machine), layer_digests(machine)
     change_to(machine, driver)
-    expect_same(before, look(machine))
+    expect_all(machine, before, digests)
+    machine.docker("exec", "always", "sh", "-c", "echo on it > /on-it")
     change_to(machine, "overlay2")
+    assert machine.docker("exec", "always", "cat", "/on-it") == "on it"
+    machine.docker("exec", "always", "rm", "/on-it")
+    assert expect_all(machine, before, digests).changes == before.changes
+    expect_tidy(machine)
+    machine.run("systemctl restart docker", timeout=180)
+    # As before any of it: the others have no policy, or were stopped by hand.
+    assert set(machine.docker("ps", "--format={{.Names}}").split()) == BY_POLICY
+    print(f"{machine.suite}: {len(digests)} containers to {driver} and back")
+
+
+def expect_all(machine: Machine, before: Seen, digests: Mapping[str, str]) -> Seen:
+    """Expect that all containers are what they were; give what was seen of them."""
     after = look(machine)
     expect_same(before, after)
-    assert after.changes == before.changes
-    expect_tidy(machine)
+    assert layer_digests(machine) == digests
+    expect_digests(machine)
+    assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
+        "disposable\nmine"
+    )
+    return after
 
 
 @pytest.mark.timeout(1500)

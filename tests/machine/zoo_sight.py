@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from engine_socket import ask, ask_bytes
 from machine import Machine
 from migration_zoo import Content, content_of
 
@@ -25,7 +26,11 @@ ROOT = "/var/lib/docker"
 DIFFERS = {
     "Driver", "GraphDriver", "Storage", "State", "NetworkSettings", "RestartCount", "ExecIDs",
 }  # fmt: skip
+ACTIVE = {"running", "paused", "restarting"}
+MAC_ASKED = {"/mac", "/bridge-mac"}
 ASKED = ("IPAMConfig", "Aliases", "Links", "DriverOpts", "GwPriority")
+
+_LOGS = "logs?stdout=1&stderr=1&timestamps=1"
 
 Document = dict[str, Any]
 
@@ -40,38 +45,74 @@ class Seen:
     logs: dict[str, str]
     changes: dict[str, list[str]]
     images: list[str]
+    digests: list[str]
     volumes: list[str]
+    networks: dict[str, Document]
 
 
 def look(machine: Machine) -> Seen:
-    docker = machine.docker
-    names = [
-        name
-        for name in docker("ps", "--all", "--format={{.Names}}").split()
-        if not name.startswith("disposable")
-    ]
-    found = {one["Name"].removeprefix("/"): one for one in json.loads(docker("inspect", *names))}
-    listed = docker("images", "--no-trunc", "--format={{.Repository}}:{{.Tag}} {{.ID}}")
+    """See all that there is, but the containers with --rm."""
+    listed = [one["Id"] for one in ask(machine, "/containers/json?all=1")]
+    every = [ask(machine, f"/containers/{one}/json") for one in listed]
+    found = {name: one for one in every if not (name := name_of(one)).startswith("disposable")}
+    images = ask(machine, "/images/json")
+    tags = [f"{tag} {one['Id']}" for one in images for tag in one["RepoTags"] or []]
     return Seen(
         documents={name: comparable(one) for name, one in found.items()},
         states={name: one["State"]["Status"] for name, one in found.items()},
-        contents={name: content_of(machine, name) for name in names},
-        logs={name: docker("logs", name) for name in names},
-        changes={name: sorted(docker("diff", name).splitlines()) for name in names},
-        images=sorted(line for line in listed.splitlines() if "dockcfgd-kept" not in line),
-        volumes=sorted(docker("volume", "ls", "--quiet").split()),
+        contents={name: content_of(machine, name) for name in found},
+        logs={name: ask_bytes(machine, f"/containers/{name}/{_LOGS}").hex() for name in found},
+        changes={name: _changes(machine, name) for name in found},
+        images=sorted(tag for tag in tags if "dockcfgd-kept" not in tag),
+        digests=sorted(f"{digest} {one['Id']}" for one in images for digest in _digests(one)),
+        volumes=sorted(one["Name"] for one in ask(machine, "/volumes")["Volumes"]),
+        networks={one["Name"]: network(one) for one in ask(machine, "/networks")},
     )
+
+
+def name_of(document: Document) -> str:
+    return str(document["Name"]).removeprefix("/")
+
+
+def network(document: Document) -> Document:
+    """Give what a network is, whoever is in it.
+
+    The engine makes `bridge` anew at each start, and shows a gateway of its choice from then on.
+    """
+    left = {"Containers", "Status", *(("Id", "Created") if document["Name"] == "bridge" else ())}
+    kept = {key: value for key, value in document.items() if key not in left}
+    ranges = document["IPAM"].get("Config") or []
+    kept["IPAM"] = [one.get("Subnet") for one in ranges]
+    return kept
+
+
+def _digests(image: Document) -> list[str]:
+    return [one for one in image["RepoDigests"] or [] if "<none>" not in one]
+
+
+def _changes(machine: Machine, name: str) -> list[str]:
+    found = ask(machine, f"/containers/{name}/changes") or []
+    return sorted(f"{'CAD'[one['Kind']]} {one['Path']}" for one in found)
 
 
 def comparable(document: Document) -> Document:
     kept = {key: value for key, value in document.items() if key not in DIFFERS}
     kept["Mounts"] = sorted(document["Mounts"], key=lambda mount: str(mount["Destination"]))
     networks = document["NetworkSettings"]["Networks"]
-    kept["Networks"] = {
-        name: {key: one.get(key) for key in ASKED} for name, one in networks.items()
-    }
-    kept["ExitCode"] = document["State"]["ExitCode"] if kept["Name"] == "/exited-3" else None
+    kept["Networks"] = {name: _asked(document, one) for name, one in networks.items()}
+    if document["State"]["Status"] not in ACTIVE:
+        kept["State"], kept["RestartCount"] = document["State"], document["RestartCount"]
     return kept
+
+
+def _asked(document: Document, endpoint: Document) -> Document:
+    """Give what was asked of an endpoint, and of its addresses those."""
+    given = {key: endpoint.get(key) for key in ASKED}
+    if (endpoint.get("IPAMConfig") or {}).get("IPv4Address"):
+        given["IPAddress"] = endpoint["IPAddress"]
+    if document["Name"] in MAC_ASKED:
+        given["MacAddress"] = endpoint["MacAddress"]
+    return given
 
 
 def expect_same(before: Seen, after: Seen) -> None:
@@ -82,14 +123,16 @@ def expect_same(before: Seen, after: Seen) -> None:
     assert after.contents == before.contents
     assert after.logs == before.logs
     assert after.images == before.images
+    assert after.digests == before.digests
     assert after.volumes == before.volumes
+    assert after.networks == before.networks
 
 
 def change_to(machine: Machine, driver: str) -> Document:
     """Ask for a driver; give the status after it."""
     text = f'schema = 1\n[engine]\nstorage-driver = "{driver}"\n'
     machine.write("/etc/dockcfgd/conf.toml", text)
-    done = machine.run(["dockcfgctl", "wait", "--timeout", "5m"], check=False, timeout=310)
+    done = machine.run(["dockcfgctl", "wait", "--timeout", "10m"], check=False, timeout=610)
     status: Document = json.loads(machine.run(["dockcfgctl", "status", "--json"]).stdout)
     assert done.returncode == 0, status["last"]
     assert machine.docker("info", "--format={{.Driver}}") == driver

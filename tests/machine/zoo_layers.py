@@ -1,0 +1,92 @@
+"""A container with every kind of change to its files, and a digest of what each container has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine_socket import ask
+from machine import Machine
+from tests.support.layer_changes import CHANGES, make_folder
+
+__all__ = ["KINDS", "layer_digests", "make_kinds", "seen_by"]
+
+KINDS = "kinds"
+# `docker export` writes the holes of a sparse file, and `docker diff` fails at a path that long.
+_NOT_FOR_THE_CLIENT = {"sparse", "deeper than a path"}
+# What the engine puts into each container at its start, in the layer below the writable one.
+_ENGINES_OWN = (
+    "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv",
+)  # fmt: skip
+# As the container sees it, with nothing mounted in it. A folder that something is mounted in gets
+# another time at each start; those of the container's own are compared.
+_DIGEST = """\
+set -e
+export LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always
+root=$1 driver=$2
+mkdir -p /run/layer
+while read -r name id upper lower; do
+    case $driver in
+    vfs) tree=$root/vfs/dir/$(cat "$root/image/vfs/layerdb/mounts/$id/mount-id") ;;
+    btrfs) tree=$root/btrfs/subvolumes/$(cat "$root/image/btrfs/layerdb/mounts/$id/mount-id") ;;
+    fuse-overlayfs) fuse-overlayfs -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
+    *) mount -t overlay layer -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
+    esac
+    cd "$tree"
+    find . -mindepth 1 \\( OWN \\) -prune -o \\
+        \\( ! -type d -o -path './kinds/*' -o -path './data*' \\) -print0 | sort -z |
+        tar --create --file=- --null --no-recursion --files-from=- --format=posix \\
+            --numeric-owner --acls --xattrs '--xattrs-include=*' --warning=no-file-ignored \\
+            --pax-option=delete=atime,delete=ctime,exthdr.name=%d/%f | sha256sum |
+        sed "s/-/$name/"
+    cd /
+    if [ "$tree" = /run/layer ]; then umount /run/layer; fi
+done
+"""
+
+
+def make_kinds(machine: Machine) -> None:
+    """Make an image with files of each kind, and a running container that changed them."""
+    machine.docker("run", "--detach", "--name=maker", "busybox", "sleep", "1000")
+    root = seen_by(machine, "maker")
+    for name in CHANGES:
+        make_folder(_folder(root, name))
+    machine.docker("commit", "maker", "kinds:1")
+    machine.docker("rm", "--force", "maker")
+    machine.docker("run", "--detach", "--init", f"--name={KINDS}", "kinds:1", "sleep", "1000000")
+    root = seen_by(machine, KINDS)
+    for name, action in CHANGES.items():
+        if name not in _NOT_FOR_THE_CLIENT:
+            action(_folder(root, name))
+
+
+def seen_by(machine: Machine, container: str) -> Path:
+    """Give where the host sees the root of a running container."""
+    pid = machine.docker("inspect", container, "--format={{.State.Pid}}")
+    return Path(f"/proc/{machine.pid}/root/proc/{pid}/root")
+
+
+def layer_digests(machine: Machine) -> dict[str, str]:
+    """Digest an archive of all that each container has in its files, by its name.
+
+    With owners, modes, times to the nanosecond, attributes, ACLs, links and devices. Those with
+    --rm are left out.
+    """
+    info = ask(machine, "/info")
+    lines = []
+    for one in ask(machine, "/containers/json?all=1"):
+        document = ask(machine, f"/containers/{one['Id']}/json")
+        if document["HostConfig"]["AutoRemove"]:
+            continue
+        data = document["GraphDriver"]["Data"] or {}
+        layers = f"{data.get('UpperDir', '')} {data.get('LowerDir', '')}"
+        lines.append(f"{document['Name'].removeprefix('/')} {one['Id']} {layers}\n")
+    own = " -o ".join(f"-path ./{path}" for path in _ENGINES_OWN)
+    command = ["sh", "-c", _DIGEST.replace("OWN", own), "sh", info["DockerRootDir"], info["Driver"]]
+    said = machine.run(command, input="".join(lines), timeout=300.0).stdout
+    digests = dict(line.split()[::-1] for line in said.splitlines())
+    assert len(digests) == len(lines), said
+    return digests
+
+
+def _folder(root: Path, name: str) -> Path:
+    return root / "kinds" / name.replace(" ", "-")
