@@ -24,6 +24,7 @@ from dockcfgd.migration.archive import (
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.inventory import Image
+from dockcfgd.migration.logs import carry_logs
 from dockcfgd.migration.network_body import network_body, network_order
 from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, start_as_before
@@ -130,6 +131,7 @@ class _Maker:
         self._folder = folder
         self._images = images
         self._setting = setting
+        self._root = access.facts().root
         self._networks = {text(network, "Name") for network in access.networks.list()}
 
     def make(self, record: Record) -> None:
@@ -150,6 +152,7 @@ class _Maker:
             # A container that is stopped may name a network that was removed.
             if connect.network in self._networks:
                 self._access.networks.connect(connect.network, connect.body(created))
+        carry_logs(self._root, before=record.id, now=created)
         return created
 
     def _plan(self, record: Record) -> Recreation:

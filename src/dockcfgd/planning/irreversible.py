@@ -17,7 +17,7 @@ __all__ = ["irreversible"]
 _MIGRATED = (
     (
         "containers made anew get a new ID, creation time, exit code, health log and restart count;"
-        " their logs so far stay behind with the old ones"
+        " their logs come along where the log driver keeps them in files (json-file, local)"
     ),
     "a stopped container may read created instead of exited",
     "a container that has written something names another image in its configuration",
