@@ -368,6 +368,12 @@ def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
     return host, ""
 
 
+def _with_what_ends(effects: Effects, host: HostState, plan: Plan) -> HostState:
+    """Give the host with what a plan that ends the engine has to know of its containers."""
+    host = with_disposable(effects, host)
+    return with_layers(effects, host) if plan.impact is Impact.MIGRATE else host
+
+
 def _may_strand(plan: Plan, host: HostState) -> bool:
     """Tell whether the plan reloads an engine that may keep containers down by that."""
     reloads = any(isinstance(step, ReloadEngine) for step in plan.steps)
@@ -410,15 +416,13 @@ def _planned(
             if move is not None:
                 host = with_survey(effects, host, move, records=rules.left_in)
             # Each plan takes its time: what it will very likely need is asked beforehand.
-            host = with_disposable(effects, host) if asked else host
+            host = _with_what_ends(effects, host, plan) if asked else host
             plan = make_plan(target, host, rules)
         if effects and _may_strand(plan, host):
             host = with_settings(effects, host)
             plan = make_plan(target, host, rules)
         if effects and not asked and _ends_engine(plan):
-            host = with_disposable(effects, host)
-            if plan.impact is Impact.MIGRATE:
-                host = with_layers(effects, host)
+            host = _with_what_ends(effects, host, plan)
             plan = make_plan(target, host, rules)
     except UnreadableFile as error:
         hint = "mend or remove it; then dockcfgctl apply, if that is not seen by itself"

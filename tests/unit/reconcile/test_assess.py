@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dockcfgd.model import steps as do
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import Assessment, assess
 from dockcfgd.settings import Settings
@@ -105,3 +106,17 @@ def test_what_differs_is_told_before_the_checks_that_take_their_time() -> None:
     assert seen.plan is not None
     assert early.plan.drifts == seen.plan.drifts
     assert early.checks == ()
+
+
+def test_what_cannot_be_read_on_disk_is_made_anew_and_the_plan_says_so() -> None:
+    host = FakeHost()
+    host.run("web")
+    host.carrier.unreadable = "unknown file x"
+    seen = _assessed(host, '[engine]\nstorage-driver = "vfs"')
+    assert seen.plan is not None
+    assert "containers are made anew on vfs: unknown file x" in seen.plan.notes
+    assert not any(isinstance(step, do.CarryLayers) for step in seen.plan.steps)
+    host.carrier.unreadable = ""
+    again = _assessed(host, None)
+    assert again.plan is not None
+    assert any(isinstance(step, do.CarryLayers) for step in again.plan.steps)
