@@ -14,13 +14,13 @@ import time
 from dataclasses import dataclass
 
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.glance import STATE_DIR
 from dockcfgd.model.errors import DockcfgdError, SystemdFailure
 from dockcfgd.transaction.recovery import recover
 from dockcfgd.transaction.undo import Undo
 
 __all__ = ["main"]
 
-_STATE_DIR = "/var/lib/dockcfgd"
 _SECONDS = 60
 
 
@@ -62,7 +62,7 @@ class _Systemctl:
 
 def main() -> int:
     """Recover; 1 where something could not be put back, which is tried again at the next start."""
-    undo = Undo(os.environ.get("DOCKCFGD_STATE_DIR", _STATE_DIR))
+    undo = Undo(os.environ.get("DOCKCFGD_STATE_DIR", STATE_DIR))
     try:
         recover(undo, HostFiles(), _Systemctl(), now=time.time(), say=_say)
     except DockcfgdError as failure:

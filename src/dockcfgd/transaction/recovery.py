@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from dockcfgd.glance import AT_WORK
 from dockcfgd.migration import folders, renamed_root
 from dockcfgd.model.errors import DockcfgdError, FileFailure, StaleFile
 from dockcfgd.model.files import Tag
@@ -86,7 +87,7 @@ def recover(
     DockcfgdError where something cannot be put back; all else was, and it can be tried again.
     """
     if not undo.lock():
-        say("left the change in progress alone: dockcfgd is at work on it")
+        say(AT_WORK)
         return
     way_back = undo.read()
     if way_back is None:

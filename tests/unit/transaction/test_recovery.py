@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -282,3 +283,22 @@ def test_its_one_file_needs_the_standard_library_only(program: Path, tmp_path: P
     assert not {"sqlite3", "gi", "pydantic", "structlog"} & set(found)
     assert house.json.read_bytes() == OLD
     assert "taking change t1 back" in done.stderr
+
+
+def test_it_imports_nothing_of_its_own_work_while_dockcfgd_lives(
+    program: Path, house: House
+) -> None:
+    house.change()
+    assert house.undo.lock()
+    done = subprocess.run(
+        [sys.executable, "-IS", "-X", "importtime", program],
+        env={"DOCKCFGD_STATE_DIR": house.state},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "left the change in progress alone" in done.stderr
+    imported = re.findall(r"\| +(dockcfgd\S*)", done.stderr)
+    assert imported == ["dockcfgd", "dockcfgd.glance"]
+    assert "dataclasses" not in done.stderr
+    assert house.json.read_bytes() != OLD
