@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dockcfgd.migration.access import Access
-    from dockcfgd.model.cargo import Cargo
+    from dockcfgd.model.cargo import Cargo, FirstCopy
     from dockcfgd.model.desired import Json
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
@@ -401,6 +401,12 @@ class Carrier(Protocol):
 
     def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:
         """Say why the writable layers of containers cannot be read there; empty where they can."""
+
+    def copy_ahead(self, copy: FirstCopy, *, progress: Progressing) -> None:
+        """Copy what `carry` need not read again if it does not change, while the engine serves.
+
+        On return what the staging engine has is durable. FileFailure or SystemdFailure.
+        """
 
     def carry(self, cargo: Cargo, *, progress: Progressing) -> None:
         """Copy the layers, byte for byte, and give each stand-in the container's ID.

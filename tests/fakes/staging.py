@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dockcfgd.migration.access import Access
 from dockcfgd.migration.folders import CARRIED
-from dockcfgd.model.cargo import Cargo, StandIn
+from dockcfgd.model.cargo import Cargo, FirstCopy, StandIn
 from dockcfgd.model.errors import EngineFailure, HostChanged, SystemdFailure
 from dockcfgd.ports import Progressing
 from tests.fakes.clock import FakeClock
@@ -104,6 +104,13 @@ class FakeCarrier:
 
     def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:  # noqa: ARG002 -- the port's
         return self.unreadable
+
+    def copy_ahead(self, copy: FirstCopy, *, progress: Progressing) -> None:
+        assert self._dockerd.process is not None, "layers are copied ahead while the engine serves"
+        self._cuts.at("before: copy ahead")
+        progress(item="", done=0, total=len(self._dockerd.roots[copy.root].containers),
+                 unit="containers")  # fmt: skip
+        self._cuts.at("after: copy ahead")
 
     def carry(self, cargo: Cargo, *, progress: Progressing) -> None:
         assert self._dockerd.process is None, "the engine runs while its layers are carried"

@@ -10,10 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.adapters.bus import typed
+from dockcfgd.adapters.own_units import OURS, UNHURRIED, end_leftover
 from dockcfgd.model.errors import FileFailure, StepFailed, SystemdFailure
 from dockcfgd.model.roots import RootSurvey
-from dockcfgd.model.systemd import JobVerb
 from dockcfgd.roots import program
 
 if TYPE_CHECKING:
@@ -27,17 +26,7 @@ __all__ = ["UnitRoots"]
 
 _UNIT, _SURVEY = "dockcfgd-root.service", "dockcfgd-root-survey.service"
 _SECONDS, _SURVEY_SECONDS = 7 * 24 * 3600.0, 120.0
-_STOP_SECONDS = 90.0
-_FORGOTTEN = "not-found"
 _UNHURRIED = frozenset({"copy-live", "discard", "remove-left"})
-_OWN_UNIT = "dockcfgd.service"
-# It ends with who waits for it.
-_OURS = (("BindsTo", typed("as", [_OWN_UNIT])), ("After", typed("as", [_OWN_UNIT])))
-_LOW = (
-    ("CPUWeight", typed("t", 10)),
-    ("IOWeight", typed("t", 10)),
-    ("IOSchedulingClass", typed("i", 3)),
-)
 
 
 class UnitRoots:
@@ -98,17 +87,9 @@ class UnitRoots:
             where.unlink(missing_ok=True)
 
     def _alone(self, job: dict[str, Any], *, attend: Callable[[], None] | None = None) -> None:
-        self._stop()
-        low = _LOW if job["do"] in _UNHURRIED else ()
-        self._run(job, unit=_UNIT, timeout=_SECONDS, attend=attend, properties=(*_OURS, *low))
-
-    def _stop(self) -> None:
-        """End one that an earlier dockcfgd left at work."""
-        if self._systemd.unit(_UNIT).load_state == _FORGOTTEN:
-            return
-        with contextlib.suppress(SystemdFailure):
-            self._systemd.run_job(JobVerb.STOP, _UNIT, timeout=_STOP_SECONDS)
-        self._systemd.reset_failed(_UNIT)
+        end_leftover(self._systemd, _UNIT)
+        low = UNHURRIED if job["do"] in _UNHURRIED else ()
+        self._run(job, unit=_UNIT, timeout=_SECONDS, attend=attend, properties=(*OURS, *low))
 
     def _run(
         self,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +85,15 @@ class UnitStaging:
             yield self._access()
         finally:
             self._stop()
+        # Here, while the other engine serves: what is left unsynced lengthens the next sync, and
+        # that may be one that containers wait for.
+        self._sync()
+
+    def _sync(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            synced = pool.submit(os.sync)
+            while not synced.done():
+                self._clock.sleep(_LOOK_SECONDS)
 
     def adopt(self, driver: str, containers: Mapping[str, str]) -> None:
         """Give each container a layer beside that of its stand-in."""

@@ -34,8 +34,11 @@ def follow_program(  # noqa: PLR0913 -- what running a program takes
     timeout: float,
     tell: Callable[[dict[str, Any]], None],
     attend: Callable[[], None],
+    properties: Sequence[tuple[str, Any]] = (),
 ) -> ProgramEnd:
     """Run it to its end, `tell` each object that it writes, and call `attend` meanwhile.
+
+    `properties` are further ones of its unit.
 
     An exception out of either ends the program before it is raised here. FileFailure where the
     file `output`, which is only root's to write to, cannot be used.
@@ -45,7 +48,13 @@ def follow_program(  # noqa: PLR0913 -- what running a program takes
         output.unlink(missing_ok=True)
         with ThreadPoolExecutor(1) as pool:
             end = pool.submit(
-                systemd.run_program, unit, command, what=what, timeout=timeout, output=str(output)
+                systemd.run_program,
+                unit,
+                command,
+                what=what,
+                timeout=timeout,
+                output=str(output),
+                properties=properties,
             )
             try:
                 while not end.done():

@@ -9,7 +9,7 @@ from dockcfgd.model.errors import SystemdFailure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dockcfgd.model.cargo import Cargo
+    from dockcfgd.model.cargo import Cargo, FirstCopy
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.kept import Freed
     from dockcfgd.model.probes import CommandEnd, Endpoint
@@ -112,6 +112,10 @@ class NoBus:
     def obstacle(self, root: str, driver: str, containers: Sequence[str]) -> str:  # noqa: ARG002 -- the port's
         """Give nothing."""
         return ""
+
+    def copy_ahead(self, copy: FirstCopy, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
+        """Fail."""
+        self._refuse("copy writable layers")
 
     def carry(self, cargo: Cargo, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
         """Fail."""

@@ -21,10 +21,13 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dockcfgd.layers.copying import copy_layer, reset_layer
+from dockcfgd.layers.ahead import Ahead
+from dockcfgd.layers.copying import empty_layer, fill_layer, sync_filesystem
 from dockcfgd.layers.errors import UnknownFormat
 from dockcfgd.layers.place import SNAPSHOTTERS, Place, place_of
+from dockcfgd.layers.staying import ahead_of, staying
 from dockcfgd.model.errors import DockcfgdError
+from dockcfgd.side_by_side import side_by_side
 
 __all__ = ["Changed", "carry", "main"]
 
@@ -63,11 +66,13 @@ def carry(job: dict[str, Any]) -> None:
     given = job["containers"]
     pairs = {str(one["container"]): str(one["stand_in"]) for one in given}
     names = {str(one["container"]): str(one["name"]) for one in given}
-    _same_containers(root, driver, names)
+    _same_containers(staying(root, driver), names)
     if driver not in SNAPSHOTTERS:
         _names_known(root, driver, staging, target, images=set(map(str, job["images"])))
     mounts = staging / "image" / target / "layerdb" / "mounts"
-    for identity, stand_in in pairs.items():
+
+    def carry_one(pair: tuple[str, str]) -> None:
+        identity, stand_in = pair
         moved = (mounts / identity).exists()
         source = _Layer.found(job["sources"], identity, root, driver)
         own = identity if moved else stand_in
@@ -75,17 +80,21 @@ def carry(job: dict[str, Any]) -> None:
         if source.below != goal.below:
             why = "its stand-in has another image"
             raise UnknownFormat(container=names[identity], path=goal.place.tree, why=why)
-        reset_layer(goal.place)
-        copy_layer(source.place, goal.place)
+        empty_layer(goal.place)
+        fill_layer(source.place, goal.place, ahead=Ahead(ahead_of(str(staging), identity)))
         if not moved and target not in SNAPSHOTTERS:
             (mounts / stand_in).rename(mounts / identity)
+
+    side_by_side(carry_one, pairs.items())
     carried: dict[str, Any] = {"containers": list(pairs)}
     if SNAPSHOTTERS & {driver, target}:
         carried["images"] = {key: _image(staging, one) for key, one in pairs.items()}
     else:
         _names(root / "image" / driver, staging / "image" / target)
     _write(staging / _CARRIED, json.dumps(carried).encode())
-    os.sync()
+    # Once for all of them, while containers are down, and for no other filesystem.
+    for one in {str(staging), *(goal["place"]["root"] for goal in job["goals"].values())}:
+        sync_filesystem(one)
 
 
 @dataclass(frozen=True)
@@ -116,28 +125,13 @@ def _image(staging: Path, stand_in: str) -> dict[str, Any]:
     return {key: document.get(key) for key in _OF_IMAGE}
 
 
-def _same_containers(root: Path, driver: str, names: dict[str, str]) -> None:
-    there = {}
-    for config in (root / "containers").glob(f"*/{_CONFIG}"):
-        document = json.loads(config.read_bytes())
-        state = document.get("State") or {}
-        going = state.get("Dead") or state.get("RemovalInProgress") or _disposable(config.parent)
-        if document.get("Driver") == driver and not going:
-            there[config.parent.name] = str(document.get("Name", "")).removeprefix("/")
+def _same_containers(there: dict[str, str], names: dict[str, str]) -> None:
     came = sorted(there[key] for key in there.keys() - names.keys())
     gone = sorted(names[key] for key in names.keys() - there.keys())
     if came:
         raise Changed(f"containers were made meanwhile: {', '.join(came)}")
     if gone:
         raise Changed(f"containers were removed meanwhile: {', '.join(gone)}")
-
-
-def _disposable(folder: Path) -> bool:
-    """Whether it was created with --rm: one that never ran goes at the engine's next start."""
-    try:
-        return json.loads((folder / "hostconfig.json").read_bytes()).get("AutoRemove") is True
-    except FileNotFoundError:
-        return False
 
 
 def _names_known(root: Path, driver: str, staging: Path, target: str, *, images: set[str]) -> None:

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 
-__all__ = ["copy_content", "same_content", "segments"]
+__all__ = ["copy_content", "same_content", "segments", "share_content"]
 
 _CHUNK = 8 << 20
 _COMPARE = 1 << 18
@@ -24,12 +24,23 @@ def copy_content(source: int, target: int, *, size: int, told: Callable[[int], N
     """
     if not size:
         return
-    if _clone(source, target):
+    if share_content(source, target):
         told(size)
         return
     for start, end in segments(source, size):
         _copy_range(source, target, start=start, end=end, told=told)
     os.ftruncate(target, size)
+
+
+def share_content(source: int, target: int) -> bool:
+    """Let an empty file have the blocks of another; whether the filesystem can do that."""
+    try:
+        fcntl.ioctl(target, _CLONE, source)
+    except OSError as error:
+        if error.errno in _CANNOT:
+            return False
+        raise
+    return True
 
 
 def segments(file: int, size: int) -> Iterator[tuple[int, int]]:
@@ -61,16 +72,6 @@ def _same_in(parts: list[tuple[int, int]], one: int, other: int) -> bool:
             count = min(_COMPARE, end - position)
             if os.pread(one, count, position) != os.pread(other, count, position):
                 return False
-    return True
-
-
-def _clone(source: int, target: int) -> bool:
-    try:
-        fcntl.ioctl(target, _CLONE, source)
-    except OSError as error:
-        if error.errno in _CANNOT:
-            return False
-        raise
     return True
 
 

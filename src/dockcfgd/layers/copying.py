@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dockcfgd.layers.ahead import Ahead
 from dockcfgd.layers.attributes import set_attributes
 from dockcfgd.layers.entries import Changes, Entry, Operation, content
 from dockcfgd.layers.folder import Cursor, Spot
@@ -21,7 +22,17 @@ from dockcfgd.layers.tree_reader import ComparedTree
 from dockcfgd.layers.writer import Writer
 from dockcfgd.model.errors import FileFailure
 
-__all__ = ["Copied", "Progress", "changes_of", "copy_layer", "measure_layer", "reset_layer"]
+__all__ = [
+    "Copied",
+    "Progress",
+    "changes_of",
+    "copy_layer",
+    "empty_layer",
+    "fill_layer",
+    "measure_layer",
+    "reset_layer",
+    "sync_filesystem",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -35,15 +46,30 @@ class Copied:
 
 
 def copy_layer(source: Place, target: Place, *, progress: Progress | None = None) -> Copied:
-    """Make the layer at `target` hold what the one at `source` holds; durable on return.
+    """Do what `fill_layer` does; durable on return.
+
+    `progress` gets the bytes of content done and to do.
+    """
+    copied = fill_layer(source, target, progress=progress)
+    sync_filesystem(target.tree)
+    return copied
+
+
+def fill_layer(
+    source: Place,
+    target: Place,
+    *,
+    progress: Progress | None = None,
+    ahead: Ahead | None = None,
+) -> Copied:
+    """Make the layer at `target` hold what the one at `source` holds; not durable on return.
 
     `target` is a layer that an engine made for a container of the same image and that has never
     been started, or what an earlier call left there, however it ended: calling again gives the
     same result, as long as `source` is the same. Where drivers keep whole trees, what an engine
     puts into a new container (its working folder, its volumes' folders) stays unless the source
-    has it deleted; `reset_layer` beforehand takes that out. `source` is only read.
-
-    `progress` gets the bytes of content done and to do.
+    has it deleted; `empty_layer` beforehand takes that out. `source` is only read. What is `ahead`
+    is taken from there and not read again.
 
     Raises LayerRefused where something cannot be carried over (`measure_layer` finds most of that
     beforehand) and FileFailure where the host does not allow it.
@@ -54,9 +80,8 @@ def copy_layer(source: Place, target: Place, *, progress: Progress | None = None
     try:
         if target.form is not Form.TREE:
             _empty(target)
-        with Writer(target.tree, style_of(target.form), told=told) as writer:
+        with Writer(target.tree, style_of(target.form), told=told, ahead=ahead) as writer:
             files = writer.write(counted.operations())
-        _sync(target.tree)
     except OSError as error:
         raise _failure("write the layer", target.tree, error) from error
     return Copied(files, counted.bytes)
@@ -74,7 +99,13 @@ def measure_layer(place: Place) -> Copied:
 
 
 def reset_layer(place: Place) -> None:
-    """Take out all that the layer has beyond the one it was made from; durable on return."""
+    """Do what `empty_layer` does; durable on return."""
+    empty_layer(place)
+    sync_filesystem(place.tree)
+
+
+def empty_layer(place: Place) -> None:
+    """Take out all that the layer has beyond the one it was made from; not durable on return."""
     try:
         if place.form is Form.TREE:
             back = ComparedTree(place.base, place.tree, made_ns=place.made_ns)
@@ -82,7 +113,6 @@ def reset_layer(place: Place) -> None:
                 writer.write(back.operations())
         else:
             _empty(place)
-        _sync(place.tree)
     except OSError as error:
         raise _failure("empty the layer", place.tree, error) from error
 
@@ -132,6 +162,20 @@ class _Told:
         self._progress(min(self._done, self._total), self._total)
 
 
+def sync_filesystem(path: str) -> None:
+    """Make durable what the filesystem of a folder has; FileFailure."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(folder) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _failure("sync", path, error) from error
+
+
 def _unheard(_: int) -> None:
     pass
 
@@ -142,16 +186,6 @@ def _empty(place: Place) -> None:
         below = Spot(base.folder, b".")
         entry = Entry(b"", below, below.status(), xattrs={})
         set_attributes(Spot(cursor.folder, b"."), entry.attributes)
-
-
-def _sync(tree: str) -> None:
-    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(folder) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(folder)
 
 
 def _failure(what: str, path: str, error: OSError) -> FileFailure:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dockcfgd.layers.errors import UnknownFormat
 
-__all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "place_of"]
+__all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "form_of", "place_of"]
 
 
 class Form(enum.Enum):
@@ -94,6 +94,11 @@ class Place:
         if place.driver not in _FORMS:
             raise ValueError(f"no known driver: {place.driver}")
         return place
+
+
+def form_of(driver: str) -> Form:
+    """Give how a driver stores changes; KeyError where that is not known."""
+    return _FORMS[driver]
 
 
 def place_of(root: str, driver: str, container: str) -> Place:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from dockcfgd.layers.ahead import Ahead
 from dockcfgd.layers.attributes import Attributes, set_attributes, set_flags, unprotect
 from dockcfgd.layers.contents import copy_content
 from dockcfgd.layers.entries import Deletion, Entry, Operation, weight
@@ -36,10 +37,11 @@ class Writer:
     """Does operations, in their order, in one folder. A context manager.
 
     A folder gets its attributes when all that is below it is done, as each file made in it would
-    change its time. Flags that forbid changes come last of all.
+    change its time. Flags that forbid changes come last of all. Content that is `ahead` is not
+    copied again.
     """
 
-    def __init__(self, tree: str, style: Style, *, told: Told) -> None:
+    def __init__(self, tree: str, style: Style, *, told: Told, ahead: Ahead | None = None) -> None:
         self._cursor = Cursor(os.fsencode(tree))
         try:
             self._links = Cursor(os.fsencode(tree))
@@ -48,6 +50,7 @@ class Writer:
             raise
         self._style = style
         self._told = told
+        self._ahead = ahead
         self._open: list[_Open] = []
         self._flags: list[tuple[list[bytes], int]] = []
 
@@ -141,6 +144,9 @@ class Writer:
             os.mknod(spot.name, kind | 0o600, entry.status.st_rdev, dir_fd=spot.folder)
 
     def _content(self, spot: Spot, entry: Entry) -> None:
+        if self._ahead is not None and self._ahead.take(entry, spot):
+            self._told(weight(entry.status))
+            return
         target = spot.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             source = entry.spot.open(os.O_RDONLY | os.O_NOATIME)

@@ -29,9 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.side_by_side import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "CARRIED",
@@ -94,14 +95,16 @@ def put_in_place(root: str, driver: str, folder: str, staging: str) -> None:
     top, aside, source = Path(root), Path(folder), Path(staging)
     containers = _listed(source / CARRIED, "containers")
     images = _mapped(source / CARRIED, "images")
-    for identity in containers:
-        _save_config(top, aside, identity)
+    _save_configs(top, aside, containers)
     for path in (driver, f"image/{driver}"):
         if _exists(source / path):
             _rename(source / path, top / path)
     _sync(top, source)
-    for identity in containers:
-        _give_driver(_config(top, identity), driver, images.get(identity, {}))
+    # All containers are down meanwhile: syncs asked for together cost little more than one.
+    side_by_side(
+        lambda identity: _give_driver(_config(top, identity), driver, images.get(identity, {})),
+        containers,
+    )
 
 
 def put_back(root: str, driver: str, folder: str) -> None:
@@ -157,9 +160,7 @@ def return_to(root: str, driver: str, folder: str, *, kept: str, moved: bool) ->
         paths = [path for path in _belongings(top, driver) if path not in staying]
         more = {"from": kept, "given": given, "made": made, "staying": staying}
         _write_record(aside, paths, more=more)
-    for identity in containers:
-        if _exists(_config(top, identity)):
-            _save_config(top, aside, identity)
+    _save_configs(top, aside, [one for one in containers if _exists(_config(top, one))])
     for path in _record(aside) or []:
         if not _exists(aside / path) and _exists(top / path):
             _rename(top / path, aside / path)
@@ -299,12 +300,31 @@ def _restore_config(top: Path, aside: Path, identity: str) -> None:
             _write_like(where, _read(saved), like=saved)
 
 
-def _save_config(top: Path, aside: Path, identity: str) -> None:
-    """Save a container's files as they are, once; the one that says it was saved is the last."""
-    for suffix, where in _files_of(top, identity):
-        saved = aside / _CONFIGS / f"{identity}{suffix}"
-        if not _exists(saved) and _exists(where):
-            _write_like(saved, _read(where), like=where)
+def _save_configs(top: Path, aside: Path, identities: Sequence[str]) -> None:
+    """Save containers' files as they are, once, durably; of each the one that says so is the last.
+
+    By another name: whoever changes such a file puts a new one in its place, the engine too.
+    """
+    folder = aside / _CONFIGS
+    if not identities:
+        return
+    with _translated("make", folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for identity in identities:
+        for suffix, where in _files_of(top, identity):
+            saved = folder / f"{identity}{suffix}"
+            if not _exists(saved) and _exists(where):
+                _link(where, saved)
+    for path in (folder, aside):
+        _sync_folder(path)
+
+
+def _link(where: Path, name: Path) -> None:
+    try:
+        os.link(where, name)
+    except OSError:
+        # A filesystem without, or a file that may not have more of them.
+        _write_like(name, _read(where), like=where)
 
 
 def _files_of(top: Path, identity: str) -> tuple[tuple[str, Path], ...]:

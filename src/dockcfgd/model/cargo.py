@@ -1,10 +1,10 @@
-"""What is carried from one storage driver to another while no engine has either."""
+"""What is carried from one storage driver to another, and what of it goes ahead."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Cargo", "StandIn"]
+__all__ = ["Cargo", "FirstCopy", "StandIn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +29,13 @@ class Cargo:
     target: str
     containers: tuple[StandIn, ...]
     images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCopy:
+    """What is copied ahead of a `Cargo`: the same places, and whatever containers there are."""
+
+    root: str
+    driver: str
+    staging: str
+    target: str

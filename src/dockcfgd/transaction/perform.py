@@ -14,6 +14,7 @@ from dockcfgd.migration.left_layers import back_up_left_layers
 from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, start_then
 from dockcfgd.migration.staging import cargo_of, stand_ins_of
 from dockcfgd.model import steps as do
+from dockcfgd.model.cargo import Cargo, FirstCopy
 from dockcfgd.model.errors import StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
 from dockcfgd.model.roots import RootMove
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from dockcfgd.effects import Effects
     from dockcfgd.migration.access import Access
-    from dockcfgd.model.cargo import Cargo
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Progressing
 
@@ -95,15 +95,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 progress=progress,
             )
         case do.StageContainers():
-            operations.stage_containers(
-                effects.access,
-                _staging(step, effects),
-                folder=_folder(step),
-                kept=step.kept,
-                target_driver=step.target_driver,
-                progress=progress,
-            )
-            effects.staging.adopt(step.target_driver, stand_ins_of(_folder(step)))
+            _stage_containers(step, effects, progress)
         case do.CarryLayers():
             effects.carrier.carry(_cargo(step), progress=progress)
         case do.BackUpLayers():
@@ -207,6 +199,23 @@ def _staging(
     return partial(
         effects.staging.engine, step.staging, driver=step.target_driver, options=step.options
     )
+
+
+def _stage_containers(step: do.StageContainers, effects: Effects, progress: Progressing) -> None:
+    # First what takes longest: what comes meanwhile is taken along after it.
+    facts = effects.access.facts()
+    effects.carrier.copy_ahead(
+        FirstCopy(facts.root, facts.driver, step.staging, step.target_driver), progress=progress
+    )
+    operations.stage_containers(
+        effects.access,
+        _staging(step, effects),
+        folder=_folder(step),
+        kept=step.kept,
+        target_driver=step.target_driver,
+        progress=progress,
+    )
+    effects.staging.adopt(step.target_driver, stand_ins_of(_folder(step)))
 
 
 def _cargo(step: do.CarryLayers) -> Cargo:

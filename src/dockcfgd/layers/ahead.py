@@ -1,0 +1,152 @@
+"""Content of a writable layer that was copied ahead, while its container could still write.
+
+    FOLDER/NUMBER        the content of one file
+    FOLDER/index.json    {PATH: [INODE, CTIME, NUMBER]}, written last
+
+What tells that a file is still the same is its inode and its ctime, which no program can set: size
+and time of change can lie, as after `touch -d` or a write through a mapping. A file is copied ahead
+only if its ctime is older than the sync that the copy began with: one that was mapped before and is
+written through that after the sync shows another ctime.
+
+Small files are left out: to make one takes as long as to move one. Where files can share their
+blocks nothing is copied ahead, as there all are quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from dockcfgd.layers.contents import copy_content, share_content
+from dockcfgd.layers.entries import Deletion, Entry, weight
+
+if TYPE_CHECKING:
+    from dockcfgd.layers.entries import Changes
+    from dockcfgd.layers.folder import Spot
+    from dockcfgd.layers.styles import Style
+
+__all__ = ["Ahead", "SharesBlocks", "copy_ahead"]
+
+LEAST = 64 << 10
+_INDEX = "index.json"
+_TRIES = 5
+_GONE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.ENODATA}
+)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK
+
+
+class SharesBlocks(Exception):
+    """There is nothing to be won by copying ahead."""
+
+
+class Ahead:
+    """What `copy_ahead` left in a folder, nothing where it was not called."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._files: dict[str, list[int]] = {}
+        with contextlib.suppress(OSError, ValueError), open(f"{folder}/{_INDEX}") as file:
+            self._files = json.load(file)
+
+    def take(self, entry: Entry, spot: Spot) -> bool:
+        """Put the content of a file at an empty spot, if it is there and the file is the same.
+
+        Its attributes are not set. FileExistsError where the spot is not empty.
+        """
+        known = self._files.get(os.fsdecode(entry.path))
+        status = entry.status
+        if known is None or known[:2] != [status.st_ino, status.st_ctime_ns]:
+            return False
+        where = f"{self._folder}/{known[2]}"
+        try:
+            if os.stat(where).st_size != status.st_size:
+                return False
+            os.link(where, spot.name, dst_dir_fd=spot.folder)
+        except FileExistsError:
+            raise
+        except OSError:
+            # Taken already, or it may have no name there, as in another subvolume.
+            return False
+        os.unlink(where)
+        return True
+
+
+def copy_ahead(changes: Changes, style: Style, folder: str, *, until: int) -> None:
+    """Copy the content of the larger files of a layer that were not changed since `until`.
+
+    That is, in nanoseconds, before a sync that has ended. What changes meanwhile, or goes, is left
+    out. Raises SharesBlocks, LayerRefused where something cannot be stored in `style`, OSError.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder, mode=0o700)
+    files: dict[str, list[int]] = {}
+    for _ in range(_TRIES):
+        try:
+            _walk(changes, style, folder, until=until, files=files)
+            break
+        except OSError as error:
+            # The container goes on: what is copied by now is not copied again.
+            if error.errno not in _GONE:
+                raise
+    with open(f"{folder}/{_INDEX}", "w") as file:
+        json.dump(files, file)
+
+
+def _walk(
+    changes: Changes, style: Style, folder: str, *, until: int, files: dict[str, list[int]]
+) -> None:
+    for operation in changes.operations():
+        if isinstance(operation, Deletion):
+            continue
+        style.attributes(operation)
+        path, status = os.fsdecode(operation.path), operation.status
+        if path in files or status.st_ctime_ns >= until or not _is_large(operation):
+            continue
+        number = len(files)
+        found = _copied(operation, f"{folder}/{number}")
+        if found.st_ctime_ns < until:
+            files[path] = [found.st_ino, found.st_ctime_ns, number]
+
+
+def _is_large(entry: Entry) -> bool:
+    regular = stat.S_ISREG(entry.status.st_mode)
+    return regular and entry.same_as is None and weight(entry.status) >= LEAST
+
+
+def _copied(entry: Entry, where: str) -> os.stat_result:
+    source = entry.spot.open(_READ)
+    try:
+        status = os.fstat(source)
+        if not stat.S_ISREG(status.st_mode):
+            raise _gone()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(where)
+        target = os.open(where, _NEW, 0o600)
+        try:
+            if share_content(source, target):
+                raise SharesBlocks
+            copy_content(source, target, size=status.st_size, told=_unheard)
+        except OSError as error:
+            if error.errno == errno.EIO and os.fstat(source).st_size < status.st_size:
+                raise _gone() from error
+            raise
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+    return status
+
+
+def _gone() -> OSError:
+    return OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+def _unheard(_: int) -> None:
+    pass

@@ -1,0 +1,100 @@
+"""Copies ahead what an engine's containers have written, while it serves; a program.
+
+    python3 -I -S first_copy.py JOB
+
+JOB is the JSON of a FirstCopy (model/cargo.py), with `sources`, the place of each layer that
+containerd has. What it copies goes below `staging`, for carry.py.
+It says {"item": NAME, "done": CONTAINERS, "total": CONTAINERS} before each container and at
+the end, one object a line, and ends with 0, or with 1 and a last line {"why": TEXT, "path": PATH}.
+Killed, it leaves what the next carry can use or what goes with `staging`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from dockcfgd.layers.ahead import SharesBlocks, copy_ahead
+from dockcfgd.layers.copying import changes_of
+from dockcfgd.layers.errors import UnknownFormat
+from dockcfgd.layers.place import Place, form_of, place_of
+from dockcfgd.layers.staying import ahead_of, staying
+from dockcfgd.layers.styles import style_of
+from dockcfgd.model.errors import DockcfgdError
+
+__all__ = ["filesystem_of", "first_copy", "main"]
+
+# Where a write through a mapping shows in a file's ctime; not so in memory (tmpfs).
+_TELLING = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"})
+# A filesystem's clock may lag behind the one that is asked.
+_DOUBT_NS = 2_000_000_000
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def main(path: str) -> int:
+    """Do the job in the file `path`."""
+    try:
+        first_copy(json.loads(Path(path).read_bytes()), say=_say)
+    except (DockcfgdError, ValueError, KeyError) as error:
+        _say({"why": str(error) or repr(error)})
+    except OSError as error:
+        _say({"why": error.strerror or str(error), "path": str(error.filename or "")})
+    else:
+        return 0
+    return 1
+
+
+def first_copy(job: dict[str, Any], *, say: Say) -> None:
+    """Do a job. Raises LayerRefused where a layer cannot be stored on the target, OSError."""
+    root, driver, staging = str(job["root"]), str(job["driver"]), str(job["staging"])
+    style = style_of(form_of(str(job["target"])))
+    given = {key: Place.from_document(one["place"]) for key, one in job["sources"].items()}
+    where = next(iter(given.values())).root if given else root
+    # Elsewhere all is read while the engine is stopped.
+    known = filesystem_of(where) in _TELLING
+    until = time.time_ns() - _DOUBT_NS
+    # From here on whoever writes through a mapping has to ask the filesystem again.
+    os.sync()
+    there = sorted(staying(Path(root), driver).items()) if known else []
+    for done, (identity, name) in enumerate(there):
+        say({"item": name, "done": done, "total": len(there)})
+        try:
+            changes = changes_of(given.get(identity) or place_of(root, driver, identity))
+        except (UnknownFormat, FileNotFoundError):
+            continue  # it was removed, or carry.py says what is wrong
+        try:
+            copy_ahead(changes, style, ahead_of(staging, identity), until=until)
+        except SharesBlocks:
+            break
+    # Not in the outage: what was written for it, the images too.
+    os.sync()
+    say({"item": "", "done": len(there), "total": len(there)})
+
+
+def filesystem_of(path: str) -> str:
+    """Give the kind of filesystem that a folder lies on, by the mount it is reached through."""
+    above = os.path.realpath(path) + "/"
+    found, longest = "", 0
+    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
+        left, _, right = line.partition(" - ")
+        point = left.split()[4].encode().decode("unicode_escape").rstrip("/") + "/"
+        if above.startswith(point) and len(point) >= longest:
+            found, longest = right.split()[0], len(point)
+    return found
+
+
+def _say(document: dict[str, Any]) -> None:
+    print(json.dumps(document), flush=True)  # noqa: T201 -- this is its output
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
