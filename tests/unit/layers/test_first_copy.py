@@ -1,0 +1,118 @@
+"""The program that copies ahead what containers have written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.layers import ahead, first_copy
+from dockcfgd.layers.staying import ahead_of, staying
+
+ID = "{:064x}"
+BIG = 128 << 10
+
+
+class Root:
+    """A data-root with containers of overlay2 on it."""
+
+    def __init__(self, top: Path) -> None:
+        self.path = top / "docker"
+        self.staging = top / "docker/dockcfgd/t.staging"
+
+    def container(self, number: int, *, disposable: bool = False) -> Path:
+        """Make one; give the folder of what it has written."""
+        identity, mount = ID.format(number), ID.format(number + 1000)
+        config = {"Driver": "overlay2", "Name": f"/c{number}", "State": {}}
+        self._put(f"containers/{identity}/config.v2.json", json.dumps(config))
+        host = json.dumps({"AutoRemove": disposable})
+        self._put(f"containers/{identity}/hostconfig.json", host)
+        mounts = f"image/overlay2/layerdb/mounts/{identity}"
+        self._put(f"{mounts}/mount-id", mount)
+        self._put(f"{mounts}/init-id", f"{mount}-init")
+        self._put(f"overlay2/{mount}-init/link", "A" * 26)
+        self._put(f"overlay2/{mount}/lower", "l/" + "A" * 26)
+        for layer in (mount, f"{mount}-init"):
+            (self.path / "overlay2" / layer / "diff").mkdir()
+        return self.path / "overlay2" / mount / "diff"
+
+    def _put(self, path: str, text: str) -> None:
+        where = self.path / path
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text)
+
+    @property
+    def job(self) -> dict[str, str]:
+        return {
+            "root": str(self.path),
+            "driver": "overlay2",
+            "staging": str(self.staging),
+            "target": "fuse-overlayfs",
+        }
+
+    def ahead(self, number: int) -> list[str]:
+        folder = Path(ahead_of(str(self.staging), ID.format(number)))
+        return sorted(json.loads((folder / "index.json").read_text())) if folder.exists() else []
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: False)
+    monkeypatch.setattr(first_copy, "_DOUBT_NS", -1_000_000_000)
+    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "ext4")
+    return Root(tmp_path)
+
+
+def test_each_container_that_stays_is_copied_ahead(root: Root) -> None:
+    (root.container(1) / "data").write_bytes(os.urandom(BIG))
+    (root.container(2) / "data").write_bytes(os.urandom(BIG))
+    (root.container(3, disposable=True) / "data").write_bytes(os.urandom(BIG))
+    said: list[dict[str, object]] = []
+    first_copy.first_copy(root.job, say=said.append)
+    assert [root.ahead(number) for number in (1, 2, 3)] == [["data"], ["data"], []]
+    assert [(one["item"], one["done"]) for one in said] == [("c1", 0), ("c2", 1), ("", 2)]
+
+
+def test_one_that_is_being_removed_does_no_harm(root: Root) -> None:
+    root.container(1)
+    (root.container(2) / "data").write_bytes(os.urandom(BIG))
+    (root.path / "image/overlay2/layerdb/mounts" / ID.format(1) / "mount-id").unlink()
+    first_copy.first_copy(root.job, say=lambda _: None)
+    assert (root.ahead(1), root.ahead(2)) == ([], ["data"])
+    (root.path / "containers" / ID.format(1) / "config.v2.json").unlink()
+    assert list(staying(root.path, "overlay2")) == [ID.format(2)]
+
+
+def test_where_a_mapping_would_not_show_nothing_goes_ahead(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root.container(1) / "data").write_bytes(os.urandom(BIG))
+    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "tmpfs")
+    first_copy.first_copy(root.job, say=lambda _: None)
+    assert root.ahead(1) == []
+
+
+def test_the_kind_of_a_filesystem_is_found() -> None:
+    if Path("/dev/shm").is_mount():
+        assert first_copy.filesystem_of("/dev/shm") == "tmpfs"
+    assert first_copy.filesystem_of("/proc/self/fd") == "proc"
+
+
+def test_it_needs_the_standard_library_only_and_says_what_is_wrong(
+    root: Root, tmp_path: Path
+) -> None:
+    (root.container(1) / ".wh.mine").write_text("x")
+    job = tmp_path / "job"
+    job.write_text(json.dumps(root.job))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", first_copy.__file__, job],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert ".wh." in json.loads(done.stdout.splitlines()[-1])["why"]
