@@ -57,8 +57,8 @@ proof: setup roots
 
 bench: setup roots
 	$(NEED) $(PACKAGE_PACKAGES)
-	$(BIN)/python -m tests.bench.planning
-	$(BIN)/python -m tests.bench.asking
+	failed=0; for one in planning asking migration; do \
+	    $(BIN)/python -m tests.bench.$$one || failed=1; done; exit $$failed
 
 # Where no package can be built or no machine made, the demo says so and runs without.
 demo: setup

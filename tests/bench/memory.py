@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ __all__ = ["Memory", "watched"]
 _SERVICE = "/dockcfgd.service"
 # Units of its own; the staging engine is Docker's.
 _PROGRAMS, _STAGING = "/dockcfgd-", "/dockcfgd-staging.service"
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.1
 _KB_A_MB = 1024
+# Some programs run many times, each in a unit of its own.
+_NUMBERS = re.compile(r"(-\d+)+(?=\.service$)")
 
 
 @dataclass
@@ -56,7 +59,8 @@ def _watch(init: int, seen: Memory, over: threading.Event) -> None:
             units[pid] = _unit(pid) if _space(int(pid)) == space else ""
         for pid, unit in units.items():
             if unit:
-                seen.by_unit[unit] = max(seen.by_unit.get(unit, 0.0), _peak(pid))
+                kind = _NUMBERS.sub("", unit)
+                seen.by_unit[kind] = max(seen.by_unit.get(kind, 0.0), _peak(pid))
 
 
 def _space(pid: int) -> str:

@@ -18,7 +18,11 @@ def test_every_item_is_done_once() -> None:
 
 def test_two_are_done_at_the_same_time() -> None:
     both = threading.Barrier(2)
-    side_by_side(lambda _: both.wait(20) and None, range(2))
+
+    def meet(_: int) -> None:
+        both.wait(20)
+
+    side_by_side(meet, range(2))
 
 
 def test_the_first_error_is_raised_and_no_more_is_begun() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from dockcfgd.layers import ahead
 from dockcfgd.layers.ahead import Ahead, SharesBlocks, copy_ahead
+from dockcfgd.layers.contents import copy_content
 from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.overlay_reader import OverlayUpper
 from dockcfgd.layers.place import Form
@@ -172,12 +173,11 @@ def test_a_file_that_goes_while_it_is_read_is_left_out(
     trial.write("a", os.urandom(BIG))
     going = trial.write("b", os.urandom(BIG))
     trial.write("c", os.urandom(BIG))
-    whole = ahead.copy_content
 
     def copied(source: int, target: int, **given: object) -> None:
         if going.exists() and os.fstat(source).st_ino == going.stat().st_ino:
             os.truncate(going, 10)
-        whole(source, target, **given)  # type: ignore[arg-type]  # as they came
+        copy_content(source, target, **given)  # type: ignore[arg-type]  # as they came
 
     monkeypatch.setattr(ahead, "copy_content", copied)
     trial.first()
