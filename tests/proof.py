@@ -36,6 +36,7 @@ _FILES = (
     "tests/machine/test_story.py",
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_moved_in_place.py",
+    "tests/machine/test_containerd_store.py",
     "tests/machine/test_moved_root.py",
     "tests/machine/test_remapped_users.py",
     "tests/machine/test_layers.py",

@@ -8,9 +8,10 @@ from engine_socket import ask
 from machine import Machine
 from tests.support.layer_changes import CHANGES, make_folder
 
-__all__ = ["KINDS", "layer_digests", "make_kinds", "seen_by"]
+__all__ = ["KINDS", "SNAPSHOTTER", "layer_digests", "make_kinds", "seen_by"]
 
 KINDS = "kinds"
+SNAPSHOTTER = "overlayfs"
 # `docker export` writes the holes of a sparse file, and `docker diff` fails at a path that long.
 _NOT_FOR_THE_CLIENT = {"sparse", "deeper than a path"}
 # What the engine puts into each container at its start, in the layer below the writable one.
@@ -77,7 +78,10 @@ def layer_digests(machine: Machine) -> dict[str, str]:
         document = ask(machine, f"/containers/{one['Id']}/json")
         if document["HostConfig"]["AutoRemove"]:
             continue
-        data = document["GraphDriver"]["Data"] or {}
+        if info["Driver"] == SNAPSHOTTER:
+            data = _in_containerd(machine, one["Id"])
+        else:
+            data = document["GraphDriver"]["Data"] or {}
         layers = f"{data.get('UpperDir', '')} {data.get('LowerDir', '')}"
         lines.append(f"{document['Name'].removeprefix('/')} {one['Id']} {layers}\n")
     own = " -o ".join(f"-path ./{path}" for path in _ENGINES_OWN)
@@ -86,6 +90,14 @@ def layer_digests(machine: Machine) -> dict[str, str]:
     digests = dict(line.split()[::-1] for line in said.splitlines())
     assert len(digests) == len(lines), said
     return digests
+
+
+def _in_containerd(machine: Machine, container: str) -> dict[str, str]:
+    """Give the folders of a container's layers, as the engine shows those of a graph driver."""
+    command = ["ctr", "--namespace=moby", "snapshots", "mounts", "/run/layer", container]
+    options = machine.run(command).stdout.rpartition(" -o ")[2].strip()
+    found = dict(option.partition("=")[::2] for option in options.split(","))
+    return {"UpperDir": found["upperdir"], "LowerDir": found["lowerdir"]}
 
 
 def _folder(root: Path, name: str) -> Path:

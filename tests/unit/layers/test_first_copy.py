@@ -46,12 +46,13 @@ class Root:
         where.write_text(text)
 
     @property
-    def job(self) -> dict[str, str]:
+    def job(self) -> dict[str, object]:
         return {
             "root": str(self.path),
             "driver": "overlay2",
             "staging": str(self.staging),
             "target": "fuse-overlayfs",
+            "sources": {},
         }
 
     def ahead(self, number: int) -> list[str]:

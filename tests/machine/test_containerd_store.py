@@ -1,0 +1,174 @@
+"""Containers go into containerd's image store and out of it, and keep what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine_socket import ask
+from images import make_busybox, make_image
+from loopback_registry import make_pulled, serve_registry
+from machine import Machine
+from migration_zoo import make_zoo
+from zoo_layers import SNAPSHOTTER, layer_digests, make_kinds
+from zoo_sight import ROOT, Seen, expect_same, expect_tidy, look
+
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+WITH_STORE = ("trixie", "forky") if PROOF else ("trixie",)
+OUT = '[engine]\nstorage-driver = "overlay2"\n[engine.features]\ncontainerd-snapshotter = false'
+RUN = ("run", "--detach", "--init")
+
+
+def into(snapshotter: str = "") -> str:
+    named = f'[engine]\nstorage-driver = "{snapshotter}"\n' if snapshotter else ""
+    return f"{named}[engine.features]\ncontainerd-snapshotter = true"
+
+
+def want(machine: Machine, text: str) -> tuple[int, dict[str, Any]]:
+    """Ask for a state; give what waiting for it ends with, and the status."""
+    settle = '[verify]\nsettle = "1s"\n'
+    machine.write("/etc/dockcfgd/conf.toml", f"schema = 1\n{text}\n{settle}")
+    done = machine.run(["dockcfgctl", "wait", "--timeout", "12m"], check=False, timeout=730)
+    status: dict[str, Any] = json.loads(
+        machine.run(["dockcfgctl", "status", "--json"], check=False).stdout
+    )
+    return done.returncode, status
+
+
+def change(machine: Machine, text: str, driver: str) -> None:
+    code, status = want(machine, text)
+    assert code == 0, status["last"]
+    assert ask(machine, "/info")["Driver"] == driver
+
+
+def ctr(machine: Machine, *words: str) -> list[str]:
+    return machine.run(["ctr", "--namespace=moby", *words]).stdout.splitlines()
+
+
+def left_in_store(machine: Machine) -> list[str]:
+    """Give what the engine has in containerd's store: names, layers, leases."""
+    lines = [
+        *ctr(machine, "images", "ls", "--quiet"),
+        *ctr(machine, "snapshots", "ls")[1:],
+        *ctr(machine, "leases", "ls")[1:],
+    ]
+    return [line.split()[0] for line in lines]
+
+
+def of_any_store(seen: Seen) -> Seen:
+    """Leave out what is another in containerd's store: images' IDs and their names by digest."""
+    documents = {
+        name: {key: value for key, value in one.items() if key not in IMAGE_IDS}
+        for name, one in seen.documents.items()
+    }
+    images = sorted(line.split()[0] for line in seen.images)
+    return replace(seen, documents=documents, images=images, digests=[])
+
+
+IMAGE_IDS = {"Image", "ImageManifestDescriptor"}
+
+
+@pytest.mark.suite(*WITH_STORE)
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
+def test_zoo_into_the_store_and_out(
+    machine: Machine, build_deb: Callable[[str], Path], snapshotter: str
+) -> None:
+    make_zoo(machine)
+    make_kinds(machine)
+    serve_registry(machine)
+    make_pulled(machine)
+    machine.install_deb(build_deb("trixie"))
+    before, digests = look(machine), layer_digests(machine)
+    change(machine, into(snapshotter), snapshotter)
+    expect_same(of_any_store(before), of_any_store(look(machine)))
+    if snapshotter == SNAPSHOTTER:
+        assert layer_digests(machine) == digests
+    passing = machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file")
+    assert passing == "disposable\nmine"
+    machine.docker("exec", "always", "sh", "-c", "echo on it > /on-it")
+    change(machine, OUT, "overlay2")
+    assert machine.docker("exec", "always", "cat", "/on-it") == "on it"
+    machine.docker("exec", "always", "rm", "/on-it")
+    after = look(machine)
+    # Names by digest come back with the next pull.
+    expect_same(replace(before, digests=[]), replace(after, digests=[]))
+    assert after.changes == before.changes
+    assert layer_digests(machine) == digests
+    expect_tidy(machine)
+    print(f"{machine.suite}: {len(digests)} containers to {snapshotter} and back")
+
+
+@pytest.mark.suite(*WITH_STORE)
+@pytest.mark.timeout(900)
+def test_there_and_back_and_freed(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    assert suite in WITH_STORE
+    make_busybox(machine)
+    make_image(machine, "app:1", layers_mb=[1])
+    machine.docker(*RUN, "--name=web", "--volume=data:/data", "app:1", "sleep", "100000")
+    machine.docker(*RUN, "--name=disposable", "--rm", "busybox", "sleep", "100000")
+    machine.docker("exec", "web", "sh", "-c", "echo then > /written; rm /bin/vi; mkfifo /pipe")
+    machine.docker("exec", "disposable", "sh", "-c", "echo mine > /written")
+    # Now the image of `web` has no name any more.
+    make_image(machine, "app:1", layers_mb=[0.5])
+    machine.docker("create", "--name=never", "--label=of=mine", "app:1", "true")
+    machine.install_deb(build_deb("trixie"))
+    before, digests = look(machine), layer_digests(machine)
+
+    change(machine, into(), SNAPSHOTTER)
+    expect_same(of_any_store(before), of_any_store(look(machine)))
+    assert layer_digests(machine) == digests
+    assert machine.docker("exec", "disposable", "cat", "/written") == "mine"
+    kept = json.loads(machine.run(["dockcfgctl", "storage", "status", "--json"]).stdout)["kept"]
+    assert (kept["driver"], kept["can_go_back"]) == ("overlay2", True)
+    # One that was moved there goes as those do that were made there.
+    machine.docker("rm", "never")
+    machine.docker("exec", "web", "sh", "-c", "echo since > /written")
+
+    change(machine, OUT, "overlay2")
+    assert machine.docker("exec", "web", "cat", "/written") == "since"
+    assert machine.docker("exec", "disposable", "cat", "/written") == "mine"
+    kept = json.loads(machine.run(["dockcfgctl", "storage", "status", "--json"]).stdout)["kept"]
+    assert kept["driver"] == SNAPSHOTTER
+
+    # What the store has from then is neither mixed with nor lost.
+    there = left_in_store(machine)
+    code, status = want(machine, into())
+    assert code == 1
+    assert "dockcfgctl storage prune" in status["last"]["reason"]
+    assert ask(machine, "/info")["Driver"] == "overlay2"
+    assert left_in_store(machine) == there
+    want(machine, OUT)
+
+    machine.docker("exec", "web", "sh", "-c", "echo later > /written")
+    machine.run(["dockcfgctl", "storage", "rollback", "--yes"], timeout=300)
+    assert ask(machine, "/info")["Driver"] == SNAPSHOTTER
+    assert machine.docker("exec", "web", "cat", "/written") == "since"
+    machine.run(["dockcfgctl", "storage", "rollback", "--yes"], timeout=300)
+    assert ask(machine, "/info")["Driver"] == "overlay2"
+    assert machine.docker("exec", "web", "cat", "/written") == "later"
+
+    machine.run(["dockcfgctl", "storage", "prune", "--yes"], timeout=300)
+    assert left_in_store(machine) == []
+    assert machine.run(["ls", f"{ROOT}/dockcfgd"]).stdout == ""
+    assert machine.docker("exec", "web", "cat", "/written") == "later"
+
+    # Taken back, such a change takes out again what it has brought.
+    machine.write(
+        "/etc/dockcfgd/conf.d/never.toml",
+        '[verify]\ncommands = ["! docker info | grep -q overlayfs"]\n',
+    )
+    code, status = want(machine, into())
+    assert (code, status["last"]["verdict"]) == (1, "rolled-back"), status["last"]
+    assert ask(machine, "/info")["Driver"] == "overlay2"
+    assert machine.docker("exec", "web", "cat", "/written") == "later"
+    assert left_in_store(machine) == []
