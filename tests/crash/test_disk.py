@@ -26,11 +26,15 @@ from tests.crash.stories import (
     places,
     story_named,
 )
+from tests.fakes.real_disk import real_disk
 from tests.fakes.trouble import DiskTrouble, is_write
 
 ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT, errno.EACCES)
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
-TRIED = {"reload", "plain", "bridged", "drop-in", "last-file", "flags-freed", "migrate"}
+TRIED = {
+    "reload", "plain", "plain-disposable", "bridged", "drop-in", "last-file", "flags-freed",
+    "migrate", "migrate-anew", "root-copied", "root-renamed", "users-remapped",
+}  # fmt: skip
 
 
 @pytest.mark.timeout(900)
@@ -43,12 +47,13 @@ def test_every_write_fails(folder: Path, story: Story, *, lasting: bool) -> None
     writes = sum(is_write(label) for label in labels)
     pairs = list(itertools.product(range(writes), ERRNOS))
     # Which errno it is makes no difference to the code, so a sample takes them in turn.
-    tried = pairs if PROOF else pairs[:: len(ERRNOS) + 1 + 4 * story.on_disk]
+    tried = pairs if PROOF else pairs[:: 2 * len(ERRNOS) + 1 + 30 * story.on_disk]
     failed = []
     for first, number in tried:
         told = Told(folder / f"{first}-{number}", story)
         trouble = DiskTrouble(told.host.cuts, number, first, lasting)
-        told.lives.live()
+        with real_disk(told.host.cuts):
+            told.lives.live()
         assert trouble.hits, "no write failed"
         try:
             _meanwhile(told, lasting=lasting)
@@ -107,3 +112,36 @@ def test_disposable_containers_run_on_where_they_cannot_be_kept(folder: Path) ->
         assert told.runs() == told.running
     print(f"{story.name}: {held} ways back waited for a container to be kept")
     assert held
+
+
+@pytest.mark.timeout(1800)
+def test_disposable_containers_outlive_ways_back_that_no_disk_can_note(folder: Path) -> None:
+    """A way back is cut off and begun anew, and nothing but memory takes a word of it."""
+    story = story_named("plain-disposable")
+    whole = Told(folder / "whole", story)
+    status = whole.lives.look()
+    assert status.condition in whole.goal
+    labels = whole.host.cuts.passed
+    start = labels.index(f"before: restart {DOCKER_SERVICE}")
+    firsts = [
+        number
+        for number, at in enumerate(at for at, label in enumerate(labels) if is_write(label))
+        if at > start
+    ]
+    tried = 0
+    for first in firsts if PROOF else firsts[::6]:
+        for cut in range(start, len(labels) * 2, 1 if PROOF else 5):
+            told = Told(folder / f"{first}-{cut}", story)
+            trouble = DiskTrouble(told.host.cuts, errno.EROFS, first, lasting=True)
+            told.host.cuts.restart(crash_at=cut)
+            if told.lives.live() is not None:
+                break
+            for _ in range(2):
+                told.host.cuts.restart()
+                told.lives.live()
+            trouble.end()
+            told.lives.later()
+            check(told, told.lives.later(), whole.lives.files)
+            tried += 1
+    print(f"{story.name}: {tried} of {tried} places to die at in a way back that nothing notes")
+    assert tried

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -265,6 +267,22 @@ class TestSystemdDoesNotAnswer:
         status = lives.later()
         assert status.condition is Condition.IN_SYNC, status.reason
         assert not lives.open_transaction
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_error_of_the_kernel_is_no_verdict_wherever_it_comes(lives: Lives, when: str) -> None:
+    """Also where nobody thought of it: a mistake of dockcfgd's own would be one."""
+    lives.want(RESTART)
+
+    def broken() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/somewhere")
+
+    once(lives, f"{when}: restart {DOCKER_SERVICE}", broken)
+    status = lives.look()
+    assert status.condition is Condition.DEGRADED
+    assert status.reason == "cannot restart the engine: /somewhere: Input/output error"
+    as_before(lives)
+    goes_through(lives)
 
 
 class TestTheUnitIsGone:

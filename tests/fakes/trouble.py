@@ -6,14 +6,25 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import DockcfgdError, FileFailure, StateFileFailure
+from dockcfgd.model.errors import FileFailure, StateFileFailure
+from tests.fakes.real_disk import REAL
 
 if TYPE_CHECKING:
     from tests.fakes.cuts import Cuts
 
 __all__ = ["DiskTrouble", "is_write"]
 
-_WRITES = ("before writing ", "before removing ", "before: undo ", "before: state file")
+_WRITES = (
+    "before writing ",
+    "before removing ",
+    "before: undo ",
+    "before: state file",
+    "before: carry",
+    "before: copy the ",
+    "before: rename the ",
+    "before: remove the copy ",
+    REAL,
+)
 
 
 def is_write(label: str) -> bool:
@@ -25,7 +36,8 @@ def is_write(label: str) -> bool:
 class DiskTrouble:
     """Lets write number `first` fail with `errno`, and with `lasting` those after it, until `end`.
 
-    All writes count: managed files, state file, way back, files of `apply`.
+    All writes count: managed files, state file, way back, files of `apply`, and within `real_disk`
+    what is kept of containers, backups, folders that are moved, and data-roots that are copied.
     """
 
     cuts: Cuts
@@ -53,7 +65,9 @@ class DiskTrouble:
             raise _failure(label, self.errno)
 
 
-def _failure(label: str, number: int) -> DockcfgdError:
+def _failure(label: str, number: int) -> Exception:
+    if label.startswith(REAL):
+        return OSError(number, os.strerror(number), label.rpartition(" ")[2])
     if label == "before: state file":
         return StateFileFailure(f"cannot use /state.db: {os.strerror(number)}")
     path = label.rpartition(" ")[2]

@@ -242,8 +242,9 @@ def finish(folder: str, manifest: Manifest, *, known: Iterable[Entry]) -> Manife
     paths = _files(folder)
     files = tuple(sums.get(path) or _entry(folder, path) for path in paths)
     complete = replace(manifest, files=files)
-    for sub in sorted({str(Path(path).parent) for path in paths}):
-        _sync_folder(Path(folder, sub))
+    with _translated("write", folder):
+        for sub in sorted({str(Path(path).parent) for path in paths}):
+            _sync_folder(Path(folder, sub))
     write_document(folder, MANIFEST, complete.to_json())
     return complete
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,7 @@ class Transactions:
                 raise Unfinished(self._stuck)
             return self._recover(transaction)
         self._take_back_unknown()
+        self._forget_kept()
         return None
 
     def newest(self) -> LastTransaction | None:
@@ -329,14 +331,24 @@ class Transactions:
         if verdict is Verdict.DEGRADED:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
-            kept = f"{self._settings.state_dir}/kept/{transaction.id}"
-            if not self.kept.needs(kept):
-                disposable.forget(kept)
             _forget_half_a_backup(transaction)
         self._history.note_start(self._journal.slowest_start(transaction.id))
         now = self._effects.clock.now()
         self._journal.close(transaction.id, verdict=str(verdict), reason=reason, now=now)
+        self._forget_kept()
         self._undo.forget_note()
+
+    def _forget_kept(self) -> None:
+        """Remove what describes `--rm` containers of changes that are over.
+
+        What could not be removed at its change's end goes later. What nobody knows the change of
+        stays, as does what a failed way back has left.
+        """
+        found = list(Path(self._settings.state_dir, "kept").glob("*"))
+        over = self._journal.ended_well() if found else frozenset()
+        for folder in found:
+            if folder.name in over and not self.kept.needs(str(folder)):
+                disposable.forget(str(folder))
 
     def _note_left_behind(self, transaction: OpenTransaction) -> None:
         """Note which data-root is kept; where that cannot be written, it is kept all the same."""

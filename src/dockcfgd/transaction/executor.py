@@ -12,6 +12,7 @@ from dockcfgd.migration.operations import note_running
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import (
     DockcfgdError,
+    FileFailure,
     StaleFile,
     StateFileFailure,
     StepFailed,
@@ -20,13 +21,14 @@ from dockcfgd.model.errors import (
 )
 from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult
+from dockcfgd.planning.wording import step_name
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
 from dockcfgd.transaction.witness import DEGRADED, FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
@@ -341,12 +343,13 @@ class Executor:
         entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))
         try:
-            if direction == FORWARD:
-                with self._attention.watching(transaction, position):
-                    heed = partial(self._attention.in_wait, transaction, position)
-                    outcome = perform(step, self._effects, outcomes, self._report, heed=heed)
-            else:
-                outcome = perform(step, self._effects, outcomes, self._progress, heed=_go_on)
+            with _said_of(step):
+                if direction == FORWARD:
+                    with self._attention.watching(transaction, position):
+                        heed = partial(self._attention.in_wait, transaction, position)
+                        outcome = perform(step, self._effects, outcomes, self._report, heed=heed)
+                else:
+                    outcome = perform(step, self._effects, outcomes, self._progress, heed=_go_on)
         except DockcfgdError as failure:
             why = self._witness.discreet(str(failure))
             self._end(entry, BACK, state="failed", outcome=why)
@@ -400,6 +403,23 @@ def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackSt
             stop = None
         order.append(entry)
     return order
+
+
+@contextlib.contextmanager
+def _said_of(step: do.Step) -> Iterator[None]:
+    """Let what the kernel refuses be a failure of the surroundings, wherever in a step it does.
+
+    As a mistake of dockcfgd's own it would be a verdict about the desired state.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FileFailure(
+            what=f"{step_name(step)}:",
+            path=str(error.filename or "a file"),
+            errno=error.errno or 0,
+            why=error.strerror or str(error),
+        ) from error
 
 
 def _go_on() -> None:

@@ -232,6 +232,13 @@ class Journal:
             steps=self.views(row["id"], now=row["finished"]),
         )
 
+    def ended_well(self) -> frozenset[str]:
+        """Give the transactions that are over, on the old state or the new one."""
+        rows = self._state.rows(
+            "SELECT id FROM transactions WHERE finished IS NOT NULL AND verdict != 'degraded'"
+        )
+        return frozenset(row["id"] for row in rows)
+
     def views(self, transaction: str, *, now: float) -> tuple[StepView, ...]:
         """Give the steps as a person reads them, in the order they were done."""
         rows = self._state.rows("SELECT * FROM step_log WHERE txn = ? ORDER BY number", transaction)
