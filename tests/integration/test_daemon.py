@@ -124,6 +124,17 @@ def test_a_second_daemon_is_refused(house: House) -> None:
     assert house.status()["daemon"] == before["daemon"]
 
 
+def test_of_several_daemons_started_at_once_one_does_the_work(house: House) -> None:
+    house.drop("one.toml", RESTART)
+    daemons = [house.start(ready=False) for _ in range(4)]
+    status = house.until(lambda status: status["condition"] == "in-sync")
+    ended = [daemon.wait(timeout=15) for daemon in daemons if daemon.pid != status["daemon"]["pid"]]
+    assert ended == [os.EX_TEMPFAIL] * 3
+    assert verdict(status) == "applied"
+    assert len(house.systemd.calls("RestartUnit")) == 1
+    assert house.log().count("transaction.begins") == 1
+
+
 def test_ends_in_order(house: House) -> None:
     daemon = house.start()
     daemon.terminate()

@@ -172,6 +172,27 @@ class TestTheUnit:
         host.rests("in-sync")
         assert host.log_driver() == driver
 
+    @IN_FULL
+    def test_is_renamed_and_goes_by_an_alias(self, host: Guarded) -> None:
+        def renamed(command: str) -> None:
+            host.machine.run(
+                f"systemctl stop docker.socket docker.service && {command}"
+                " && systemctl daemon-reload && systemctl start docker.socket docker.service"
+            )
+            host.machine.docker("start", "by-itself", "web")
+
+        moby = UNIT.replace("docker.service", "moby.service")
+        renamed(f"mv {UNIT} {moby} && ln -s moby.service {UNIT}")
+        try:
+            assert host.machine.unit("docker.service", "Id") == {"Id": "moby.service"}
+            host.rests("in-sync")
+            driver = host.other_driver()
+            host.want_driver(driver)
+            host.through(driver)
+            assert host.status["last"]["verdict"] == "applied"
+        finally:
+            renamed(f"mv {moby} {UNIT}")
+
     def test_is_replaced_by_a_new_one_of_the_package(self, host: Guarded) -> None:
         """As dpkg does it: a new file renamed over the old one, then daemon-reload."""
         engine, old = host.engine, host.machine.read(UNIT)
@@ -208,6 +229,50 @@ class TestTheUnit:
         host.rests("in-sync")
         assert (host.machine.read(DROP_IN), host.engine) == (before, engine)
         assert host.machine.unit("docker", "NeedDaemonReload") == {"NeedDaemonReload": "no"}
+
+
+def _any_drift(status: dict[str, Any]) -> bool:
+    return bool(status["drifts"]) or status["phase"] != "idle"
+
+
+@IN_FULL
+@pytest.mark.parametrize("what", ["drop-in edited", "drop-in removed", "unit replaced"])
+def test_what_others_write_is_seen_within_a_second(
+    host: Guarded, record_property: Callable[[str, object], None], what: str
+) -> None:
+    machine, old = host.machine, host.machine.read(UNIT)
+    command = {
+        "drop-in edited": f"echo '[Service]' >> {DROP_IN}",
+        "drop-in removed": f"rm {DROP_IN}",
+        "unit replaced": f"sed -i 's|bin/dockerd |&--mtu=1400 |' {UNIT}; systemctl daemon-reload",
+    }[what]
+    seconds = []
+    for _ in range(3):  # another test may have the processors meanwhile
+        seconds.append(host.seen_within(partial(machine.run, command), _any_drift))
+        machine.write(UNIT, old)
+        host.calm()
+    print(f"{what}: seen after {', '.join(f'{one:.2f}' for one in seconds)} s")
+    record_property("seconds", seconds)
+    assert min(seconds) < SEEN
+
+
+@IN_FULL
+def test_a_restart_by_somebody_is_seen_within_a_second(
+    host: Guarded, record_property: Callable[[str, object], None]
+) -> None:
+    seconds = []
+    for _ in range(3):
+        old = host.machine.unit("docker")["MainPID"]
+        restart = partial(host.machine.run, ["systemctl", "restart", "docker"])
+
+        def another(status: dict[str, Any], old: str = old) -> bool:
+            return status["engine"]["active"] and str(status["engine"]["pid"]) != old
+
+        seconds.append(host.seen_within(restart, another))
+        host.calm()
+    print(f"restart by somebody: seen after {', '.join(f'{one:.2f}' for one in seconds)} s")
+    record_property("seconds", seconds)
+    assert min(seconds) < SEEN
 
 
 @IN_FULL
