@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 
-from engine_socket import ask_bytes
+from engine_socket import ask_bytes, tell
 from images import make_busybox, make_image
 from machine import Machine
 
@@ -105,6 +105,7 @@ def make_zoo(machine: Machine) -> None:
     docker("run", "--name=exited-always", "--restart=on-failure:1", "busybox", "true")
     docker("create", "--name=created", "--env=NEVER=ran", "busybox", "sh", "-c", _TRAP)
     _make_more(machine)
+    _make_by_other_clients(machine)
     docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
     docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
 
@@ -146,6 +147,38 @@ def _make_more(machine: Machine) -> None:
     docker("pause", "paused-always")
     docker("run", "--name=failed", "--restart=on-failure:2", "busybox", "sh", "-c",
            "echo tried; exit 7", check=False)  # fmt: skip
+
+
+def _make_by_other_clients(machine: Machine) -> None:
+    """Make containers as clients do that leave out, or send as null, what docker's own sends."""
+    command = ["sh", "-c", _TRAP]
+    bodies: dict[str, dict[str, object]] = {
+        "bare": {"Image": "busybox", "Cmd": command},
+        "nulls": {
+            "Image": "busybox", "Cmd": command, "Env": None, "Labels": None, "Volumes": None,
+            "ExposedPorts": None, "Entrypoint": None,
+            "HostConfig": {
+                "Dns": None, "DnsOptions": None, "DnsSearch": None, "ExtraHosts": None,
+                "Binds": None, "Mounts": None, "PortBindings": None, "Devices": None,
+                "CapAdd": None, "CapDrop": None, "SecurityOpt": None, "Tmpfs": None,
+                "Sysctls": None, "Ulimits": None, "GroupAdd": None, "Links": None,
+                "NetworkMode": "net1", "RestartPolicy": {}, "LogConfig": {},
+            },
+            "NetworkingConfig": {"EndpointsConfig": {"net1": {}}},
+        },
+        "empties": {
+            "Image": "busybox", "Cmd": command, "Env": [], "Labels": {}, "Volumes": {},
+            "HostConfig": {
+                "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": [], "Binds": [],
+                "Mounts": [], "PortBindings": {}, "CapAdd": [], "SecurityOpt": [], "Sysctls": {},
+                "NetworkMode": "bridge", "RestartPolicy": {"Name": ""}, "ShmSize": 0,
+            },
+        },
+    }  # fmt: skip
+    for name, body in bodies.items():
+        made = tell(machine, f"/containers/create?name={name}", body)
+        assert "Id" in made, made
+        tell(machine, f"/containers/{made['Id']}/start", {})
 
 
 def make_disposable(machine: Machine) -> None:

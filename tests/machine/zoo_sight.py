@@ -97,6 +97,9 @@ def _changes(machine: Machine, name: str) -> list[str]:
 
 def comparable(document: Document) -> Document:
     kept = {key: value for key, value in document.items() if key not in DIFFERS}
+    # The engine fills these in when it loads a container that was made without them.
+    filled = {key: document["HostConfig"][key] or [] for key in ("Dns", "DnsOptions", "DnsSearch")}
+    kept["HostConfig"] = document["HostConfig"] | filled
     kept["Mounts"] = sorted(document["Mounts"], key=lambda mount: str(mount["Destination"]))
     networks = document["NetworkSettings"]["Networks"]
     kept["Networks"] = {name: _asked(document, one) for name, one in networks.items()}

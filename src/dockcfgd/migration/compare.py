@@ -9,6 +9,8 @@ These may differ, and only these:
     the name of an unnamed volume in HostConfig (Binds, Mounts), `nocopy` of a volume there, and an
     entry of VolumesFrom that says from whom a `--rm` container took it
     the hostname in the configuration, where the container has that of another namespace
+    a list or an object of Config and HostConfig that is null or empty, but for command and entry
+    point
     what the engine gives at each start: addresses that were not asked for, IDs of sandbox and
     endpoint, ephemeral ports, the short ID among the aliases and DNS names
 """
@@ -36,6 +38,9 @@ _TOP = frozenset(
     }
 )  # fmt: skip
 _ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "GwPriority")
+# A command or entry point that is null is the image's.
+_TOLD_APART = frozenset({"Config.Entrypoint", "Config.Cmd"})
+_NOTHING: tuple[Json, ...] = (None, [], {})
 _HELD_BY = "dockcfgd-hold-"
 
 
@@ -199,5 +204,11 @@ def _differing(where: str, before: Json, after: Json) -> Iterator[str]:
         for key in sorted({*before, *after}):
             inner = f"{where}.{key}" if where else key
             yield from _differing(inner, before.get(key), after.get(key))
-    elif before != after:
+    elif before != after and not _nothing_of(where, before, after):
         yield f"{where}: {before!r} -> {after!r}"
+
+
+def _nothing_of(where: str, before: Json, after: Json) -> bool:
+    """Whether both say nothing: what a client left out, the engine fills in when it loads it."""
+    settings = where.startswith(("HostConfig.", "Config.")) and where not in _TOLD_APART
+    return settings and before in _NOTHING and after in _NOTHING

@@ -112,3 +112,22 @@ def test_what_two_releases_show_in_their_own_way() -> None:
     second["NetworkSettings"] = first["NetworkSettings"]
     second["HostConfig"] = dict(second["HostConfig"]) | {"New": True}  # type: ignore[arg-type]
     assert differences_of_releases(first, second, now={}) == ["HostConfig.New: None -> True"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, []), ([], None), (None, {}), ({}, None)])
+def test_what_a_client_left_out_is_filled_in_by_the_engine(first: object, second: object) -> None:
+    one, other = (
+        container("c", host={"Dns": value, "Sysctls": value}) for value in (first, second)
+    )
+    assert differences(one, other, now={}) == []
+
+
+@pytest.mark.parametrize("key", ["Entrypoint", "Cmd"])
+def test_no_entry_point_is_not_the_images(key: str) -> None:
+    one, other = (container("c", config={key: value}) for value in (None, []))
+    assert differences(one, other, now={}) == [f"Config.{key}: None -> []"]
+
+
+def test_nothing_is_not_something() -> None:
+    one, other = (container("c", host={"Dns": value}) for value in (None, ["10.0.0.1"]))
+    assert differences(one, other, now={}) == ["HostConfig.Dns: None -> ['10.0.0.1']"]
