@@ -73,7 +73,7 @@ _PACKAGES = (
 )
 
 # The client is part of docker.io in bookworm.
-_MORE_PACKAGES = {"trixie": ("docker-cli",), "forky": ("docker-cli",)}
+_MORE_PACKAGES = {"trixie": ("docker-cli", "docker-compose"), "forky": ("docker-cli",)}
 
 _DPKG_OPTIONS = (
     "path-exclude=/usr/share/doc/*",
