@@ -37,6 +37,11 @@ _FILES = (
     "tests/machine/test_migration_parts.py",
     "tests/machine/test_moved_in_place.py",
     "tests/machine/test_containerd_store.py",
+    "tests/machine/test_made_anew.py",
+    "tests/machine/test_live_changes.py",
+    "tests/machine/test_engine_lost.py",
+    "tests/machine/test_compose.py",
+    "tests/machine/test_impossible_targets.py",
     "tests/machine/test_moved_root.py",
     "tests/machine/test_remapped_users.py",
     "tests/machine/test_layers.py",
@@ -59,7 +64,7 @@ _WHOLE = (
 )
 _WHAT = (
     r"\d+ of \d+ places", r".*\d+ keys proven", r"\d+ tables", r"\d+ of \d+ failing writes",
-    r"\d+ sizes of a filesystem",
+    r"\d+ sizes of a filesystem", r"\d+ containers",
 )  # fmt: skip
 _COUNT = re.compile(rf"^\.?(\S+: (?:{'|'.join(_WHAT)}).*)$", re.MULTILINE)
 _ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)

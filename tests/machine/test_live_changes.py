@@ -1,0 +1,80 @@
+"""What is pulled, built, made and removed while images are copied to another driver comes along."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from images import make_busybox, make_image
+from loopback_registry import serve_registry
+from machine import Machine, wait_for
+
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
+LATE = "localhost:5000/late:1"
+DOCKERFILE = "FROM busybox\nRUN echo built > /built\n"
+
+
+def steps_of(machine: Machine) -> list[str]:
+    place = Path(f"/proc/{machine.pid}/root/run/dockcfgd/status.json")
+    last: dict[str, Any] = json.loads(place.read_bytes())["last"] or {}
+    return [str(step["name"]) for step in last.get("steps", [])]
+
+
+def copying(machine: Machine) -> bool:
+    return any(name.startswith("back up images") for name in steps_of(machine))
+
+
+def stopping(machine: Machine) -> bool:
+    return any(name.startswith("stop the engine") for name in steps_of(machine))
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_what_comes_meanwhile(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    docker, run = machine.docker, ("run", "--detach", "--init", "--stop-timeout=3")
+    make_busybox(machine)
+    serve_registry(machine)
+    make_image(machine, LATE, layers_mb=[1])
+    docker("push", "--quiet", LATE)
+    digest = docker("inspect", "--format={{index .RepoDigests 0}}", LATE)
+    docker("rmi", LATE)
+    make_image(machine, "big:1", layers_mb=[100, 100])
+    for name in ("stays", "goes"):
+        docker(*run, f"--name={name}", "busybox", "sleep", "1000000")
+    machine.install_deb(build_deb(suite))
+    machine.write("/root/build/Dockerfile", DOCKERFILE)
+    machine.write("/etc/dockcfgd/conf.toml", 'schema = 1\n[engine]\nstorage-driver = "vfs"\n')
+    wait_for(lambda: copying(machine), 120, what="the copy of images", interval=0.01)
+
+    docker("pull", "--quiet", LATE)
+    docker(*run, "--name=new", "--volume=new:/new", LATE, "sh", "-c",
+           "echo 1 > /written; echo 1 > /new/written; sleep 1000000")  # fmt: skip
+    assert not stopping(machine), "the copy was over before anything came"
+    machine.run("DOCKER_BUILDKIT=0 docker build --tag built:1 /root/build", timeout=120)
+    docker("rm", "--force", "goes")
+    docker("tag", "busybox", "other:name")
+    print(f"{suite}: done while {steps_of(machine)[-1]}")
+    made = docker("inspect", "--format={{.Id}} {{.Created}} {{.Image}}", "new")
+
+    done = machine.run(["dockcfgctl", "wait", "--timeout", "10m"], check=False, timeout=610)
+    status = json.loads(machine.run(["dockcfgctl", "status", "--json"]).stdout)
+    assert done.returncode == 0, status["last"]
+    assert docker("info", "--format={{.Driver}}") == "vfs"
+    assert docker("inspect", "--format={{.Id}} {{.Created}} {{.Image}}", "new") == made
+    assert docker("exec", "new", "cat", "/written", "/new/written") == "1\n1"
+    assert sorted(docker("ps", "--all", "--format={{.Names}}").split()) == ["new", "stays"]
+    assert sorted(docker("ps", "--format={{.Names}}").split()) == ["new", "stays"]
+    assert docker("run", "--rm", "built:1", "cat", "/built") == "built"
+    assert docker("run", "--rm", digest, "echo", "late") == "late"
+    assert "Image is up to date" in docker("pull", LATE)
+    names = docker("images", "--format={{.Repository}}:{{.Tag}}").split()
+    assert {"big:1", "built:1", "other:name", "busybox:latest", LATE} <= set(names)
