@@ -131,6 +131,7 @@ class _Following:
         self._told = 0 if beyond is None else len(_ended(beyond.last))
         self._last: dict[str, Any] = {}
         self._reason: str | None = None
+        self._unproven = False
 
     def is_end(self, verdict: object) -> bool:
         """Whether a verdict is one that is waited for."""
@@ -151,6 +152,8 @@ class _Following:
             self._reason = document.get("reason")
             return False
         self._last = last
+        stopped = not (document.get("engine") or {}).get("active")
+        self._unproven = document.get("condition") == "pending" and stopped
         self._reason = last.get("reason") or document.get("reason")
         ended = _ended(last)
         for step in ended[self._told :]:
@@ -164,6 +167,8 @@ class _Following:
     def outcome(self, verdict: str = "") -> Outcome:
         """Give the end as seen, or under `verdict` where the status does not have it."""
         word = str(self._last.get("verdict") or verdict or AWAITING)
+        if word == "applied" and self._unproven:
+            word = "pending"  # written, and proven when somebody starts the engine
         # Of what is in force the transaction alone says why; the condition may be an older one.
         told = self._last.get("reason") if word == "applied" else self._reason
         reason = _UNTOLD.get(word) or told

@@ -245,6 +245,24 @@ def test_apply_of_what_is_held() -> None:
     assert console.out.endswith("\naccepted, but held: engine stopped\n")
 
 
+def test_what_is_only_written_is_not_called_applied() -> None:
+    """The engine is stopped, so nothing is proven."""
+
+    def written(daemon: Daemon) -> Event:
+        held = golden("status", "pending-engine-stopped")
+        last = {**IN_SYNC["last"], "transaction": "t1"}
+        daemon.status = living(held, last=last)
+        return finished("applied")
+
+    console, daemon = Console(), Daemon(living(IN_SYNC), script=[written])
+    assert do_apply(console, daemon) == 4
+    assert console.out.endswith("\naccepted, but held: engine stopped\n")
+    console, daemon = Console(), Daemon(living(IN_SYNC), script=[written])
+    assert do_apply(console, daemon, "--json") == 4
+    assert console.document["verdict"] == "pending"
+    assert console.document["generation"] == IN_SYNC["last"]["generation"]
+
+
 def test_apply_does_not_ask_the_daemon_for_what_is_refused() -> None:
     console, daemon = Console(), Daemon(living(IN_SYNC))
     assert do_apply(console, daemon, case="refused") == 1
