@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from machine import Machine
+from machine import Machine, wait_for
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
@@ -19,6 +20,8 @@ polkit.addRule(function(action, subject) {
     if (action.id == "org.dockcfgd1.backup" && subject.user == "ops") return polkit.Result.NO;
 });
 """
+CALL = ("busctl", "call", "org.dockcfgd1", "/org/dockcfgd1", "org.dockcfgd1.Manager")
+ASKED = ("dockcfgctl", "apply", "--yes")
 # A terminal with somebody at it, who types a password when asked for one.
 AT_TERMINAL = """\
 import os, pty, sys, time
@@ -33,7 +36,7 @@ while True:
         break
     if said.count(b"Password:") > typed:
         typed += 1
-        time.sleep(0.3)
+        time.sleep(float(os.environ.get("THINKS", "0.3")))
         os.write(terminal, sys.argv[1].encode() + b"\\n")
 sys.stdout.write(said.decode(errors="replace"))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -44,6 +47,23 @@ def as_ops(machine: Machine, *arguments: str) -> tuple[int, str]:
     """Run dockcfgctl as a user, with nobody to ask."""
     done = machine.run(["runuser", "-u", "ops", "--", "dockcfgctl", *arguments], check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def a_prompt_keeps_nobody_waiting(machine: Machine) -> None:
+    """While somebody thinks about a password the bus is answered and a dropped file applied."""
+    slowly = ["env", "THINKS=10", "python3", "/at-terminal.py", "secret", *ASKED]
+    with machine.popen(slowly) as asked:
+        wait_for(lambda: machine.run(["pgrep", "pkttyagent"], check=False).stdout, 15)
+        machine.write("/etc/dockcfgd/conf.d/b.toml", "[engine]\nmax-download-attempts = 4\n")
+        for _ in range(3):
+            began = time.monotonic()
+            machine.run([*CALL, "GetStatus"])
+            assert time.monotonic() - began < 2.0
+        machine.run(["dockcfgctl", "wait", "--timeout", "8s"])
+        assert json.loads(machine.read("/etc/docker/daemon.json"))["max-download-attempts"] == 4
+        assert asked.poll() is None
+        said, _ = asked.communicate(timeout=30)
+    assert asked.returncode == 0, said
 
 
 @pytest.mark.suite(*ALL)
@@ -74,6 +94,10 @@ def test_polkit_decides_for_others_than_root(
     assert done.stdout.count("Password:") == 1
     assert "applied, generation" in done.stdout
     assert json.loads(machine.read("/etc/docker/daemon.json")) == {"max-concurrent-uploads": 3}
+    a_prompt_keeps_nobody_waiting(machine)
+    wrong = machine.run(["python3", "/at-terminal.py", "\x03", *ASKED], check=False, timeout=60)
+    assert wrong.returncode == 130, wrong.stdout
+    assert "Traceback" not in wrong.stdout
     machine.run("systemctl mask --now polkit")
     code, said = as_ops(machine, "pause")
     assert (code, "only root may, as there is no polkit" in said) == (1, True), said
