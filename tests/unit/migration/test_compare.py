@@ -124,7 +124,8 @@ def test_what_a_client_left_out_is_filled_in_by_the_engine(first: object, second
 
 @pytest.mark.parametrize("key", ["Entrypoint", "Cmd"])
 def test_no_entry_point_is_not_the_images(key: str) -> None:
-    one, other = (container("c", config={key: value}) for value in (None, []))
+    values: tuple[object, ...] = (None, [])
+    one, other = (container("c", config={key: value}) for value in values)
     assert differences(one, other, now={}) == [f"Config.{key}: None -> []"]
 
 
