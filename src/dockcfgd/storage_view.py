@@ -5,13 +5,16 @@ It is looked at beside the daemon, which may be at work or down, and for a bound
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.kept_view import kept_paths, then_of
 from dockcfgd.migration.since import since_of
 from dockcfgd.migration.storage_left import left_overs
-from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.model.errors import DockcfgdError, EngineFailure, FileFailure
 from dockcfgd.planning.storage_back import why_not
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["storage_document"]
 
 _SECONDS = 5.0
+_CONTENT = "io.containerd.content.v1.content"
 
 
 def storage_document(
@@ -53,7 +57,7 @@ def storage_document(
     barred = why_not(kept, driver=driver, root=root)
     document["kept"] = {
         **_described(kept, then),
-        **_measured(kept, vitals, seconds),
+        **_measured(kept, _in_containerd(kept, effects), vitals, seconds),
         "can_go_back": not barred,
         "why_not": barred or None,
         "since_then": None if since is None else _lists(since),
@@ -79,15 +83,27 @@ def _described(kept: KeptStorage, then: Then) -> dict[str, Json]:
     }
 
 
-def _measured(kept: KeptStorage, vitals: Vitals, seconds: float) -> dict[str, Json]:
-    paths = kept_paths(kept)
+def _in_containerd(kept: KeptStorage, effects: Effects) -> list[str]:
+    """Give the folders of containerd in which there is something kept; others may use them too."""
+    found = []
+    for driver in sorted(SNAPSHOTTERS & {kept.driver, *(one.driver for one in kept.superseded)}):
+        with suppress(DockcfgdError):
+            layers = Path(effects.staging.root("", driver=driver))
+            found += [str(layers), str(layers.parent / _CONTENT)]
+    return found
+
+
+def _measured(
+    kept: KeptStorage, in_containerd: list[str], vitals: Vitals, seconds: float
+) -> dict[str, Json]:
+    paths = [*kept_paths(kept), *in_containerd]
     usage = vitals.usage(paths, seconds=seconds)
     return {
         "paths": cast("Json", [one for one in paths if "/subvolumes/" not in one]),
         "bytes": None if usage is None else usage.bytes,
         "measured": usage is not None and usage.complete,
         # Snapshots share what they have in common, and nobody counts what is only theirs.
-        "at_most": any("/subvolumes/" in one for one in paths),
+        "at_most": bool(in_containerd) or any("/subvolumes/" in one for one in paths),
     }
 
 
