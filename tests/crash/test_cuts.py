@@ -27,7 +27,7 @@ from tests.crash.stories import (
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @every_story
 def test_killed_at_every_effect(folder: Path, story: Story) -> None:
     def killed(told: Told, number: int, new: Files) -> None:
@@ -39,7 +39,7 @@ def test_killed_at_every_effect(folder: Path, story: Story) -> None:
     at_each_place(folder, story, killed, every=3, purpose="to be killed at")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @every_story
 def test_killed_again_while_recovering(folder: Path, story: Story) -> None:
     """The second place moves through the recovery as the first does through the change."""
@@ -57,7 +57,7 @@ def test_killed_again_while_recovering(folder: Path, story: Story) -> None:
     at_each_place(folder, story, killed, every=5, purpose="to be killed twice from")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @every_story
 def test_power_cut_at_every_effect(folder: Path, story: Story) -> None:
     """A power cut ends every container; the engine starts those that have a restart policy."""

@@ -52,7 +52,7 @@ def starts_clean(told: Told, new: Files) -> None:
     assert not gone & set(process.config) - theirs, "an old key is still in force"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("by", ["power", "hand"])
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_engine_starts_without_dockcfgd(folder: Path, story: Story, by: str) -> None:
@@ -67,7 +67,7 @@ def test_engine_starts_without_dockcfgd(folder: Path, story: Story, by: str) -> 
     at_each_place(folder, story, cut, every=5, purpose=f"to start the engine after (by {by})")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_dockcfgd_finishes_after_a_start_by_hand(folder: Path, story: Story) -> None:
     def cut(told: Told, number: int, new: Files) -> None:
@@ -82,7 +82,7 @@ def test_dockcfgd_finishes_after_a_start_by_hand(folder: Path, story: Story) -> 
     at_each_place(folder, story, cut, every=7, purpose="to finish from")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("story", [DROP, MIGRATE], ids=lambda story: story.name)
 def test_power_is_cut_while_files_are_put_back(folder: Path, story: Story) -> None:
     """Every place of going back at boot, from the places of the change where it has most to do."""

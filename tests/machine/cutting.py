@@ -36,6 +36,7 @@ _STATE = "/var/lib/dockcfgd"
 _STATUS = "/run/dockcfgd/status.json"
 _CONTAINERS = {"always": "always", "by-hand": "unless-stopped", "plain": "no"}
 _NOTED = ("note which containers run", "stop the containers and back them up")
+_PROOF = "prove the running engine"
 _END = "\036"
 _INFO = "{{.Driver}} {{.LoggingDriver}} {{.Labels}} {{.DockerRootDir}} {{.SecurityOptions}}"
 _SIGHT = f"""\
@@ -109,16 +110,28 @@ class Cutting:
             reached, transaction = self._reach(number, before["last"]["transaction"])
             begin = time.monotonic()
             self._end(way, daemon)
-        noted = way == _KILLED or any(one in self.steps[:reached] for one in _NOTED)
         try:
             status = self._comes_up(way, before["daemon"]["pid"], transaction)
-            wrong = self._wrong(status["last"], goal, noted=noted)
+            must = self._answers_for(reached, way, status["last"]["verdict"])
+            wrong = self._wrong(status["last"], goal, must)
         except (AssertionError, MachineError, TimeoutError) as error:
             wrong = str(error)
         self._machine.docker("start", *_CONTAINERS)
         place = f"{way} at {reached} ({self.steps[reached]})"
         print(f"{place}: {time.monotonic() - begin:.0f} s {wrong}", flush=True)
         return Cut(reached, way, wrong and f"{place}: {wrong}")
+
+    def _answers_for(self, reached: int, way: str, verdict: str) -> set[str]:
+        """Give the containers that have to run again.
+
+        Before what runs is noted, and once it was proven to run on the new state, a crash of the
+        machine is one like any other: those without a restart policy stay down.
+        """
+        noted = any(one in self.steps[:reached] for one in _NOTED)
+        proof = max((at for at, step in enumerate(self.steps) if step == _PROOF), default=-1)
+        if way == _KILLED or (noted and (reached <= proof or verdict != "applied")):
+            return set(_CONTAINERS)
+        return set(_CONTAINERS) - {"plain"}
 
     @contextlib.contextmanager
     def _asked(self, text: str) -> Iterator[None]:
@@ -168,7 +181,7 @@ class Cutting:
         assert status["last"]["transaction"] == transaction, "another change was made"
         return status
 
-    def _wrong(self, last: dict[str, Any], goal: str, *, noted: bool) -> str:
+    def _wrong(self, last: dict[str, Any], goal: str, must: set[str]) -> str:
         """Say what is not as the verdict says, or gone."""
         verdict = last["verdict"]
         if verdict not in {"applied", "rolled-back", "refused"}:
@@ -178,8 +191,8 @@ class Cutting:
         wanted, seen = self._sides[self._now], self._side()
         if seen != wanted:
             return f"{verdict} is said, and there is {seen}, not {wanted}"
-        must = {name for name in _CONTAINERS if name != "plain" or noted}
-        wait_for(lambda: must <= self._running(), 30, what=f"{must} running")
+        what = f"{', '.join(sorted(must))} running ({verdict})"
+        wait_for(lambda: must <= self._running(), 30, what=what)
         self._machine.docker("start", *_CONTAINERS)
         for name in _CONTAINERS:
             marks = self._machine.docker("exec", name, "sh", "-c", _MARKS, check=False).split()
