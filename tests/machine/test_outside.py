@@ -188,8 +188,9 @@ class TestTheUnit:
             host.rests("in-sync")
             driver = host.other_driver()
             host.want_driver(driver)
-            host.through(driver)
-            assert host.status["last"]["verdict"] == "applied"
+            host.awaited(lambda: host.document.get("log-driver") == driver, "the file written")
+            assert host.rests("in-sync")["last"]["verdict"] == "applied"
+            assert host.log_driver() == driver
         finally:
             renamed(f"mv {moby} {UNIT}")
 
