@@ -45,7 +45,7 @@ OUTAGE, FLAT, THROUGHPUT, MEMORY_MB = 1.5, 1.25, 0.9, 150
 
 _ROUNDS = 2
 # The bigger the images, the less a single pair depends on chance.
-_PAIRS, _PAIRS_OF_LARGE, _LARGE_GB = 6, 2, 2.0
+_PAIRS, _PAIRS_OF_LARGE, _LARGE_GB = 4, 2, 2.0
 _LAYER_MB, _IMAGE_LAYERS = 256, 4
 _PATIENCE = 3600.0
 _MB = 1 << 20

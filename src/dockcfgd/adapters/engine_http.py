@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from dockcfgd.model.desired import Json
@@ -31,6 +32,8 @@ _NEWEST_API = (1, 51)
 _ANSWER_SECONDS = 60.0
 _PING_SECONDS = 10.0
 _SLICE_SECONDS = 1.0
+# As much as the kernel holds for a Unix socket: few calls, and the engine waits for none of them.
+_BUFFER = 256 * 1024
 _HTTP_ERROR = 400
 
 
@@ -226,6 +229,10 @@ class _PatientSocket(socket.socket):
         self.settimeout(limit)
         self._limit = limit
         self._attend = attend
+
+    def makefile(self, *_: Any, **__: Any) -> Any:
+        """Give it as a file to be read, which is all that http.client asks for."""
+        return super().makefile("rb", _BUFFER)
 
     def recv_into(self, *args: object, **options: object) -> int:
         """Wait for bytes, then take what is there. http.client reads by this alone."""

@@ -26,6 +26,7 @@ from urllib.parse import quote
 import zstandard
 
 from dockcfgd.migration.documents import Document, number, table, tables, text
+from dockcfgd.migration.hand_over import handed_over
 from dockcfgd.migration.layer_filter import keep_top_layer
 from dockcfgd.migration.tar_members import BadArchive
 from dockcfgd.model.errors import EngineFailure, FileFailure
@@ -200,10 +201,10 @@ def write_archive(folder: str, path: str, chunks: Iterable[bytes]) -> Entry:
     """Write a compressed archive from a stream; give its size and checksum."""
     with _new_file(folder, path) as file:
         summing = _Summing(file)
-        output = cast("IO[bytes]", summing)
-        with _compressor().stream_writer(output, closefd=False) as compressed:
+        # The next chunk comes while this one is compressed and written.
+        with handed_over(lambda given: _compress(given, summing)) as give:
             for chunk in chunks:
-                compressed.write(chunk)
+                give(chunk)
     return Entry(path, summing.size, summing.sha256())
 
 
@@ -357,6 +358,14 @@ class _Watched:
         data = self._file.read(size)
         self._sum.update(data)
         return data
+
+
+def _compress(chunks: Iterable[bytes], summing: _Summing) -> None:
+    output = cast("IO[bytes]", summing)
+    # Large pieces: between them this thread and the one that reads take turns.
+    with _compressor().stream_writer(output, write_size=_CHUNK, closefd=False) as compressed:
+        for chunk in chunks:
+            compressed.write(chunk)
 
 
 def _compressor() -> zstandard.ZstdCompressor:

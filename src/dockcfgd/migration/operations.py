@@ -311,15 +311,14 @@ def _save_and_stage(
     total: int,
     progress: Progressing,
 ) -> None:
-    with also_to(staging.images) as through:
-        save_images(
-            access.images,
-            inventory.images,
-            folder=folder,
-            total=total,
-            progress=progress,
-            through=through,
-        )
+    save_images(
+        access.images,
+        inventory.images,
+        folder=folder,
+        total=total,
+        progress=progress,
+        through=also_to(staging.images),
+    )
     stage_images(staging, folder=folder, progress=progress)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from dockcfgd.ports import Progressing
 
@@ -14,7 +14,7 @@ __all__ = ["reported"]
 
 def reported(
     chunks: Iterable[bytes], *, item: str, total: int, progress: Progressing
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Pass a stream on; `total` is how many bytes it is thought to have."""
     done = 0
     progress(item=item, done=0, total=total, unit="bytes")

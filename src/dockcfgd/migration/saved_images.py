@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from dockcfgd.migration.reporting import reported
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from dockcfgd.ports import Images, Progressing
 
@@ -36,7 +37,7 @@ def save_images(
     folder: str,
     total: int,
     progress: Progressing,
-    through: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda chunks: chunks,
+    through: Callable[[Iterable[bytes]], Generator[bytes]] | None = None,
 ) -> None:
     """Save those of the `wanted` images that the backup does not have yet, and list them all.
 
@@ -54,8 +55,10 @@ def save_images(
         path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
         references = [reference for image in missing for reference in image.references]
         with images.save(references) as stream:
-            chunks = through(reported(stream, item=path, total=total, progress=progress))
-            archives = [*archives, write_archive(folder, path, chunks)]
+            chunks = reported(stream, item=path, total=total, progress=progress)
+            # Closed at once where writing fails: somebody may wait for the next chunk.
+            with closing(through(chunks) if through else chunks) as given:
+                archives = [*archives, write_archive(folder, path, given)]
     elif Path(folder, _LIST).exists() and [*wanted, *gone] == known:
         return
     document: Document = {

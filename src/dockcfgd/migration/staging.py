@@ -6,14 +6,12 @@ image as the container's, in which what the container has written is put later.
 
 from __future__ import annotations
 
-import queue
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration import disposable
 from dockcfgd.migration.archive import read_archive, read_document, write_document
 from dockcfgd.migration.documents import Document, flag, number, table, tables, text, texts
+from dockcfgd.migration.hand_over import handed_over
 from dockcfgd.migration.inventory import KEPT, Image, container_name
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.reporting import reported
@@ -22,8 +20,7 @@ from dockcfgd.model.cargo import Cargo, StandIn
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from dockcfgd.migration.access import Access
     from dockcfgd.ports import Images, Progressing
@@ -32,49 +29,21 @@ __all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins", "st
 
 _RECORD = "staged.json"
 _IMAGES = "images.json"
-# Chunks of 1 MiB that wait for the engine that loads them.
-_AHEAD = 4
-_LOOK_SECONDS = 0.2
 
 
-@contextmanager
-def also_to(images: Images) -> Iterator[Callable[[Iterable[bytes]], Iterator[bytes]]]:
+def also_to(images: Images) -> Callable[[Iterable[bytes]], Generator[bytes]]:
     """Give what hands the chunks of an archive on, and loads them into `images` on the way.
 
-    The context ends when they are loaded. EngineFailure where they cannot be.
+    The last chunk's successor comes when they are loaded: EngineFailure where they cannot be.
     """
-    with ThreadPoolExecutor(1) as pool:
-        loads: list[Future[None]] = []
 
-        def through(chunks: Iterable[bytes]) -> Iterator[bytes]:
-            ahead: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
-            load = pool.submit(images.load, _taken(ahead))
-            loads.append(load)
-            try:
-                for chunk in chunks:
-                    _put(ahead, chunk, load)
-                    yield chunk
-            finally:
-                _put(ahead, None, load)
+    def through(chunks: Iterable[bytes]) -> Generator[bytes]:
+        with handed_over(images.load) as give:
+            for chunk in chunks:
+                give(chunk)
+                yield chunk
 
-        yield through
-        for load in loads:
-            load.result()
-
-
-def _taken(ahead: queue.Queue[bytes | None]) -> Iterator[bytes]:
-    while (chunk := ahead.get()) is not None:
-        yield chunk
-
-
-def _put(ahead: queue.Queue[bytes | None], chunk: bytes | None, load: Future[None]) -> None:
-    """Put a chunk where the loader takes it, unless that has ended, which is told later."""
-    while not load.done():
-        try:
-            ahead.put(chunk, timeout=_LOOK_SECONDS)
-        except queue.Full:
-            continue
-        return
+    return through
 
 
 def stage_images(staging: Access, *, folder: str, progress: Progressing) -> None:
