@@ -187,6 +187,30 @@ def test_a_driver_on_a_host_with_nothing_to_move_is_a_restart(tmp_path: Path) ->
     assert lives.host.engine.info()["Driver"] == "vfs"
 
 
+@pytest.mark.parametrize("renamable", [False, True], ids=["copied", "renamed"])
+@pytest.mark.parametrize("refused", [False, True], ids=["starts", "refused"])
+def test_what_a_failed_start_makes_in_another_data_root_goes_with_it(
+    tmp_path: Path, *, renamable: bool, refused: bool
+) -> None:
+    """Of a host with nothing to move too, and for the impact of a restart."""
+    root, other = tmp_path / "docker", tmp_path / "other"
+    written = json.dumps({"data-root": str(root)})
+    lives = Lives(tmp_path, FakeHost(data_root=str(root), daemon_json=written))
+    lives.host.roots.renamable = renamable
+    if refused:
+        lives.host.refuse_start(
+            lambda config: "no" if config.get("data-root") == str(other) else None
+        )
+    lives.want(f'[engine]\ndata-root = "{other}"\n[policy]\nmax-impact = "restart"')
+    status = lives.look()
+    assert status.last is not None
+    assert status.last.impact == "restart"
+    assert status.condition is (Condition.REJECTED if refused else Condition.IN_SYNC), status.reason
+    assert lives.host.engine.info()["DockerRootDir"] == str(root if refused else other)
+    assert other.exists() is not refused
+    assert root.exists() is (refused or not renamable)
+
+
 def test_an_engine_that_keeps_a_container_down_by_a_reload_is_restarted(tmp_path: Path) -> None:
     host = FakeHost(version="28.5.2+dfsg4")
     host.run("app", host_config={"ExtraHosts": ["host.docker.internal:host-gateway"]})

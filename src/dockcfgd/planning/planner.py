@@ -36,6 +36,7 @@ from dockcfgd.planning.reloading import (
     reload_step,
 )
 from dockcfgd.planning.revert import way_back
+from dockcfgd.planning.rules.moved_root import moved_root_findings
 from dockcfgd.planning.staging import chooses_containerd
 from dockcfgd.planning.storage_back import back_to
 from dockcfgd.planning.storage_change import named_storage, storage_changes
@@ -190,6 +191,8 @@ class _Draft:
                 self._reload()
             case Impact.RESTART if self._switches_driver():
                 self._switch_driver()
+            case Impact.RESTART if self._free_place() is not None:
+                self._migrate()
             case Impact.RESTART:
                 self._restart()
             case Impact.MIGRATE:
@@ -327,6 +330,19 @@ class _Draft:
     def _driver(self) -> str:
         """Give the driver or snapshotter that comes."""
         return named_storage(self.target.document or {}, containerd=self._to_containerd())
+
+    def _free_place(self) -> RootMove | None:
+        """Give the move of a data-root with nothing in it to a place where nothing is either.
+
+        By a bare restart, what a start that fails has made there would stay.
+        """
+        hidden = {drift.path for drift in self.drifts if drift.impact is Impact.MIGRATE}
+        wanted = (self.target.document or {}).get("data-root")
+        if hidden != {("data-root",)} or self.host.survey is None:
+            return None
+        if any(moved_root_findings(wanted, self.host, self.rules.storage)):
+            return None
+        return root_move(self.target, self.host, self.drifts, self.rules.name)
 
     def _switch_driver(self) -> None:
         """Change the driver of a host that has nothing to move; what lay there goes aside."""
