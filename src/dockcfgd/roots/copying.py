@@ -19,15 +19,13 @@ from dockcfgd.layers.folder import Cursor, Spot
 from dockcfgd.layers.removal import remove
 from dockcfgd.migration.root_paths import mend
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.roots.index import Index, forget_index
 from dockcfgd.roots.marks import (
     FOLDER,
     Begun,
     copy_begun,
     forget,
-    forget_index,
-    read_index,
     write_begun,
-    write_index,
 )
 from dockcfgd.roots.mounts import below, mounts
 from dockcfgd.roots.owners import Owners
@@ -182,20 +180,21 @@ def _pass(
         progress(min(done, total), total)
 
     mounted = _mounted(source) if until is not None else []
-    copy = TreeCopy(
-        source,
-        target,
-        known=read_index(target),
-        until=until,
-        mounts=mounted,
-        emptied=_scratch(source),
-        told=told,
-        owners=Owners(shift) if shift else None,
-    )
-    tally = copy.run()
-    os.sync()
-    if until is not None:
-        write_index(target, copy.index)
+    with Index(target) as index:
+        copy = TreeCopy(
+            source,
+            target,
+            index=index,
+            until=until,
+            mounts=mounted,
+            emptied=_scratch(source),
+            told=told,
+            owners=Owners(shift) if shift else None,
+        )
+        tally = copy.run()
+        os.sync()
+        if until is not None:
+            index.commit()
     return tally
 
 

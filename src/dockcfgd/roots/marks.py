@@ -1,7 +1,7 @@
 """What a copy of a data-root leaves in it of itself: whose it is, and what it has already.
 
 TARGET/dockcfgd/copy.json     the data-root it is of, for which change, how far it is
-TARGET/dockcfgd/copied.json   which files were whole, and on disk, when a pass ended
+TARGET/dockcfgd/copied.db     which files were whole, and on disk, when a pass ended (index.py)
 """
 
 from __future__ import annotations
@@ -12,22 +12,18 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dockcfgd.roots.index import forget_index
+
 __all__ = [
     "FOLDER",
     "Begun",
     "copy_begun",
     "forget",
-    "forget_index",
-    "read_index",
     "write_begun",
-    "write_index",
 ]
 
 FOLDER = "dockcfgd"
-_MARK, _INDEX = f"{FOLDER}/copy.json", f"{FOLDER}/copied.json"
-
-# By path: inode, time of last change, flags.
-Index = dict[bytes, tuple[int, int, int]]
+_MARK = f"{FOLDER}/copy.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +51,6 @@ def copy_begun(target: str) -> Begun:
 def write_begun(target: str, begun: Begun) -> None:
     """Note it durably. OSError."""
     _write(Path(target, _MARK), json.dumps(asdict(begun)))
-
-
-def read_index(target: str) -> Index:
-    """Give what was whole when the last pass ended; nothing where that is not known."""
-    try:
-        document = json.loads(Path(target, _INDEX).read_bytes())
-        return {os.fsencode(path): (one[0], one[1], one[2]) for path, one in document.items()}
-    except (OSError, ValueError, TypeError, AttributeError, LookupError):
-        return {}
-
-
-def write_index(target: str, index: Index) -> None:
-    """Note it, what it names being on disk. OSError."""
-    text = json.dumps({os.fsdecode(path): one for path, one in index.items()})
-    _write(Path(target, _INDEX), text)
-
-
-def forget_index(target: str) -> None:
-    """Remove it; nothing there is fine. OSError."""
-    Path(target, _INDEX).unlink(missing_ok=True)
 
 
 def forget(target: str) -> None:

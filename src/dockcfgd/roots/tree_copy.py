@@ -27,7 +27,8 @@ from dockcfgd.layers.entries import weight
 from dockcfgd.layers.folder import Cursor, Spot, parts_of
 from dockcfgd.layers.removal import remove
 from dockcfgd.model.errors import FileFailure
-from dockcfgd.roots.marks import FOLDER, Index
+from dockcfgd.roots.index import Index
+from dockcfgd.roots.marks import FOLDER
 from dockcfgd.roots.owners import Misfit, NoPlace, Owners, is_content
 
 __all__ = ["Tally", "TreeCopy"]
@@ -70,11 +71,11 @@ class _Folder:
 class TreeCopy:
     """One pass from `source` to `target`, two folders that are there.
 
-    `known` is the index of the pass before. What lies in `mounts`, paths below `source`, and in
-    the folders `emptied` is left out, but not the folder itself. `until` is when the sync before
-    the pass began, in nanoseconds; None: nothing changes the tree any more, and what does is an
-    error. `index` is the pass's own. With `owners` the files get others, and folders of further
-    data-roots (UID.GID) are left out at the top.
+    `index` has what the passes before have copied, and gets what this one copies. What lies in
+    `mounts`, paths below `source`, and in the folders `emptied` is left out, but not the folder
+    itself. `until` is when the sync before the pass began, in nanoseconds; None: nothing changes
+    the tree any more, and what does is an error. With `owners` the files get others, and folders of
+    further data-roots (UID.GID) are left out at the top.
     """
 
     def __init__(  # noqa: PLR0913 -- what a pass depends on
@@ -82,7 +83,7 @@ class TreeCopy:
         source: str,
         target: str,
         *,
-        known: Index,
+        index: Index,
         until: int | None,
         mounts: Collection[bytes],
         emptied: Collection[bytes],
@@ -91,10 +92,10 @@ class TreeCopy:
     ) -> None:
         self._owners = owners
         self._top, self._goal = source, target
-        self._known, self._until, self._told = known, until, told
+        self._index, self._until, self._told = index, until, told
         self._mounts, self._emptied = frozenset(mounts), frozenset(emptied)
         self._first: dict[tuple[int, int], bytes] = {}
-        self.index: Index = {}
+        self._flags: dict[bytes, int] = {}
         self.tally = Tally()
 
     def run(self) -> Tally:
@@ -157,8 +158,6 @@ class TreeCopy:
                 attributes = _attributes(here.status, spot)
                 set_attributes(goal, self._owned(here.path, attributes, content=here.content))
                 self._note(here.path, here.status, flags)
-            else:
-                self.index[here.path] = self._known[here.path]
         finally:
             os.close(here.source)
             os.close(here.target)
@@ -200,7 +199,7 @@ class TreeCopy:
         key = (status.st_dev, status.st_ino)
         first = self._first.get(key) if status.st_nlink > 1 else None
         if same:
-            self.index[path] = self._known[path]
+            pass
         elif first is not None:
             self._make_room(here, spot.name)
             *above, name = parts_of(first)
@@ -266,20 +265,27 @@ class TreeCopy:
         here.touched = True
 
     def _same(self, path: bytes, status: os.stat_result) -> bool:
-        known = self._known.get(path)
-        return known is not None and known[:2] == (status.st_ino, status.st_ctime_ns)
+        known = self._index.same(path, status.st_ino, status.st_ctime_ns)
+        if known is not None and known[2]:
+            self._flags[path] = known[2]
+        return known is not None
 
     def _note(self, path: bytes, status: os.stat_result, flags: int) -> None:
-        if self._until is None or status.st_ctime_ns < self._until:
-            self.index[path] = (status.st_ino, status.st_ctime_ns, flags)
+        if flags:
+            self._flags[path] = flags
+        if self._until is None:
+            return
+        if status.st_ctime_ns < self._until:
+            self._index.put(path, (status.st_ino, status.st_ctime_ns, flags))
+        else:
+            self._index.drop(path)
 
     def _set_flags(self) -> None:
         """Set those that forbid changes last of all."""
         with Cursor(os.fsencode(self._goal)) as cursor:
-            for path, (_, _, flags) in self.index.items():
-                if flags:
-                    *above, name = parts_of(path) or [b"."]
-                    set_flags(Spot(cursor.go(above), name), flags)
+            for path, flags in self._flags.items():
+                *above, name = parts_of(path) or [b"."]
+                set_flags(Spot(cursor.go(above), name), flags)
 
     def _shown(self, path: bytes) -> str:
         return f"{self._top}/{os.fsdecode(path)}"
