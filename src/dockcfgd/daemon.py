@@ -42,10 +42,12 @@ from dockcfgd.transaction.undo import Undo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dockcfgd.adapters.bus import Timer
     from dockcfgd.reconcile.requests import Request
 
 __all__ = ["main"]
 
+_REWRITE_SECONDS = 2.0
 _FULL_CHECK_SECONDS = 300.0
 _FIRST_LOOK_SECONDS = 3.0  # whoever asks right after the start shall get an answer; work may go on
 _STUCK_SECONDS = 1800.0
@@ -94,6 +96,8 @@ class _Daemon:
         self._heard = time.monotonic()
         self._busy = False
         self._at_rest = threading.Event()
+        self._writing = threading.Lock()
+        self._rewriting: Timer | None = None
         self._summary = "looking at the host"
         self._exit = 0
         self._loop, self._notifier = Loop(), Notifier()
@@ -247,11 +251,10 @@ class _Daemon:
     def _publish(self, status: Status) -> None:
         self._beat()
         self._busy = status.phase not in {*AT_REST, "stopped"}
-        document = status.document()
-        try:
-            publish_status(self._settings.runtime_dir, document, render(document))
-        except OSError as error:
-            self._log.error("status.unwritable", reason=str(error))
+        why = self._write_status(lambda: status)
+        if why:
+            self._log.error("status.unwritable", reason=why)
+            self._loop.call_soon(self._write_status_later)
         self._announce(lambda: self._announcer.status(status))
         if self._folders != self._reconciler.folders:
             self._folders = self._reconciler.folders
@@ -261,6 +264,26 @@ class _Daemon:
         reason = f": {status.reason}" if status.reason else ""
         self._summary = str(status.phase) if self._busy else f"{status.condition}{reason}"
         self._notifier.status(_with_task(self._summary, status))
+
+    def _write_status(self, status: Callable[[], Status]) -> str:
+        """Write the status file; why not, where that cannot be."""
+        with self._writing:
+            document = status().document()
+            try:
+                publish_status(self._settings.runtime_dir, document, render(document))
+            except OSError as error:
+                return str(error)
+        return ""
+
+    def _write_status_later(self) -> None:
+        """Write the newest status as soon as that can be, one attempt after the other."""
+        if self._rewriting is None:
+            self._rewriting = self._loop.call_every(_REWRITE_SECONDS, self._write_status_again)
+
+    def _write_status_again(self) -> None:
+        if self._rewriting is not None and not self._write_status(self._reconciler.snapshot):
+            self._rewriting.cancel()
+            self._rewriting = None
 
     def _finished(self, transaction: str, verdict: str) -> None:
         self._announce(lambda: self._announcer.finished(transaction, verdict))

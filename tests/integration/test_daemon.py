@@ -115,6 +115,23 @@ def test_a_hand_edit_is_adopted(house: House) -> None:
     assert len(house.systemd.calls("ReloadUnit")) == 2
 
 
+def test_a_status_that_could_not_be_written_is_written_later(house: House) -> None:
+    house.start()
+    blocked = house.folder / "run/.status.json.new"
+    blocked.mkdir()
+    typo = house.drop("one.toml", "[engine]\nlog-dirver = 1")
+    refused = time.monotonic() + 15
+    while "status.unwritable" not in house.log() or "desired.refused" not in house.log():
+        assert time.monotonic() < refused
+        time.sleep(0.1)
+    said = house.ctl("status")
+    first = "pending: files changed, not looked at yet:"
+    assert (said.returncode, said.stdout[: len(first)]) == (4, first)
+    blocked.rmdir()
+    status = house.until(lambda status: status["condition"] == "rejected")
+    assert status["desired"]["errors"][0]["file"] == str(typo)
+
+
 def test_a_second_daemon_is_refused(house: House) -> None:
     house.start()
     before = house.status()
