@@ -27,6 +27,7 @@ from dockcfgd.api.announcer import Announcer
 from dockcfgd.api.service import Service
 from dockcfgd.cli.published import AT_REST
 from dockcfgd.cli.text import progress_line, render
+from dockcfgd.first_status import recalled
 from dockcfgd.log import configure, get_logger
 from dockcfgd.model.errors import BusFailure, DockcfgdError
 from dockcfgd.model.status import Status
@@ -107,9 +108,10 @@ class _Daemon:
         clock = SystemClock(attend=self._attend)
         effects = host_effects(settings, self._bus, clock)
         self._files = effects.files
-        first = Status(
+        new = Status(
             version=__version__, pid=os.getpid(), since=time.time(), started_ticks=started_ticks()
         )
+        first = recalled(new, settings.state_file)
         self._state = StateFile(settings.state_file)
         self._reconciler = Reconciler(
             effects,
