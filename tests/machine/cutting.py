@@ -37,6 +37,7 @@ _STATUS = "/run/dockcfgd/status.json"
 _CONTAINERS = {"always": "always", "by-hand": "unless-stopped", "plain": "no"}
 _NOTED = ("note which containers run", "stop the containers and back them up")
 _PROOF = "prove the running engine"
+_FREED = "keep-previous = false"
 _END = "\036"
 _INFO = "{{.Driver}} {{.LoggingDriver}} {{.Labels}} {{.DockerRootDir}} {{.SecurityOptions}}"
 _SIGHT = f"""\
@@ -210,8 +211,14 @@ class Cutting:
         return [step["name"] for step in self._status()["last"]["steps"]]
 
     def _side(self) -> _Side:
+        if _FREED in self._change.here:
+            # What a change leaves behind goes once it is applied, and no test waits for that.
+            wait_for(self._nothing_kept, 60, what="what is not to be kept is gone")
         parts = self._machine.run(_SIGHT, timeout=120).stdout.split(_END)[:-1]
         return _Side(tuple(parts[: len(_FILES)]), tuple(parts[len(_FILES) :]))
+
+    def _nothing_kept(self) -> bool:
+        return not self._machine.run(["find", f"{_STATE}/kept", "-mindepth", "1"]).stdout
 
     def _running(self) -> set[str]:
         return set(self._machine.docker("ps", "--format={{.Names}}").split())
