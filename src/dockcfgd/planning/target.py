@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 _DRIVER: KeyPath = ("storage-driver",)
+# From here on an engine without data of a driver of its own takes containerd's store.
+_STORE_BY_ITSELF = EngineVersion(29, 0)
 
 
 class UnreadableFile(ValueError):
@@ -134,7 +136,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
     gone = set(applied.managed) - set(wanted)
     if not keep_foreign:
         gone |= set(leaves.flatten(current)) - set(wanted)
-    kept, notes = _kept_driver(gone, current, host, store=wanted.get(FEATURE))
+    kept, notes = _kept_storage(gone, current, host, store=wanted.get(FEATURE))
     for path in gone - kept:
         leaves.remove(document, path)
     for path in kept:
@@ -166,7 +168,7 @@ def empty_target(host: HostState, applied: Applied) -> Target:
     """
     current = daemon_json(host)
     document = copy.deepcopy(current)
-    kept, notes = _kept_driver(set(applied.managed), current, host)
+    kept, notes = _kept_storage(set(applied.managed), current, host)
     gone = set(applied.managed) - kept
     for path in gone:
         leaves.remove(document, path)
@@ -221,6 +223,30 @@ def picks_same_driver(host: HostState) -> bool:
     return named == engine.driver if named else engine.prior_drivers == (engine.driver,)
 
 
+def _kept_storage(
+    gone: set[KeyPath], current: Mapping[str, Json], host: HostState, *, store: Json = None
+) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
+    """Keep what chooses the storage and leaves, unless the engine would choose the same itself."""
+    driver, of_driver = _kept_driver(gone, current, host, store=store)
+    if FEATURE not in gone or leaves.get(current, FEATURE) is not True or _takes_store(host):
+        return driver, of_driver
+    note = (
+        "features.containerd-snapshotter stays true in daemon.json: without it the engine would"
+        " leave the containerd image store and hide every image and container; set it to false,"
+        " and storage-driver, to take them along"
+    )
+    return driver | {FEATURE}, (*of_driver, note)
+
+
+def _takes_store(host: HostState) -> bool:
+    """Tell whether the engine takes containerd's store by itself, or is not on it anyway."""
+    engine = host.engine
+    if not isinstance(engine, EngineState) or not in_containerd(engine):
+        return True
+    version = EngineVersion.parse_or_none(host.version)
+    return version is not None and version >= _STORE_BY_ITSELF and not engine.prior_drivers
+
+
 def _kept_driver(
     gone: set[KeyPath], current: Mapping[str, Json], host: HostState, *, store: Json = None
 ) -> tuple[frozenset[KeyPath], tuple[str, ...]]:
@@ -258,11 +284,17 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
             leaves.remove(document, path)
         else:
             leaves.put(document, path, value)
+    managed = wanted.managed
     named, notes = _named_driver(before, current, touched, host)
+    if named is None and _leaves_store(document, host):
+        named, notes = _driver_out_of_store(host)
+        if named is None:
+            leaves.put(document, FEATURE, value=True)
+            managed |= {FEATURE}
     if named is not None:
         leaves.put(document, _DRIVER, named)
+        managed |= {_DRIVER}
     same = document == before
-    managed = wanted.managed if named is None else wanted.managed | {_DRIVER}
     drop_in = rebased(wanted.drop_in, launch_of(host), managed)
     return Target(
         document=None if same and wanted.daemon_json is None else document,
@@ -281,6 +313,24 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
         if wanted.owns_drop_in
         else None,
     )
+
+
+def _leaves_store(document: Mapping[str, Json], host: HostState) -> bool:
+    """Tell whether the engine would leave containerd's store for a driver that is not named."""
+    chosen = leaves.get(document, FEATURE) is True or _takes_store(host)
+    return not chosen and isinstance(leaves.get(document, _DRIVER), leaves.Absent)
+
+
+def _driver_out_of_store(host: HostState) -> tuple[Json, tuple[str, ...]]:
+    """Find the driver that a generation had before it went into containerd's store."""
+    others = host.engine.prior_drivers if isinstance(host.engine, EngineState) else ()
+    if len(others) == 1:
+        return others[0], (f"storage-driver becomes {others[0]!r}, the one with data here",)
+    note = (
+        "features.containerd-snapshotter stays true: which storage driver that generation had is"
+        " not known"
+    )
+    return None, (note,)
 
 
 def _as_left(last: Ownership | None, now: FileState) -> Ownership | None:

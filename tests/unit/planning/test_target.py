@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dockcfgd.model.desired import DesiredState
+from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Plan
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import (
@@ -129,6 +130,29 @@ class TestBackToAGeneration:
         now = {"mtu": 2, "icc": True, "debug": False}
         target, _ = self._back(then, **{"daemon.json": now, "applied": {"managed": [["icc"]]}})
         assert target.document == {"mtu": 2, "debug": True}
+
+    @pytest.mark.parametrize(
+        ("prior", "document"),
+        [
+            (["overlay2"], {"storage-driver": "overlay2"}),
+            (["overlay2", "btrfs"], {"features": {"containerd-snapshotter": True}}),
+            ([], {"features": {"containerd-snapshotter": True}}),
+        ],
+    )
+    def test_out_of_containerds_store_only_to_a_driver_that_is_known(
+        self, prior: list[str], document: dict[str, Any]
+    ) -> None:
+        now = {"features": {"containerd-snapshotter": True}}
+        ours = {"applied": {"managed": [["features", "containerd-snapshotter"]]}}
+        info = {
+            "Driver": "overlayfs",
+            "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+        }
+        described = {"daemon.json": now, "info": info, "prior-drivers": prior, **ours}
+        target, plan = self._back(Applied(), version="28.5.2", **described)
+        assert target.document == document
+        assert len(target.notes) == 1
+        assert (plan.impact is Impact.MIGRATE) == ("storage-driver" in document)
 
     def test_the_very_bytes_come_back_where_nothing_foreign_differs(self) -> None:
         content = b'{"debug":true}'
