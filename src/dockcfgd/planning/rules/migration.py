@@ -113,7 +113,11 @@ def _storage(
     if engine.swarm_active:
         why = "this host is a swarm node"
         yield Finding(key=_KEY, message=why, hint=_LEAVE)
-    if storage is not None and (containerd or in_containerd(engine)):
+    if storage is not None and containerd and in_containerd(engine):
+        why = f"the store's snapshotter cannot be changed from {engine.driver} to {driver}"
+        hint = "leave the store first: containerd-snapshotter = false, and a storage-driver"
+        yield Finding(key=_KEY, message=why, hint=hint)
+    elif storage is not None and (containerd or in_containerd(engine)):
         yield from _store(driver if containerd else engine.driver, document, host, engine)
 
 
