@@ -75,6 +75,9 @@ def test_polkit_decides_for_others_than_root(
     machine.write("/etc/polkit-1/rules.d/50-dockcfgd.rules", RULE)
     machine.write("/home/ops/a.toml", "schema = 1\n[engine]\nmax-concurrent-uploads = 3\n")
     assert as_ops(machine, "status")[0] == 0
+    code, said = as_ops(machine, "plan", "/home/ops/a.toml")
+    assert (code, "reload the engine" in said) == (0, True), said
+    assert "the engine runs and cannot be asked" in said
     assert as_ops(machine, "pause")[0] == 0
     status = json.loads(machine.run(["dockcfgctl", "status", "--json"], check=False).stdout)
     assert (status["phase"], "uid 1" in str(status["reason"])) == ("paused", True)

@@ -40,6 +40,8 @@ _DEFAULT_REASON = {
     "rejected": "the newest desired state is not in force",
     "degraded": "the host cannot be brought to, or kept at, the state in force",
 }
+_CUT_OFF = {"state": "cut off"}
+"""What a step is that was under way when its change ended, as by a crash."""
 _OWN_WORD = ("awaiting-confirmation", "paused")
 _NEXT = {
     "unmanaged": "put a TOML file into /etc/dockcfgd/conf.d; try it with dockcfgctl plan FILE",
@@ -286,7 +288,10 @@ def _last(document: dict[str, Any], limit: int) -> list[str]:
     lines = [f"{head}, generation {last.get('generation')}"]
     if last.get("reason") and last["reason"] != document.get("reason"):
         lines.append(plain(last["reason"]))
-    return lines + _steps(last.get("steps") or [], limit)
+    steps = last.get("steps") or []
+    if verdict is not None:
+        steps = [step | _CUT_OFF if step.get("state") == "running" else step for step in steps]
+    return lines + _steps(steps, limit)
 
 
 def _kept(kept: dict[str, Any] | None) -> list[str]:

@@ -96,6 +96,14 @@ def test_it_fits_a_screen_however_much_there_is_to_tell(length: int) -> None:
     assert any(line.lstrip().startswith("failed ") for line in lines)
 
 
+def test_a_step_of_a_change_that_has_ended_does_not_run_any_more() -> None:
+    document = golden("status", "rejected-rolled-back")
+    document["last"]["steps"] = [{"name": "look", "state": "running", "seconds": 2.0}]
+    assert "cut off    2.0 s  look\n" in text.render(document)
+    document["last"]["verdict"] = None
+    assert "running    2.0 s  look\n" in text.render(document)
+
+
 def test_a_long_drift_alone_is_cut() -> None:
     document = golden("status", "drifted-much")
     document["drifts"] = [{"where": "drop-in", "key": "drop-in", "desired": "x = 1\n" * 60}]
