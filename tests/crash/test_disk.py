@@ -37,7 +37,7 @@ TRIED = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
 @pytest.mark.parametrize(
     "story", [one for one in STORIES if one.name in TRIED], ids=lambda story: story.name
