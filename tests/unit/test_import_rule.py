@@ -83,7 +83,12 @@ def test_model_knows_the_standard_library_only(path: str) -> None:
 
 @pytest.mark.parametrize("path", _of("layers"))
 def test_layers_is_a_program_of_its_own(path: str) -> None:
-    allowed = ("dockcfgd.layers", "dockcfgd.model.errors", "dockcfgd.side_by_side")
+    allowed = (
+        "dockcfgd.layers",
+        "dockcfgd.model.errors",
+        "dockcfgd.mount_points",
+        "dockcfgd.side_by_side",
+    )
     ours = {module for module in _imports(path) if _in(module, _OURS)} - {_OURS}
     assert {module for module in ours if not _in(module, *allowed)} == set()
     assert {module for module in _imports(path) if _foreign(module)} == set()

@@ -29,6 +29,7 @@ from dockcfgd.layers.place import Place, form_of, place_of
 from dockcfgd.layers.staying import ahead_of, staying
 from dockcfgd.layers.styles import style_of
 from dockcfgd.model.errors import DockcfgdError
+from dockcfgd.mount_points import mount_points
 
 __all__ = ["filesystem_of", "first_copy", "main"]
 
@@ -84,11 +85,10 @@ def filesystem_of(path: str) -> str:
     """Give the kind of filesystem that a folder lies on, by the mount it is reached through."""
     above = os.path.realpath(path) + "/"
     found, longest = "", 0
-    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
-        left, _, right = line.partition(" - ")
-        point = left.split()[4].encode().decode("unicode_escape").rstrip("/") + "/"
+    for where, kind in mount_points():
+        point = where.rstrip("/") + "/"
         if above.startswith(point) and len(point) >= longest:
-            found, longest = right.split()[0], len(point)
+            found, longest = kind, len(point)
     return found
 
 

@@ -29,6 +29,7 @@ if __name__ == "__main__":
 
 from dockcfgd.layers.folder import Spot
 from dockcfgd.layers.removal import remove
+from dockcfgd.mount_points import mount_points
 
 __all__ = ["main"]
 
@@ -165,8 +166,7 @@ def _destroyed(parent: int, path: str, name: bytes) -> bool:
 
 
 def _mounted_below(folder: str) -> str:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        points = [line.split()[4].encode().decode("unicode_escape") for line in file]
+    points = [point for point, _ in mount_points()]
     return next((one for one in points if one == folder or one.startswith(f"{folder}/")), "")
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.mount_points import mount_points
 from dockcfgd.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -450,8 +451,7 @@ def _delete(trash: Path) -> None:
 
 def _mounted_below(folder: Path) -> bool:
     with _translated("read", Path("/proc/self/mountinfo")):
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return any(line.split()[4].startswith(f"{folder}/") for line in lines)
+        return any(point.startswith(f"{folder}/") for point, _ in mount_points())
 
 
 def _remove_empty(aside: Path) -> None:
