@@ -249,10 +249,10 @@ class Images(Protocol):
     def history(self, image: str) -> Sequence[dict[str, Json]]:
         """Give an image's history, the newest entry first, as `GET /images/NAME/history` does."""
 
-    def by_config(self) -> Mapping[str, str]:
-        """Give the ID of each image by the one that it has on a graph driver.
+    def configs(self) -> Mapping[str, str]:
+        """Give the ID that each image has on a graph driver, by its own.
 
-        Nothing where the engine is on one.
+        Nothing where the engine is on one, or containerd cannot be asked.
         """
 
     def save(self, references: Sequence[str]) -> AbstractContextManager[Iterator[bytes]]:

@@ -70,7 +70,7 @@ def well(*messages: bytes) -> Answer:
 def ask(path: str, *, attend: Callable[[], None] = lambda: None) -> list[bytes]:
     return grpc.call(
         path, "/of.a.Service/Method", b"question", metadata={"containerd-namespace": "moby"},
-        what="ask", attend=attend,
+        what="ask", limit=60.0, attend=attend,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_the_question_and_its_namespace_arrive(tmp_path: Path) -> None:
 def test_a_refusal_has_its_code_and_reason(tmp_path: Path) -> None:
     def answer(http: H2Connection, stream: int, _: dict[str, str], __: bytes) -> None:
         trailers: Headers = [
-            (":status", "200"), ("grpc-status", "5"), ("grpc-message", "no such snapshot"),
+            (":status", "200"), ("grpc-status", "5"), ("grpc-message", "no such%20snapshot"),
         ]  # fmt: skip
         http.send_headers(stream, trailers, end_stream=True)
 

@@ -386,10 +386,10 @@ class FakeImages(_Served):
         sizes = [len(store.layers[layer]) for layer in reversed(layers)]
         return [{"Id": "<missing>", "Size": size} for size in sizes]
 
-    def by_config(self) -> dict[str, str]:
+    def configs(self) -> dict[str, str]:
         self._process("list images")
         store = self._dockerd.images
-        return store.by_config() if isinstance(store, ContainerdStore) else {}
+        return store.configs() if isinstance(store, ContainerdStore) else {}
 
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:

@@ -224,10 +224,10 @@ class ContainerdStore(ImageStore):
         super().__init__()
         self.marks: set[str] = set()
 
-    def by_config(self) -> dict[str, str]:
-        """Give the IDs of images by those that they have on a graph driver."""
+    def configs(self) -> dict[str, str]:
+        """Give the IDs that images have on a graph driver by those that they have here."""
         every = [one for one in self.images.values() if isinstance(one, Manifested)]
-        return {one.config_id: one.id for one in every}
+        return {one.id: one.config_id for one in every}
 
     def clear(self) -> None:
         """Remove all of it."""

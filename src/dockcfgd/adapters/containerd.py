@@ -9,6 +9,7 @@ snapshot with the container's ID for a key, and a lease of that ID keeps it from
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ _SERVICES = "/containerd.services"
 _PLUGINS = "/containerd.services.introspection.v1.Introspection/Plugins"
 _SNAPSHOTTERS = "io.containerd.snapshotter.v1"
 _ACTIVE, _COMMITTED = 2, 3
+# Making a layer may copy a whole image, and what is removed is waited for.
+_SECONDS, _COPY_SECONDS, _LONGEST = 60.0, 1800.0, 24 * 3600.0
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 _MOST = 16 * 1024 * 1024
 _VIEW = "-dockcfgd-view"
 _NUMBERED = re.compile(r"(?P<root>/.+)/snapshots/(?P<number>[0-9]+)(?:/fs)?")
@@ -73,7 +77,8 @@ class Containerd:
         try:
             document = self._document(digest)
             if "manifests" in document:
-                document = self._document(self._own_manifest(document))
+                own = self._own_manifest(document)
+                document = self._document(own) if own else {}
         except grpc.Refused as refused:
             if refused.code != grpc.NOT_FOUND:
                 raise
@@ -106,6 +111,7 @@ class Containerd:
             encoded((1, snapshotter), (2, container), (3, f"{like}-init")),
             what,
             lease=container,
+            limit=_COPY_SECONDS,
         )
 
     def mark(self, name: str) -> None:
@@ -144,17 +150,19 @@ class Containerd:
             self._remove(snapshotter, container)
             self.unmark(container)
 
-    def clear(self, snapshotter: str) -> None:
+    def clear(self, snapshotter: str, *, mark: str = "") -> None:
         """Remove all that the engine left in its namespace, and wait until that is done.
 
-        Images, what containers have written, leases, and with them the build cache. What the
-        engine's containers run as is not touched: a graph driver's do so in the same namespace.
+        Images, what containers have written, leases, and with them the build cache; the lease
+        `mark` last, so that what was cut off is known as such. What the engine's containers run as
+        is not touched: a graph driver's do so in the same namespace.
         """
         for key, kind in self._snapshots(snapshotter):
             if kind != _COMMITTED:
                 self._remove(snapshotter, key)
         for name in self.marks():
-            self.unmark(name)
+            if name != mark:
+                self.unmark(name)
         names = list(self.images())
         for count, name in enumerate(names, start=1):
             self._ask_gently(
@@ -162,7 +170,10 @@ class Containerd:
                 # The last one waits for what becomes free.
                 encoded((1, name), (2, int(count == len(names)))),
                 f"remove containerd's image {name}",
+                limit=_LONGEST,
             )
+        if mark:
+            self.unmark(mark)
 
     def _viewed(
         self, snapshotter: str, container: str, below: str, what: str
@@ -222,11 +233,12 @@ class Containerd:
         return document if isinstance(document, dict) else {}
 
     def _own_manifest(self, index: Mapping[str, Any]) -> str:
-        """Give the manifest in an index that is for this machine: the one whose layers are here."""
-        for one in index["manifests"]:
-            architecture = (one.get("platform") or {}).get("architecture", "")
+        """Give the manifest in an index that is for this machine, else any that is here."""
+        here = _ARCHITECTURES.get(os.uname().machine, os.uname().machine)
+        listed = [one for one in index["manifests"] or () if _architecture(one) != "unknown"]
+        for one in sorted(listed, key=lambda one: _architecture(one) != here):
             try:
-                if architecture != "unknown" and "config" in self._document(one["digest"]):
+                if "config" in self._document(one["digest"]):
                     return str(one["digest"])
             except grpc.Refused as refused:
                 if refused.code != grpc.NOT_FOUND:
@@ -240,21 +252,29 @@ class Containerd:
         what: str,
         *,
         fine: int = grpc.NOT_FOUND,
-        lease: str = "",
+        limit: float = _SECONDS,
     ) -> None:
         """Ask for what may be done already."""
         try:
-            self._ask(method, message, what, lease=lease)
+            self._ask(method, message, what, limit=limit)
         except grpc.Refused as refused:
             if refused.code != fine:
                 raise
 
-    def _ask(self, method: str, message: bytes, what: str, *, lease: str = "") -> list[bytes]:
+    def _ask(
+        self,
+        method: str,
+        message: bytes,
+        what: str,
+        *,
+        lease: str = "",
+        limit: float = _SECONDS,
+    ) -> list[bytes]:
         metadata = {"containerd-namespace": MOBY} | ({"containerd-lease": lease} if lease else {})
         try:
             return grpc.call(
                 self._address(), method, message,
-                metadata=metadata, what=what, attend=self._attend,
+                metadata=metadata, what=what, limit=limit, attend=self._attend,
             )  # fmt: skip
         except ValueError as error:
             why = f"containerd's answer is not understood: {error}"
@@ -269,6 +289,10 @@ def address_in(command: Sequence[str]) -> str:
         if flag == _FLAG:
             return value if equals else next(words, "")
     return _ADDRESS
+
+
+def _architecture(manifest: Mapping[str, Any]) -> str:
+    return str((manifest.get("platform") or {}).get("architecture", ""))
 
 
 def _target(image: Fields) -> Fields:

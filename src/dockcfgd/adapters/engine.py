@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from dockcfgd.adapters.containerd import Containerd
 from dockcfgd.adapters.engine_http import CHUNK, EngineConnections, LineStream, Request
+from dockcfgd.adapters.grpc import Unreachable
 from dockcfgd.migration.full_index import with_full_index
 from dockcfgd.migration.tar_members import BadArchive
 from dockcfgd.model.desired import Json
@@ -245,12 +246,16 @@ class DockerImages:
         request = Request("GET", f"/images/{image}/history", f"read the history of image {image}")
         return _objects(self._connections.call(request), request)
 
-    def by_config(self) -> dict[str, str]:
-        """Give the ID of each image by the one that it has on a graph driver."""
+    def configs(self) -> dict[str, str]:
+        """Give the ID that each image has on a graph driver, by its own."""
         if self._containerd is None or not self._in_containerd():
             return {}
-        digests = set(self._containerd.images().values())
-        return {self._containerd.config(digest): digest for digest in sorted(digests)}
+        try:
+            digests = sorted(set(self._containerd.images().values()))
+            return {digest: self._containerd.config(digest) for digest in digests}
+        except Unreachable:
+            # A backup can do without; whoever moves containers asks containerd otherwise too.
+            return {}
 
     def _in_containerd(self) -> bool:
         if self._containerd is None:

@@ -11,20 +11,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
     from h2.connection import H2Connection
 
-__all__ = ["Refused", "call"]
+__all__ = ["Refused", "Unreachable", "call"]
 
 NOT_FOUND, ALREADY_EXISTS = 5, 6
 
 _PREFIX = 5
 _CHUNK = 64 * 1024
 _SLICE_SECONDS = 1.0
-_SECONDS = 60.0
 
 
 class Refused(EngineFailure):
@@ -35,6 +35,18 @@ class Refused(EngineFailure):
         self.code = code
 
 
+class Unreachable(EngineFailure):
+    """Nobody answered, or not to the end: what was asked for may be done all the same."""
+
+    def __init__(self, *, what: str, why: str) -> None:
+        super().__init__(what=what, status=0, why=why)
+
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame: always."""
+        return True
+
+
 def call(
     path: str,
     method: str,
@@ -42,25 +54,29 @@ def call(
     *,
     metadata: Mapping[str, str],
     what: str,
+    limit: float,
     attend: Callable[[], None],
 ) -> list[bytes]:
     """Call a method of the service that listens at `path` and give the messages of its answer.
 
     `what` completes "cannot ...". `attend` is called at least every second while it is waited for,
-    60 s at most. Raises Refused, and EngineFailure where nothing answers.
+    `limit` seconds at most. Raises Refused, and Unreachable where nothing answers.
     """
     try:
         with closing(socket.socket(socket.AF_UNIX)) as connection:
             connection.settimeout(_SLICE_SECONDS)
             connection.connect(path)
-            exchange = _Exchange(connection, attend)
+            exchange = _Exchange(connection, attend, limit)
             status, content = exchange.run(method, message, metadata)
     except (OSError, EOFError) as error:
         why = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-        raise EngineFailure(what=what, status=0, why=f"{path}: {why}") from error
+        raise Unreachable(what=what, why=f"{path}: {why}") from error
     code = status.get("grpc-status", "")
     if code != "0":
-        why = status.get("grpc-message") or f"the answer is {status.get(':status', 'none')}"
+        why = (
+            unquote(status.get("grpc-message", ""))
+            or f"the answer is {status.get(':status', 'none')}"
+        )
         raise Refused(what=what, code=int(code) if code.isdigit() else -1, why=why)
     return list(_messages(content))
 
@@ -68,9 +84,9 @@ def call(
 class _Exchange:
     """One request and its answer, on a connection of its own."""
 
-    def __init__(self, connection: socket.socket, attend: Callable[[], None]) -> None:
-        self._socket, self._attend = connection, attend
-        self._until = time.monotonic() + _SECONDS
+    def __init__(self, connection: socket.socket, attend: Callable[[], None], limit: float) -> None:
+        self._socket, self._attend, self._limit = connection, attend, limit
+        self._until = time.monotonic() + limit
         self._status: dict[str, str] = {}
         self._content = bytearray()
         self._ended = False
@@ -111,7 +127,7 @@ class _Exchange:
             except TimeoutError:
                 self._attend()
                 if time.monotonic() > self._until:
-                    raise TimeoutError(f"no answer within {_SECONDS:.0f} s") from None
+                    raise TimeoutError(f"no answer within {self._limit:.0f} s") from None
                 continue
             if not data:
                 raise EOFError("the connection was closed before the answer")

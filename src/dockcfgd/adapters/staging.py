@@ -18,6 +18,7 @@ from dockcfgd.adapters.engine import (
     DockerNetworks,
 )
 from dockcfgd.adapters.engine_http import EngineConnections
+from dockcfgd.adapters.grpc import Unreachable
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.access import Access
 from dockcfgd.migration.folders import discard
@@ -110,10 +111,17 @@ class UnitStaging:
 
     def take_back(self, folder: str, *, driver: str) -> None:
         """Do what `remove` does, and take what it has brought to containerd out of it."""
+        begun = Path(folder).exists()
         self.remove(folder)
         mark = _mark_of(folder)
-        if mark in self._containerd.marks():
-            self._containerd.clear(driver)
+        try:
+            marked = mark in self._containerd.marks()
+        except Unreachable:
+            if begun:
+                raise
+            return  # nothing could be brought to it
+        if marked:
+            self._containerd.clear(driver, mark=mark)
 
     def _take_store(self, mark: str, snapshotter: str) -> None:
         """Mark containerd's store as filled by this change, once, while it is empty.
@@ -129,7 +137,7 @@ class UnitStaging:
                 f"it holds {some(len(images), 'name')} of images and"
                 f" {some(len(layers), 'layer')} of containers from an earlier time;"
                 " dockcfgctl storage prune frees what dockcfgd keeps, and what somebody else left"
-                " is removed by docker while the engine is on it"
+                " is removed by docker (docker builder prune --all too) while the engine is on it"
             )
             raise EngineFailure(what="fill containerd's image store", status=0, why=why)
         self._containerd.mark(mark)

@@ -184,7 +184,7 @@ def _user_made(network: Document) -> bool:
 
 def _images(images: Images, *, used: set[str]) -> tuple[Image, ...]:
     listed = {text(image, "Id"): image for image in images.list()}
-    configs = {identity: config for config, identity in images.by_config().items()}
+    configs = images.configs()
     found = []
     for identity in [*listed, *sorted(used - set(listed))]:
         names = texts(listed.get(identity, {}), "RepoTags")

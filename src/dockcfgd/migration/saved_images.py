@@ -142,10 +142,11 @@ class PresentImages:
 
     def _by_config(self, image: Image) -> str | None:
         if self._configs is None:
-            self._configs = self._images.by_config()
+            self._configs = self._images.configs()
         config = image.config or image.id
-        known = self._configs.get(config, config if image.config else "")
-        return _id(self._images, known) if known else None
+        known = [identity for identity, has in self._configs.items() if has == config]
+        known += [image.config] if image.config else []
+        return next(filter(None, (_id(self._images, identity) for identity in known)), None)
 
     def _by_name(self, image: Image) -> str | None:
         return next(filter(None, (_id(self._images, name) for name in image.tags)), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.layers.errors import UnknownFormat
-from dockcfgd.layers.place import place_of
+from dockcfgd.layers.place import SNAPSHOTTERS, place_of
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import KEPT, container_name, inspected
 
@@ -69,7 +69,7 @@ def since_of(access: Access, kept: KeptStorage, then: Then, *, seconds: float) -
         written=_sorted(name for name, wrote in told.items() if wrote),
         untold=_sorted(name for name, wrote in told.items() if wrote is None),
         ending=_names(disposable),
-        images=_images(access, then),
+        images=_images(access, then, by_name=bool(SNAPSHOTTERS & {kept.driver, kept.successor})),
         volumes=_sorted(needed - there),
         networks=_sorted(joined - networks),
         endangered_volumes=_sorted((needed & there) - used),
@@ -104,16 +104,20 @@ def _changed(tree: str, since: float, deadline: float) -> bool | None:
     return False
 
 
-def _images(access: Access, then: Then) -> tuple[str, ...]:
+def _images(access: Access, then: Then, *, by_name: bool) -> tuple[str, ...]:
+    """Give what came since; `by_name`: the IDs of then are not those of the same images now."""
     if then.images is None:
         return ()
     found = []
+    known = {name for names in then.images.values() for name in names}
     for image in access.images.list():
         identity = text(image, "Id")
         tags = [tag for tag in texts(image, "RepoTags") if tag != "<none>:<none>"]
         tags = [tag for tag in tags if not tag.startswith(KEPT)]
         before = then.images.get(identity)
-        if before is None:
+        if by_name:
+            found += [tag for tag in tags if tag not in known]
+        elif before is None:
             found += tags or [identity.removeprefix("sha256:")[:12]]
         else:
             found += [tag for tag in tags if tag not in before]

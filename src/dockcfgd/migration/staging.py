@@ -72,7 +72,7 @@ def stage_kept(access: Access, staging: Access, *, kept: str) -> None:
 
     What IDs they have there is noted where these are others.
     """
-    configs = {identity: config for config, identity in access.images.by_config().items()}
+    configs = access.images.configs()
     images = {image for _, image in disposable.kept(kept)}
     wanted = [Image(id=identity, config=configs.get(identity, "")) for identity in sorted(images)]
     present = PresentImages(staging.images)

@@ -10,7 +10,17 @@ from dockcfgd.model.facts import Facts
 from dockcfgd.model.files import FileState
 from dockcfgd.model.roots import LeftBehind, RootSurvey
 
-__all__ = ["Container", "EngineDown", "EngineState", "HostState", "UnitFile", "UnitState"]
+__all__ = [
+    "Container",
+    "EngineDown",
+    "EngineState",
+    "HostState",
+    "UnitFile",
+    "UnitState",
+    "on_containerd_store",
+]
+
+_SNAPSHOTTER = "io.containerd.snapshotter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +190,12 @@ class HostState:
         The running one's, else that of the installed binary, else empty.
         """
         return self.engine.version if isinstance(self.engine, EngineState) else self.binary_version
+
+
+def on_containerd_store(info: Mapping[str, Json]) -> bool:
+    """Tell whether an engine with this /info has its images in containerd's store."""
+    rows = info.get("DriverStatus")
+    return any(
+        isinstance(row, list) and row[:1] == ["driver-type"] and _SNAPSHOTTER in str(row[1:])
+        for row in (rows if isinstance(rows, list) else ())
+    )

@@ -37,7 +37,7 @@ from dockcfgd.planning.reloading import (
 )
 from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.rules.moved_root import moved_root_findings
-from dockcfgd.planning.staging import chooses_containerd
+from dockcfgd.planning.staging import chooses_containerd, fills_store
 from dockcfgd.planning.storage_back import back_to
 from dockcfgd.planning.storage_change import named_storage, storage_changes
 from dockcfgd.planning.target import Target, daemon_json, refuse_irregular, render
@@ -83,7 +83,8 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
     rules = replace(rules, verify=patient(rules.verify, slowest))
     drifts = differences(target, host)
     impact = max((drift.impact for drift in drifts), default=Impact.NONE)
-    if impact is Impact.MIGRATE and _empty(host) and rules.back_to is None:
+    bare = _empty(host) and rules.back_to is None
+    if impact is Impact.MIGRATE and bare and not fills_store(target, host, drifts):
         impact = Impact.RESTART
     if (
         impact is Impact.RELOAD

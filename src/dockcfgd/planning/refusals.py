@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
+from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning.flag_rules import flag_findings, planned_arguments
 from dockcfgd.planning.flags import parse_flags
+from dockcfgd.planning.in_place import not_in_place
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.rules import breaches_of
 from dockcfgd.planning.rules.breach import Weight
 from dockcfgd.planning.rules.migration import migration_findings
 from dockcfgd.planning.rules.questions import questions_of
 from dockcfgd.planning.staging import chooses_containerd, scene_of
+from dockcfgd.planning.storage_change import named_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,8 +54,18 @@ def refusals_of(
             host,
             storage if impact is Impact.MIGRATE else None,
             containerd=chooses_containerd(target, host),
+            not_in_place=_not_in_place(target, host),
         ),
     )
+
+
+def _not_in_place(target: Target, host: HostState) -> str:
+    """Say why containers would have to be made anew on the storage that comes."""
+    if not isinstance(host.engine, EngineState):
+        return ""
+    containerd = chooses_containerd(target, host)
+    driver = named_storage(target.document or {}, containerd=containerd)
+    return not_in_place(target, host, host.engine, driver)
 
 
 def rule_notes(

@@ -12,11 +12,15 @@ from dockcfgd.planning.flags import parse_flags
 from dockcfgd.planning.launch import launch_with
 from dockcfgd.planning.rules.image_store import Store, store_of
 from dockcfgd.planning.rules.scene import Scene, with_flags
+from dockcfgd.planning.storage_change import UNKNOWN_STORE_FROM, storage_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockcfgd.model.plan import Drift
     from dockcfgd.planning.target import Target
 
-__all__ = ["chooses_containerd", "scene_of"]
+__all__ = ["chooses_containerd", "fills_store", "scene_of"]
 
 
 def scene_of(target: Target, host: HostState, arguments: tuple[str, ...]) -> Scene:
@@ -45,6 +49,16 @@ def chooses_containerd(target: Target, host: HostState) -> bool:
         store_of(scene_of(target, host, launch_with(host, target.drop_in).arguments))
         is Store.CONTAINERD
     )
+
+
+def fills_store(target: Target, host: HostState, drifts: Sequence[Drift]) -> bool:
+    """Tell whether containerd's store comes, of a kind that is known.
+
+    What it has from an earlier time lies in no data-root: an empty host may have something there.
+    """
+    version = EngineVersion.parse_or_none(host.version)
+    known = version is not None and version < UNKNOWN_STORE_FROM
+    return known and bool(storage_keys(drifts)) and chooses_containerd(target, host)
 
 
 def _prior_drivers(host: HostState) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.host import EngineState
+from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.host import EngineState, on_containerd_store
 from dockcfgd.model.impact import Impact
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "DRIVER",
     "FEATURE",
     "SNAPSHOTTERS",
+    "UNKNOWN_STORE_FROM",
     "in_containerd",
     "named_storage",
     "storage_changes",
@@ -32,14 +34,15 @@ DRIVER: KeyPath = ("storage-driver",)
 FEATURE: KeyPath = ("features", "containerd-snapshotter")
 # Those that containers can be moved to and from; no graph driver has their names.
 SNAPSHOTTERS = frozenset({"overlayfs", "native"})
+# From this release on nobody has tried what the engine has in containerd's store.
+UNKNOWN_STORE_FROM = EngineVersion(29, 0)
 
 _DEFAULT = "overlayfs"
-_SNAPSHOTTER = "io.containerd.snapshotter"
 
 
 def in_containerd(engine: EngineState) -> bool:
     """Tell whether the engine has its images in containerd's store."""
-    return engine.status("driver-type").startswith(_SNAPSHOTTER)
+    return on_containerd_store(engine.info)
 
 
 def storage_keys(drifts: Sequence[Drift]) -> tuple[Drift, ...]:

@@ -356,8 +356,8 @@ def _named_driver(
     now = leaves.get(current, _DRIVER)
     if _DRIVER not in touched or set_then or isinstance(now, leaves.Absent):
         return None, ()
-    if picks_same_driver(host):
-        return None, ()
+    if picks_same_driver(host) or leaves.get(before, FEATURE) is True or now in SNAPSHOTTERS:
+        return None, ()  # the store's, which is looked at apart
     others: tuple[str, ...] = ()
     if isinstance(host.engine, EngineState):
         others = tuple(one for one in host.engine.prior_drivers if one != host.engine.driver)

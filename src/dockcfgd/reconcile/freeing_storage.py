@@ -16,6 +16,7 @@ from dockcfgd.migration import folders
 from dockcfgd.migration.storage_left import left_overs
 from dockcfgd.model.amounts import size, some
 from dockcfgd.model.errors import BackupRefused, DockcfgdError, EngineFailure, StorageRefused
+from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.status import Task, Verdict
 from dockcfgd.reconcile.working import Work
 from dockcfgd.transaction.executor import Interrupted
@@ -105,9 +106,9 @@ class FreeingStorage:
             work.step("take it out of the engine's folders")
             self._move_away(kept)
             others = left_overs(kept.root)
-            for driver in sorted(SNAPSHOTTERS & _drivers_of(kept)):
+            for snapshotter in sorted(SNAPSHOTTERS & _drivers_of(kept)):
                 work.step("take it out of containerd")
-                self._effects.freeing.clear_store(driver)
+                self._clear_store(snapshotter)
         work.step("delete it")
         freed = self._effects.freeing.free(others, progress=work.progress)
         if freed.left:
@@ -120,6 +121,14 @@ class FreeingStorage:
         """Give the engine's data-root and driver. EngineFailure where it does not say."""
         info = self._effects.engine.info()
         return str(info.get("DockerRootDir") or ""), str(info.get("Driver") or "")
+
+    def _clear_store(self, snapshotter: str) -> None:
+        """Clear containerd's store, which all snapshotters share and no data-root has."""
+        if on_containerd_store(self._effects.engine.info()):
+            raise StorageRefused(
+                "cannot free what is kept in containerd's image store: the engine is on that store"
+            )
+        self._effects.freeing.clear_store(snapshotter)
 
     @staticmethod
     def _refuse_in_use(kept: KeptStorage, *, root: str, driver: str) -> None:

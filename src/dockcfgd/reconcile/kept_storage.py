@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration import disposable
 from dockcfgd.model.kept import (
     KeptStorage,
@@ -95,6 +96,8 @@ def _superseded(before: KeptStorage | None, kept: KeptStorage) -> tuple[Supersed
         return ()
     mine = () if before.moved else (SupersededStorage(before.driver, before.root),)
     gone = {kept.driver, kept.successor}
+    if SNAPSHOTTERS & gone:
+        gone |= SNAPSHOTTERS  # they have one store between them
     return tuple(one for one in (*mine, *before.superseded) if one.driver not in gone)
 
 

@@ -15,8 +15,9 @@ from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, 
 from dockcfgd.migration.staging import cargo_of, stand_ins_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.cargo import Cargo, FirstCopy
-from dockcfgd.model.errors import StepFailed, SystemdFailure
+from dockcfgd.model.errors import EngineFailure, StepFailed, SystemdFailure
 from dockcfgd.model.files import Tag
+from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.roots import RootMove
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.planning import judge
@@ -130,7 +131,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.RemoveStaging(brought_to=""):
             effects.staging.remove(step.staging)
         case do.RemoveStaging():
-            effects.staging.take_back(step.staging, driver=step.brought_to)
+            _take_back(step, effects)
         case do.CompareContainers():
             return _compare(step, effects)
         case do.BackUpContainers():
@@ -216,6 +217,17 @@ def _stage_containers(step: do.StageContainers, effects: Effects, progress: Prog
         progress=progress,
     )
     effects.staging.adopt(step.target_driver, stand_ins_of(_folder(step)))
+
+
+def _take_back(step: do.RemoveStaging, effects: Effects) -> None:
+    try:
+        in_use = on_containerd_store(effects.engine.info())
+    except EngineFailure:
+        in_use = False  # it did not come up, and would not on that store
+    if in_use:
+        effects.staging.remove(step.staging)
+    else:
+        effects.staging.take_back(step.staging, driver=step.brought_to)
 
 
 def _cargo(step: do.CarryLayers) -> Cargo:

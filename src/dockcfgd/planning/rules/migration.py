@@ -16,6 +16,7 @@ from dockcfgd.planning.storage_change import (
     DRIVER,
     FEATURE,
     SNAPSHOTTERS,
+    UNKNOWN_STORE_FROM,
     in_containerd,
     named_storage,
     storage_changes,
@@ -35,9 +36,7 @@ _USERS = ("userns-remap",)
 _ROOTS = frozenset({("data-root",), ("graph",)})
 _KEY = "engine.storage-driver"
 _LEAVE = "docker node update --availability drain NODE and docker swarm leave first"
-# From this release on nobody has tried what lies on disk.
-_UNKNOWN_FROM = EngineVersion(29, 0)
-_NAMESPACE, _USUAL_NAMESPACE = "containerd-namespace", "moby"
+_USUAL = {"containerd": "/run/containerd/containerd.sock", "containerd-namespace": "moby"}
 
 
 def migration_findings(
@@ -47,11 +46,12 @@ def migration_findings(
     storage: Storage | None,
     *,
     containerd: bool,
+    not_in_place: str = "",
 ) -> Iterable[Finding]:
     """Give why a change that hides images and containers cannot be carried out.
 
     Without `storage` there is nothing to move on this host. `containerd`: the document chooses
-    containerd's image store.
+    containerd's image store. `not_in_place`: why containers would have to be made anew.
     """
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
     if storage is not None and len({_hides(drift.path) for drift in hiding}) > 1:
@@ -79,21 +79,17 @@ def migration_findings(
         changes = storage_changes(document, drifts, host, containerd=containerd)
         driver = named_storage(document, containerd=containerd)
         if changes or not driver:
-            yield from _storage(driver, document, host, storage, containerd=containerd)
+            yield from _storage(driver, host, storage)
+            yield from _inside_store(driver, host, containerd=containerd)
+            if driver and storage is not None:
+                yield from _store(driver, document, host, not_in_place, containerd=containerd)
 
 
 def _hides(path: KeyPath) -> str:
     return "storage" if path in {DRIVER, FEATURE} else path[0]
 
 
-def _storage(
-    driver: str,
-    document: Mapping[str, Json],
-    host: HostState,
-    storage: Storage | None,
-    *,
-    containerd: bool,
-) -> Iterable[Finding]:
+def _storage(driver: str, host: HostState, storage: Storage | None) -> Iterable[Finding]:
     engine = host.engine
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be moved"
@@ -113,36 +109,47 @@ def _storage(
     if engine.swarm_active:
         why = "this host is a swarm node"
         yield Finding(key=_KEY, message=why, hint=_LEAVE)
-    if storage is not None and containerd and in_containerd(engine):
+
+
+def _inside_store(driver: str, host: HostState, *, containerd: bool) -> Iterable[Finding]:
+    """Refuse another snapshotter: all of them share the store's images and leases."""
+    engine = host.engine
+    if isinstance(engine, EngineState) and containerd and in_containerd(engine):
         why = f"the store's snapshotter cannot be changed from {engine.driver} to {driver}"
         hint = "leave the store first: containerd-snapshotter = false, and a storage-driver"
         yield Finding(key=_KEY, message=why, hint=hint)
-    elif storage is not None and (containerd or in_containerd(engine)):
-        yield from _store(driver if containerd else engine.driver, document, host, engine)
 
 
 def _store(
-    snapshotter: str, document: Mapping[str, Json], host: HostState, engine: EngineState
+    driver: str,
+    document: Mapping[str, Json],
+    host: HostState,
+    not_in_place: str,
+    *,
+    containerd: bool,
 ) -> Iterable[Finding]:
     """Give why containers cannot be moved to or from containerd's image store."""
-    key = dotted(("engine", *FEATURE))
+    engine, key = host.engine, dotted(("engine", *FEATURE))
+    if not isinstance(engine, EngineState) or containerd is in_containerd(engine):
+        return
+    snapshotter = driver if containerd else engine.driver
+    version = EngineVersion.parse_or_none(engine.version)
     if snapshotter not in SNAPSHOTTERS:
         why = f"what the snapshotter {snapshotter} has cannot be moved by this release"
         hint = f"those that it can are {', '.join(sorted(SNAPSHOTTERS))}"
         yield Finding(key=key, message=why, hint=hint)
-    version = EngineVersion.parse_or_none(engine.version)
-    if version is None or version >= _UNKNOWN_FROM:
+    elif version is None or version >= UNKNOWN_STORE_FROM:
         why = (
             f"what engine {engine.version} has in containerd's image store is not known,"
             " and this release cannot move it"
         )
         yield Finding(key=key, message=why, hint="keep to the store in use")
-    elif engine.unmovable:
-        why = f"a container cannot be moved to or from containerd's store: {engine.unmovable}"
-        yield Finding(key=key, message=why, hint="make that container anew")
-    named = document.get(_NAMESPACE) or next(
-        (flag.value for flag in running_flags(host) if flag.key == _NAMESPACE), None
-    )
-    if named not in {None, _USUAL_NAMESPACE}:
-        why = f"{_NAMESPACE} is {named}, and only {_USUAL_NAMESPACE} can be moved to and from"
-        yield Finding(key=key, message=why, hint=f"leave {_NAMESPACE} out first")
+    elif not_in_place:
+        why = f"containers cannot be moved to or from containerd's store: {not_in_place}"
+        yield Finding(key=key, message=why, hint="keep to the store in use, or mend that")
+    for name, usual in _USUAL.items():
+        given = {document.get(name), *(one.value for one in running_flags(host) if one.key == name)}
+        if given - {None, usual}:
+            named = ", ".join(sorted(str(one) for one in given - {None, usual}))
+            why = f"{name} is {named}, and only the store at {usual} can be moved to and from"
+            yield Finding(key=key, message=why, hint=f"leave {name} out first")
