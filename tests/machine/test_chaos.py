@@ -14,7 +14,9 @@ from machine import Machine
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 STEPS = 500 if PROOF else 40
-MEMORY_KIB, DESCRIPTORS, THREADS, STATE_KIB = 100_000, 48, 24, 16_000
+MEMORY_KIB, DESCRIPTORS, STATE_KIB = 100_000, 48, 16_000
+# The one that reads the files of `apply` comes with the first of them, and stays.
+MORE_THREADS = 2
 
 
 @pytest.mark.timeout(14400 if PROOF else 600)
@@ -35,5 +37,5 @@ def test_promises_hold_through_a_long_life(
     # Lives end in between: these hold for each of them, however long it was.
     assert most["memory"] < MEMORY_KIB, most
     assert most["descriptors"] < DESCRIPTORS, most
-    assert most["threads"] < THREADS, most
+    assert most["threads"] <= costs[0]["threads"] + MORE_THREADS, most
     assert most["state"] < STATE_KIB, most
