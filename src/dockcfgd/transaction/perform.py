@@ -5,6 +5,7 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -38,6 +39,8 @@ __all__ = ["perform"]
 _NO_SOCKETS = "no sockets found via socket activation"
 _COMING_UP = frozenset({"activating", "failed"})
 _NOTHING_KEPT = "/nonexistent"
+_RUNS = frozenset({"active", "deactivating"})
+_SCOPE_SECONDS = 100.0
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
@@ -143,6 +146,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.SetAside():
             folders.set_aside(root=step.root, driver=step.driver, folder=step.folder)
         case do.PutBack():
+            _end_left_containers(step, effects)
             folders.put_back(root=step.root, driver=step.driver, folder=step.folder)
         case do.CopyRoot():
             left_behind.forget(step.records, path=step.target)
@@ -167,6 +171,20 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case _:
             assert_never(step)
     return None
+
+
+def _end_left_containers(step: do.PutBack, effects: Effects) -> None:
+    """End what still runs of containers whose engine was killed instead of stopped.
+
+    They have the same IDs on the other driver, whose engine does not know that they run, and starts
+    them in vain for as long as they do.
+    """
+    # Where systemd cannot be asked no engine is started either.
+    with suppress(SystemdFailure):
+        for folder in sorted(Path(step.root, "containers").glob("*")):
+            scope = f"docker-{folder.name}.scope"
+            if effects.systemd.unit(scope).active_state in _RUNS:
+                effects.systemd.run_job(JobVerb.STOP, scope, timeout=_SCOPE_SECONDS)
 
 
 def _write(step: do.WriteFile, effects: Effects) -> None:

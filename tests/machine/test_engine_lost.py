@@ -1,0 +1,154 @@
+"""The engine is killed in the middle of a storage migration: at each step, and the staging one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from images import make_busybox
+from machine import Machine, wait_for
+
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+RELEASES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
+STATUS = "/run/dockcfgd/status.json"
+DRIVERS = ("overlay2", "vfs")
+CONTAINERS = {"always": "always", "by-hand": "unless-stopped", "plain": "no"}
+# From this step on dockcfgd knows what ran; before it the engine's end is one like any other: one
+# that comes up stops the containers that still run, which counts as stopped by hand.
+NOTED = "note which containers run"
+CALM_SECONDS = 15.0
+NUMBERS = itertools.count(4)
+SAMPLE = ("start what ran before",)
+Document = dict[str, Any]
+
+
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.timeout(3600 if PROOF else 400)
+def test_the_engine_is_killed_at_each_step(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    steps = changed(machine, "vfs")
+    driver, losses, tried = "vfs", [], 0
+    for number, step in enumerate(steps):
+        if not PROOF and not step.startswith(SAMPLE):
+            continue
+        goal = other(driver)
+        reached = killed(machine, goal, number)
+        last = rest(machine)["last"]
+        noted = reached >= next(at for at, one in enumerate(steps) if one == NOTED)
+        wrong = what_is_wrong(machine, last, driver=driver, goal=goal, noted=noted)
+        print(f"killed at {steps[min(reached, len(steps) - 1)]}: {last['verdict']} {wrong}")
+        losses += [f"{step}: {wrong}"] if wrong else []
+        tried += 1
+        machine.docker("start", *CONTAINERS)
+        driver = machine.docker("info", "--format={{.Driver}}")
+    print(f"{suite}-engine: {tried} of {len(steps)} places to be killed at, {len(losses)} failed")
+    assert losses == []
+    # It is not left where a change can no longer be made.
+    changed(machine, other(driver))
+    assert machine.docker("ps", "--quiet").count("\n") + 1 == len(CONTAINERS)
+
+
+def prepared(machine: Machine, package: Path) -> None:
+    make_busybox(machine)
+    write = "[ -e /mark ] || echo $0 > /mark; echo $0 > /kept/mark; exec sleep 1000000"
+    for name, policy in CONTAINERS.items():
+        machine.docker("run", "-d", "--init", "--stop-timeout=3", f"--name={name}",
+                       f"--restart={policy}", f"--volume={name}:/kept", "busybox",
+                       "sh", "-c", write, name)  # fmt: skip
+    machine.install_deb(package)
+
+
+def other(driver: str) -> str:
+    return next(one for one in DRIVERS if one != driver)
+
+
+def want(machine: Machine, driver: str) -> None:
+    # Another state each time: what was rolled back is not tried again by itself.
+    more = f"max-concurrent-downloads = {next(NUMBERS)}"
+    text = f'schema = 1\n[engine]\nstorage-driver = "{driver}"\n{more}\n'
+    machine.write("/etc/dockcfgd/conf.toml", f'{text}[verify]\nsettle = "500ms"\n')
+
+
+def changed(machine: Machine, driver: str) -> list[str]:
+    """Change the driver without a kill; give the steps of that."""
+    want(machine, driver)
+    done = machine.run(["dockcfgctl", "wait", "--timeout", "5m"], check=False, timeout=310)
+    last = status(machine)["last"]
+    assert done.returncode == 0, last
+    return [str(step["name"]) for step in last["steps"]]
+
+
+def status(machine: Machine) -> Document:
+    # /run is a filesystem of the machine's own.
+    place = Path(f"/proc/{machine.pid}/root{STATUS}")
+    document: Document = json.loads(place.read_bytes())
+    return document
+
+
+def killed(machine: Machine, goal: str, number: int) -> int:
+    """Kill the engine once a step of the change has begun; give the one that has by then."""
+    before = status(machine)["last"]["transaction"]
+    want(machine, goal)
+
+    def begun() -> int | None:
+        last = status(machine)["last"]
+        count = len(last["steps"])
+        new = last["transaction"] != before
+        return count if new and (count > number or last["verdict"]) else None
+
+    wait_for(begun, timeout=180, what=f"step {number}", interval=0.01)
+    machine.run("systemctl kill --kill-whom=main --signal=KILL docker", check=False)
+    return len(status(machine)["last"]["steps"]) - 1
+
+
+def rest(machine: Machine) -> Document:
+    """Wait until nothing is tried any more; give the status."""
+    since: list[Any] = [time.monotonic(), ""]
+
+    def rests() -> Document | None:
+        seen = status(machine)
+        last, at_rest = seen["last"] or {}, seen["phase"] == "idle" and machine.ping()
+        now = f"{last.get('transaction')} {last.get('verdict')} {at_rest}"
+        if now != since[1]:
+            since[:] = [time.monotonic(), now]
+        if not at_rest or last.get("verdict") is None:
+            return None
+        # What the surroundings prevented is tried again by itself.
+        long = time.monotonic() - since[0] > CALM_SECONDS
+        return seen if seen["condition"] == "in-sync" or long else None
+
+    found = wait_for(rests, 300, what="dockcfgd at rest and an engine that serves", interval=0.2)
+    assert found is not None
+    return found
+
+
+def what_is_wrong(machine: Machine, last: Document, *, driver: str, goal: str, noted: bool) -> str:
+    """Say what is not as the verdict says, or gone."""
+    if last["verdict"] not in {"applied", "rolled-back"}:
+        return f"{last['verdict']}: {last['reason']}"
+    expected = goal if last["verdict"] == "applied" else driver
+    found = machine.docker("info", "--format={{.Driver}}")
+    if found != expected:
+        return f"{last['verdict']} is said, and the engine is on {found}"
+    named = set(machine.docker("ps", "--all", "--format={{.Names}}").split())
+    if named != set(CONTAINERS):
+        return f"there are {named}"
+    must = set(CONTAINERS) if noted else {"always"}
+    running = set(machine.docker("ps", "--format={{.Names}}").split())
+    if not must <= running:
+        return f"{must - running} do not run"
+    machine.docker("start", *CONTAINERS)
+    for name in CONTAINERS:
+        marks = machine.docker("exec", name, "cat", "/mark", "/kept/mark", check=False).split()
+        if marks != [name, name]:
+            return f"{name} holds {marks}"
+    return ""
