@@ -207,6 +207,14 @@ class Lives:
         finally:
             state.close()
 
+    def keep(self, kept: KeptStorage) -> None:
+        """Make the record say that something is kept."""
+        state = StateFile(self.settings.state_file)
+        try:
+            KeptRecord(state).put(kept)
+        finally:
+            state.close()
+
     @property
     def files(self) -> Files:
         """What lies on the host now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -380,3 +381,47 @@ def test_its_backup_is_not_removed(moved: Moved) -> None:
     kept = lives.kept
     assert kept is not None
     assert Path(kept.directory, kept.backup, "manifest.json").exists()
+
+
+_STORE = '[engine]\nstorage-driver = "overlayfs"\n[engine.features]\ncontainerd-snapshotter = true'
+_OUT = _OVERLAY + "\n[engine.features]\ncontainerd-snapshotter = false"
+
+
+def test_into_containerds_store_and_back_to_what_was(tmp_path: Path) -> None:
+    moved = Moved(tmp_path, wanted=_STORE)
+    assert moved.driver == "overlayfs"
+    moved.go_on()
+    assert moved.lives.storage_back() is not None
+    moved.expect_as_then()
+    assert moved.lives.storage_prune() is not None
+    assert not moved.host.dockerd.containerd.images
+
+
+def test_what_a_store_has_from_before_is_freed_and_never_mixed_with(tmp_path: Path) -> None:
+    moved = Moved(tmp_path, wanted=_STORE)
+    store = moved.host.dockerd.containerd
+    moved.lives.want(_OUT)
+    assert moved.lives.look().condition is Condition.IN_SYNC
+    before = dict(store.images)
+    moved.lives.want(_STORE)
+    status = moved.lives.look()
+    assert "from an earlier time" in str(status.last and status.last.reason)
+    assert (moved.driver, store.images) == ("overlay2", before)
+    assert moved.lives.storage_prune() is not None
+    assert not store.images
+    assert moved.lives.apply().condition is Condition.IN_SYNC
+    assert moved.driver == "overlayfs"
+
+
+@pytest.mark.parametrize("root", ["", "/elsewhere"])
+def test_a_store_in_use_is_not_cleared_whatever_the_record_says(tmp_path: Path, root: str) -> None:
+    moved = Moved(tmp_path, wanted=_STORE)
+    kept = moved.lives.kept
+    assert kept is not None
+    before = dict(moved.host.dockerd.containerd.images)
+    for driver in ("overlayfs", "native"):
+        lie = replace(kept, driver=driver, root=root or kept.root, superseded=())
+        moved.lives.keep(lie)
+        moved.lives.storage_prune()
+        assert moved.host.dockerd.containerd.images == before
+    assert moved.contents()["web"] == b"1"

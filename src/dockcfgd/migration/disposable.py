@@ -23,6 +23,7 @@ from dockcfgd.migration.kept_images import commit_changes, drop_kept_names, shor
 from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, start_as_before
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
+from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ __all__ = [
 
 _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _RENAMED = "renamed.json"
+_NOT_FOUND = 404
 _AGAIN = "again"
 _PURPOSE = "running"
 
@@ -102,15 +104,15 @@ def bring_back(
     taken for it. Doing it again goes on where it ended.
     """
     contents = kept(folder, again=not to_old_storage)
-    names = {} if to_old_storage else renamed(folder)
-    images = {text(document, "Id"): names.get(image, image) for document, image in contents}
+    images = {text(document, "Id"): image for document, image in contents}
     record = _RECORD_BACK if to_old_storage else _RECORD
     done = _restored(folder, record)
     empty = empty_volumes(access) if contents else frozenset()
     for document in in_order([document for document, _ in contents]):
         identity = text(document, "Id")
         if identity not in done:
-            setting = Setting(images[identity], api, api, empty_volumes=empty)
+            image = _image_here(access, images[identity], folder=folder)
+            setting = Setting(image, api, api, empty_volumes=empty)
             present = _present(access, document, done) or _create(access, document, setting, done)
             start_as_before(access.containers, present, text(document, "State", "Status"))
             done[identity] = present
@@ -123,6 +125,20 @@ def bring_back(
 def begin_anew(folder: str) -> None:
     """Forget which of the kept containers were brought back; `bring_back` makes all of them."""
     Path(folder, _RECORD).unlink(missing_ok=True)
+
+
+def _image_here(access: Access, image: str, *, folder: str) -> str:
+    """Give the ID that a kept image has on the storage in use: its own, or the one noted."""
+    names = renamed(folder)
+    if image not in names:
+        return image
+    try:
+        access.images.inspect(image)
+    except EngineFailure as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return names[image]
+    return image
 
 
 def rename(folder: str, images: Mapping[str, str]) -> None:
