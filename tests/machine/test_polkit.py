@@ -99,7 +99,8 @@ def test_polkit_decides_for_others_than_root(
     assert json.loads(machine.read("/etc/docker/daemon.json")) == {"max-concurrent-uploads": 3}
     a_prompt_keeps_nobody_waiting(machine)
     wrong = machine.run(["python3", "/at-terminal.py", "\x03", *ASKED], check=False, timeout=60)
-    assert wrong.returncode == 130, wrong.stdout
+    # Ctrl-C reaches the agent too: its word may be here before the signal is.
+    assert wrong.returncode in {1, 130}, wrong.stdout
     assert "Traceback" not in wrong.stdout
     machine.run("systemctl mask --now polkit")
     code, said = as_ops(machine, "pause")
