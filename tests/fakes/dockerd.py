@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.errors import EngineFailure
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration import CommandLine, Refused, load, parse_command
 from tests.fakes.containers import Container, Network, Volume, timestamp
@@ -41,6 +42,7 @@ _STORE_FILE, _ROOT_FILE = ".store", ".root"
 _KILLED = 137
 _FAREWELL_SECONDS = 5.0
 _LOST = 255
+_SERVER_ERROR = 500
 
 
 @dataclass
@@ -233,19 +235,27 @@ class Dockerd:
         return self.stores[self._running().store]
 
     def keep(self, container: Container) -> None:
-        """Put a container into the data-root."""
-        self._running().root.containers[container.id] = container
+        """Put a container into the data-root; EngineFailure, and none there, where it is full."""
         if self.on_disk:
-            folder = self._folder(container)
-            folder.mkdir(parents=True)
-            state = {
-                "ID": container.id,
-                "Driver": container.driver,
-                "Image": container.image,
-                "Name": f"/{container.name}",
-            }
-            folder.joinpath("config.v2.json").write_text(json.dumps(state))
-            folder.joinpath("hostconfig.json").write_text("{}")
+            try:
+                self._write_files(container)
+            except OSError as error:
+                shutil.rmtree(self._folder(container), ignore_errors=True)
+                what, why = f"create container {container.name}", str(error)
+                raise EngineFailure(what=what, status=_SERVER_ERROR, why=why) from error
+        self._running().root.containers[container.id] = container
+
+    def _write_files(self, container: Container) -> None:
+        folder = self._folder(container)
+        folder.mkdir(parents=True)
+        state = {
+            "ID": container.id,
+            "Driver": container.driver,
+            "Image": container.image,
+            "Name": f"/{container.name}",
+        }
+        folder.joinpath("config.v2.json").write_text(json.dumps(state))
+        folder.joinpath("hostconfig.json").write_text("{}")
 
     def remove(self, container: Container) -> None:
         """Take a container out of the data-root."""
