@@ -139,6 +139,20 @@ class TestSomebodyElse:
         assert status.condition is Condition.IN_SYNC
         assert lives.files.document["log-driver"] == "local"
 
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    def test_kills_the_engine_in_the_middle(self, lives: Lives, text: str) -> None:
+        """It says nothing about the desired state, which is tried again."""
+        lives.want(text)
+        once(lives, f"after: restart {DOCKER_SERVICE}", lives.host.kill_engine)
+        status = lives.look()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert "the engine was killed (signal)" in (status.reason or "")
+        as_before(lives)
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
+        assert lives.host.names(running=True) == ["job", "web"]
+
     def test_cancels_our_job(self, lives: Lives) -> None:
         lives.want(RESTART)
         lives.host.systemd.cancels.append(JobVerb.RESTART)

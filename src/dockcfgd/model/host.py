@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _SNAPSHOTTER = "io.containerd.snapshotter"
+_SIGKILL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,15 @@ class UnitState:
     def running(self) -> bool:
         """Whether the service's process is up and said so."""
         return self.active_state in {"active", "reloading"} and self.main_pid > 0
+
+    @property
+    def killed(self) -> bool:
+        """Whether its process was ended by SIGKILL of somebody else or for want of memory.
+
+        systemd's own SIGKILL, after a time limit, is `timeout` or `watchdog` (systemd.exec(5)).
+        """
+        by_signal = self.result == "signal" and self.exec_status == _SIGKILL
+        return by_signal or self.result == "oom-kill"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dockcfgd.migration.operations import note_running
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import (
     DockcfgdError,
+    EngineFailure,
     FileFailure,
     StaleFile,
     StateFileFailure,
@@ -51,6 +52,8 @@ _AFTER_START = (
     do.StartThen,
     do.ProveEngine,
 )
+_SEEN_SECONDS = 1.0  # systemd hears of a process's end some milliseconds after its sockets close
+_LOOK_SECONDS = 0.1
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,
@@ -216,13 +219,37 @@ class Executor:
         awaited = isinstance(begun[-1], _AFTER_START)
         if cause is not Cause.DESIRED and not cancelled:
             return cause, reason
-        unit = self._unit()
+        unit = self._unit_after(failure)
         if unit is None:
             return Cause.SURROUNDINGS, f"{reason}; and systemd does not answer"
+        if unit.killed:
+            return Cause.SURROUNDINGS, f"the engine was killed ({unit.result}): {reason}"
         stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
         if stopped and (awaited or cancelled):
             return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
         return cause, reason
+
+    def _replaced(self, outcomes: Mapping[str, Json]) -> bool:
+        """Tell whether another engine runs than the one that was started last."""
+        unit, made = self._unit(), outcomes.get(do.StartEngine.__name__)
+        known = made.get("invocation") if isinstance(made, dict) else None
+        return unit is not None and unit.running and known not in {None, unit.invocation_id}
+
+    def _killed(self, failure: DockcfgdError) -> bool:
+        unit = self._unit_after(failure)
+        return unit is None or unit.killed
+
+    def _unit_after(self, failure: DockcfgdError) -> UnitState | None:
+        """Look at the engine's unit; where it does not answer, give systemd time to see why."""
+        unit = self._unit()
+        unanswered = isinstance(failure, EngineFailure) and failure.status == 0
+        until = self._effects.clock.monotonic() + _SEEN_SECONDS
+        while unanswered and unit is not None and unit.running:
+            if self._effects.clock.monotonic() >= until:
+                break
+            self._effects.clock.sleep(_LOOK_SECONDS)
+            unit = self._unit()
+        return unit
 
     def _unit(self) -> UnitState | None:
         try:
@@ -293,7 +320,12 @@ class Executor:
             for position, back in enumerate(transaction.way_back)
             if position >= first and back.needed(begun) and not isinstance(back.step, spared)
         ]
-        for position, back in _files_first(needed):
+        unit = self._unit()
+        runs = unit is None or unit.running
+        order = _files_first(needed) if runs else _stop_first(needed)
+        left, replaced = list(order), False
+        while left:
+            position, back = left.pop(0)
             try:
                 self._do(transaction, BACK, position, back.step, outcomes)
             except StaleFile as edited:
@@ -301,12 +333,14 @@ class Executor:
                 if str(edited) not in reason:
                     reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
-                keeps = isinstance(back.step, do.KeepDisposable)
-                if keeps and not failure.of_surroundings:
-                    continue  # an engine that serves no more has nothing left to keep
-                if isinstance(back.step, do.ReloadEngine) and _starts_later(transaction, position):
-                    continue  # it only eases the stop; the start reads the same values
-                if failure.of_surroundings and not failed:
+                if _dispensable(transaction, position, failure):
+                    continue
+                if not failed and not replaced and self._replaced(outcomes):
+                    # What the started engine was given, another one does not have.
+                    left, replaced = _after_start(order), True
+                    continue
+                passing = failure.of_surroundings or self._killed(failure)
+                if passing and not failed:
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = f"{reason}; and going back failed too: {failure}"
                 if not isinstance(back.step, do.ProveEngine):
@@ -386,8 +420,8 @@ class Executor:
 def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
     """Give the order of the way back: files are put back before the engine is stopped for it.
 
-    A running engine does not read them, and one that runs on is better than one that is down until
-    the disk can be written again.
+    It runs and does not read them, and one that runs on is better than one that is down until the
+    disk can be written again.
     """
     order: list[tuple[int, BackStep]] = []
     stop: int | None = None
@@ -403,6 +437,21 @@ def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackSt
             stop = None
         order.append(entry)
     return order
+
+
+def _stop_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
+    """Give the order of the way back of an engine that does not run.
+
+    systemd may start it again at any moment, on files that the folders are not for.
+    """
+    stops = [entry for entry in way_back if isinstance(entry[1].step, do.StopEngine)][:1]
+    return [*stops, *(entry for entry in way_back if entry not in stops)]
+
+
+def _after_start(order: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
+    """Give what follows the last start of the engine."""
+    starts = [at for at, (_, back) in enumerate(order) if isinstance(back.step, do.StartEngine)]
+    return order[starts[-1] + 1 :] if starts else order
 
 
 @contextlib.contextmanager
@@ -440,6 +489,16 @@ def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
 def _start_of_engine(steps: tuple[do.Step, ...]) -> int:
     heavy = (do.RestartEngine, do.StopEngine)
     return next((at for at, step in enumerate(steps) if isinstance(step, heavy)), -1)
+
+
+def _dispensable(transaction: OpenTransaction, position: int, failure: DockcfgdError) -> bool:
+    """Tell whether a step back that failed is not needed."""
+    step = transaction.way_back[position].step
+    if isinstance(step, do.KeepDisposable):
+        # An engine that serves no more has nothing left to keep.
+        return not failure.of_surroundings
+    # A reload only eases the stop; the start reads the same values.
+    return isinstance(step, do.ReloadEngine) and _starts_later(transaction, position)
 
 
 def _starts_later(transaction: OpenTransaction, position: int) -> bool:
