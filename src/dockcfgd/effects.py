@@ -63,4 +63,5 @@ class Effects:
             networks=self.networks,
             files=self.files,
             clock=self.clock,
+            folders=self.folders,
         )

@@ -329,8 +329,8 @@ class FolderArchives(Protocol):
     ) -> AbstractContextManager[PackedLayer]:
         """Stream what a container has written, as an archive of an image above its own.
 
-        For `docker load`. Nothing comes where it has written nothing. The engine that has data-root
-        `root` is not on `driver`.
+        For `docker load`. Nothing comes where it has written nothing, which it must not do
+        meanwhile. The engine with data-root `root` may be on another `driver` by now.
         """
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:

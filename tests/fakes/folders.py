@@ -45,11 +45,7 @@ class FakeFolders:
         self, root: str, *, driver: str, container: str, image: str
     ) -> Iterator[_PackedLayer]:
         self._cuts.at(f"while reading the layer of {container}")
-        number = (
-            self._dockerd.stores.index(self._dockerd.containerd)
-            if driver == SNAPSHOTTER
-            else int(Path(root, driver, ".store").read_text())
-        )
+        number = self._number(root, driver)
         store, layer = self._dockerd.stores[number], self._container(container).layers[number]
         if not layer:
             yield _PackedLayer(b"", "")
@@ -59,6 +55,14 @@ class FakeFolders:
         archive = store.save([made], oci=False)
         del store.images[made]
         yield _PackedLayer(archive, made)
+
+    def _number(self, root: str, driver: str) -> int:
+        process = self._dockerd.process
+        if driver == SNAPSHOTTER:
+            return self._dockerd.stores.index(self._dockerd.containerd)
+        if process is not None and (process.root.path, process.driver) == (root, driver):
+            return process.store
+        return int(Path(root, driver, ".store").read_text())
 
     def _container(self, identity: str) -> Container:
         return next(

@@ -39,15 +39,10 @@ class FakeHost:
         host.run("web", layer={"/data": b"1"}, restart="always")
 
     `host.clock`, `files`, `systemd`, `engine`, `containers`, `images`, `networks`, `validator`,
-    `unit_checker`, `surroundings`, `probes` and `folders` are the ports. `cuts` crashes dockcfgd at
-    a chosen effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts. With
-    `data_root` (a folder of the test's own) the engine's stores are real folders that can be moved
-    aside; else they are in memory only.
-    `unit_checker`, `surroundings`, `probes`, `staging` and `carrier` are the ports. `cuts` crashes
-    dockcfgd at a chosen effect; `power_cut`, `kill_engine` and `boot` are what happens to hosts.
-    With `data_root` (a folder of the test's own) the engine's stores are real folders that can be
-    moved aside; else
-    they are in memory only.
+    `unit_checker`, `surroundings`, `probes`, `folders`, `staging` and `carrier` are the ports.
+    `cuts` crashes dockcfgd at a chosen effect; `power_cut`, `kill_engine` and `boot` are what
+    happens to hosts. With `data_root` (a folder of the test's own) the engine's stores are real
+    folders that can be moved aside; else they are in memory only.
     """
 
     def __init__(

@@ -48,7 +48,8 @@ class Life:
             (8, self.hand_edit_of_ours),
             (6, self.hand_edit_of_others),
             (8, self.kill_dockcfgd_in_a_change),
-            (4, self.kill_engine),
+            (3, self.kill_engine),
+            (3, self.kill_engine_in_a_change),
             (4, self.not_confirmed),
             (4, self.confirmed),
             (3, self.roll_back),
@@ -164,6 +165,14 @@ class Life:
         # It comes back without those that have no restart policy, as without dockcfgd.
         self._machine.docker("start", *_CONTAINERS)
 
+    def kill_engine_in_a_change(self) -> None:
+        self._want(self._reloadable() | self._restarting())
+        time.sleep(self._random.uniform(0, 2))
+        self._machine.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "docker"])
+        self._expect_in_sync(limit=90)
+        wait_for(self._machine.ping, 60, what="engine that serves")
+        self._machine.docker("start", *_CONTAINERS)
+
     def not_confirmed(self) -> None:
         self._apply(self._reloadable() | self._restarting(), "1500ms")
         wait_for(lambda: self._status()["confirm"] is None, 40, what="end of the wait")
@@ -174,7 +183,7 @@ class Life:
         self._apply(wanted, "60s")
         if self._status()["phase"] == "awaiting-confirmation":
             self._machine.run(["dockcfgctl", "confirm"])
-        self.wanted = wanted
+        self._have(wanted)
         self._expect_in_sync()
 
     def roll_back(self) -> None:
@@ -225,10 +234,13 @@ class Life:
         )
 
     def _want(self, wanted: Json) -> None:
+        self._have(wanted)
+        self._drop(wanted)
+
+    def _have(self, wanted: Json) -> None:
         self.wanted = wanted
         for key in wanted:
             self.foreign.pop(key, None)
-        self._drop(wanted)
 
     def _drop(self, wanted: Json) -> None:
         self._machine.write(f"{_CONF_D}/50-chaos.toml", _toml(wanted))

@@ -18,6 +18,7 @@ from dockcfgd.layers.digest import describe_tree
 from images import make_busybox
 from machine import Machine
 from tests.support.layer_changes import CHANGES, make_folder
+from zoo_layers import NOT_IN_ARCHIVES
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
@@ -26,18 +27,6 @@ STAGING = f"{ROOT}/staging"
 SOCKET = "unix:///run/staging.sock"
 # `docker export` writes the holes of a sparse file, and `docker diff` fails at a path that long.
 NOT_FOR_THE_CLIENT = {"sparse", "deeper than a path"}
-# What no archive can hold, or an engine makes something else of when it loads it.
-NOT_IN_ARCHIVES = {
-    *NOT_FOR_THE_CLIENT,
-    "socket",
-    "chattr of no danger",
-    "default ACL",
-    "default ACL after its files",
-    "attribute of a symlink",
-    "empty attribute",
-    "time before 1970",
-    "time far ahead",
-}
 
 
 def folder_of(root: Path, name: str) -> Path:

@@ -8,12 +8,33 @@ from engine_socket import ask
 from machine import Machine
 from tests.support.layer_changes import CHANGES, make_folder
 
-__all__ = ["KINDS", "SNAPSHOTTER", "layer_digests", "make_kinds", "seen_by"]
+__all__ = [
+    "KINDS",
+    "KINDS_DISPOSABLE",
+    "NOT_IN_ARCHIVES",
+    "SNAPSHOTTER",
+    "layer_digests",
+    "make_kinds",
+    "seen_by",
+]
 
 KINDS = "kinds"
+KINDS_DISPOSABLE = f"disposable-{KINDS}"
 SNAPSHOTTER = "overlayfs"
 # `docker export` writes the holes of a sparse file, and `docker diff` fails at a path that long.
 _NOT_FOR_THE_CLIENT = {"sparse", "deeper than a path"}
+# What no archive can hold, or an engine makes something else of when it loads it.
+NOT_IN_ARCHIVES = {
+    *_NOT_FOR_THE_CLIENT,
+    "socket",
+    "chattr of no danger",
+    "default ACL",
+    "default ACL after its files",
+    "attribute of a symlink",
+    "empty attribute",
+    "time before 1970",
+    "time far ahead",
+}
 # What the engine puts into each container at its start, in the layer below the writable one.
 _ENGINES_OWN = (
     "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", ".dockerenv",
@@ -46,18 +67,25 @@ done
 
 
 def make_kinds(machine: Machine) -> None:
-    """Make an image with files of each kind, and a running container that changed them."""
+    """Make an image with files of each kind, and running containers that changed them.
+
+    One has --rm, and is made anew by each change: of what an archive can hold.
+    """
     machine.docker("run", "--detach", "--name=maker", "busybox", "sleep", "1000")
     root = seen_by(machine, "maker")
     for name in CHANGES:
         make_folder(_folder(root, name))
     machine.docker("commit", "maker", "kinds:1")
     machine.docker("rm", "--force", "maker")
-    machine.docker("run", "--detach", "--init", f"--name={KINDS}", "kinds:1", "sleep", "1000000")
-    root = seen_by(machine, KINDS)
-    for name, action in CHANGES.items():
-        if name not in _NOT_FOR_THE_CLIENT:
-            action(_folder(root, name))
+    for container, options, left in (
+        (KINDS, (), _NOT_FOR_THE_CLIENT),
+        (KINDS_DISPOSABLE, ("--rm",), NOT_IN_ARCHIVES),
+    ):
+        machine.docker("run", "--detach", "--init", *options, f"--name={container}", "kinds:1",
+                       "sleep", "1000000")  # fmt: skip
+        root = seen_by(machine, container)
+        for name in [one for one in CHANGES if one not in left]:
+            CHANGES[name](_folder(root, name))
 
 
 def seen_by(machine: Machine, container: str) -> Path:
@@ -69,21 +97,22 @@ def seen_by(machine: Machine, container: str) -> Path:
 def layer_digests(machine: Machine) -> dict[str, str]:
     """Digest an archive of all that each container has in its files, by its name.
 
-    With owners, modes, times to the nanosecond, attributes, ACLs, links and devices. Those with
-    --rm are left out.
+    With owners, modes, times to the nanosecond, attributes, ACLs, links and devices. Of those with
+    --rm, whose programs begin anew, the one with every kind of change is there.
     """
     info = ask(machine, "/info")
     lines = []
     for one in ask(machine, "/containers/json?all=1"):
         document = ask(machine, f"/containers/{one['Id']}/json")
-        if document["HostConfig"]["AutoRemove"]:
+        name = document["Name"].removeprefix("/")
+        if document["HostConfig"]["AutoRemove"] and name != KINDS_DISPOSABLE:
             continue
         if info["Driver"] == SNAPSHOTTER:
             data = _in_containerd(machine, one["Id"])
         else:
             data = document["GraphDriver"]["Data"] or {}
         layers = f"{data.get('UpperDir', '')} {data.get('LowerDir', '')}"
-        lines.append(f"{document['Name'].removeprefix('/')} {one['Id']} {layers}\n")
+        lines.append(f"{name} {one['Id']} {layers}\n")
     own = " -o ".join(f"-path ./{path}" for path in _ENGINES_OWN)
     command = ["sh", "-c", _DIGEST.replace("OWN", own), "sh", info["DockerRootDir"], info["Driver"]]
     said = machine.run(command, input="".join(lines), timeout=300.0).stdout

@@ -38,16 +38,20 @@ class Sink(Protocol):
         """Take all of `data`."""
 
 
-def write_archive(source: Place, sink: Sink) -> int:
+def write_archive(source: Place, sink: Sink, *, root: tuple[int, int] = (0, 0)) -> int:
     """Write the layer's changes as an OCI layer in one pass and return how many members it has.
 
+    `root` is the host's user and group that the container's root is, of an engine with
+    userns-remap; the archive has owners as the container sees them.
+
     Sockets are left out, as every engine does, and so are attributes of symlinks and overlay's own;
-    holes are zeros. Raises LayerRefused where a name or a device would be read as a deletion, and
-    OSError where the layer cannot be read or `sink` cannot be written.
+    holes are zeros. Raises LayerRefused where a name or a device would be read as a deletion, or an
+    owner is none of the container's, and OSError where the layer cannot be read or `sink` cannot be
+    written.
     """
     count = 0
     for operation in changes_of(source).operations():
-        for piece, content in _members(operation):
+        for piece, content in _members(operation, root):
             sink.write(piece)
             count += 1
             if content is not None:
@@ -57,19 +61,24 @@ def write_archive(source: Place, sink: Sink) -> int:
 
 
 def image_archive(
-    source: Place, sink: Sink, *, config: Mapping[str, Any], folder: str = "layer"
+    source: Place,
+    sink: Sink,
+    *,
+    config: Mapping[str, Any],
+    folder: str = "layer",
+    root: tuple[int, int] = (0, 0),
 ) -> str:
     """Write an archive for `docker load`: the image with this configuration and the layer on top.
 
     `config` is the configuration of the image that the container was made from, as the engine
     keeps it; that image must be there when the archive is loaded, as only the top layer's content
-    is in it. `folder` is the layer's folder in the archive. Returns the new image's ID. The layer
-    is gone through twice, its content read once.
+    is in it. `folder` is the layer's folder in the archive, `root` as of `write_archive`. Returns
+    the new image's ID. The layer is gone through twice, its content read once.
     """
-    size = _size_of(source)
+    size = _size_of(source, root)
     digest = _Digest(sink)
     sink.write(head(os.fsencode(f"{folder}/layer.tar"), _PLAIN, size=size))
-    write_archive(source, digest)
+    write_archive(source, digest, root=root)
     if digest.size != size:
         raise LayerRefused(what="archive", path=source.tree, why="it changes meanwhile")
     sink.write(padding(size))
@@ -105,10 +114,10 @@ class _Digest:
         self._sink.write(data)
 
 
-def _size_of(source: Place) -> int:
+def _size_of(source: Place, root: tuple[int, int]) -> int:
     size = len(END)
     for operation in changes_of(source).operations():
-        for piece, content in _members(operation):
+        for piece, content in _members(operation, root):
             size += len(piece)
             if content is not None:
                 size += content.status.st_size + len(padding(content.status.st_size))
@@ -123,7 +132,7 @@ def _with_layer(config: Mapping[str, Any], layer: str) -> dict[str, Any]:
     return {**config, "created": now, "rootfs": rootfs, "history": history}
 
 
-def _members(operation: Operation) -> Iterator[tuple[bytes, Entry | None]]:
+def _members(operation: Operation, root: tuple[int, int]) -> Iterator[tuple[bytes, Entry | None]]:
     """Give the head of each member, with the entry whose content follows."""
     if isinstance(operation, Deletion):
         folder, _, name = operation.path.rpartition(b"/")
@@ -137,22 +146,32 @@ def _members(operation: Operation) -> Iterator[tuple[bytes, Entry | None]]:
     }
     if stat.S_ISSOCK(status.st_mode):
         return
+    owner = _owner(operation, root)
     if stat.S_ISDIR(status.st_mode):
-        yield head(path + b"/" if path else b"./", status, size=0, xattrs=xattrs), None
+        yield head(path + b"/" if path else b"./", status, size=0, owner=owner, xattrs=xattrs), None
         if operation.opaque:
             yield head(_joined(path, _OPAQUE), _PLAIN, size=0), None
     elif operation.same_as is not None:
-        yield head(path, status, size=0, target=operation.same_as, hard=True), None
+        link = operation.same_as
+        yield head(path, status, size=0, owner=owner, target=link, hard=True), None
     elif stat.S_ISLNK(status.st_mode):
         # No attributes: Docker 28 would set them on what the link leads to, or fail.
         target = os.fsencode(os.readlink(operation.spot.name, dir_fd=operation.spot.folder))
-        yield head(path, status, size=0, target=target), None
+        yield head(path, status, size=0, owner=owner, target=target), None
     elif stat.S_ISREG(status.st_mode):
-        yield head(path, status, size=status.st_size, xattrs=xattrs), operation
+        size = status.st_size
+        yield head(path, status, size=size, owner=owner, xattrs=xattrs), operation
     elif stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
         raise _refused(path, "a character device 0:0 is read as a deletion")
     else:
-        yield head(path, status, size=0, xattrs=xattrs), None
+        yield head(path, status, size=0, owner=owner, xattrs=xattrs), None
+
+
+def _owner(entry: Entry, root: tuple[int, int]) -> tuple[int, int]:
+    uid, gid = entry.status.st_uid - root[0], entry.status.st_gid - root[1]
+    if uid < 0 or gid < 0:
+        raise _refused(entry.path, "its owner is none of the container's users")
+    return uid, gid
 
 
 def _send(entry: Entry, sink: Sink) -> None:

@@ -5,13 +5,16 @@
 CONFIG is the file with the configuration of the container's image. The archive is one for `docker
 load`, of an image with the layer on top, whose ID goes into the file PIPE.id; that stays empty, and
 so does the pipe, where the layer has nothing in it. PLACE is where the layer lies (Place.document,
-as JSON), where the engine's own files do not say. No engine uses the layer meanwhile. Exit status
-1, and the reason on standard error, where it cannot be read.
+as JSON), where the engine's own files do not say. Nothing writes to the layer meanwhile. Owners are
+those that the container sees, also in the data-root of an engine with userns-remap, whose name says
+who is root there. Exit status 1, and the reason on standard error, where the layer cannot be read.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -26,6 +29,9 @@ from dockcfgd.model.errors import DockcfgdError
 __all__ = ["main"]
 
 _AHEAD = 1 << 20
+_REMAPPED = re.compile(r"(\d+)\.(\d+)")
+# Its server has the kernel keep what is written until it is synced.
+_KEEPS_BACK = "fuse-overlayfs"
 
 
 def main(arguments: list[str]) -> int:
@@ -37,15 +43,24 @@ def main(arguments: list[str]) -> int:
             if given
             else place_of(root, driver, container)
         )
+        if place.driver == _KEEPS_BACK:
+            os.sync()
         name = ""
         with Path(pipe).open("wb", buffering=_AHEAD) as sink:
             if measure_layer(place).files:
-                name = image_archive(place, sink, config=json.loads(Path(config).read_bytes()))
+                document = json.loads(Path(config).read_bytes())
+                name = image_archive(place, sink, config=document, root=root_user(root))
         Path(f"{pipe}.id").write_text(name)
     except (DockcfgdError, OSError, ValueError, KeyError) as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 -- this is its output
         return 1
     return 0
+
+
+def root_user(root: str) -> tuple[int, int]:
+    """Give the host's user and group that containers' root is, by the data-root's name."""
+    remapped = _REMAPPED.fullmatch(Path(root).name)
+    return (int(remapped[1]), int(remapped[2])) if remapped else (0, 0)
 
 
 if __name__ == "__main__":

@@ -34,14 +34,17 @@ def head(
     *,
     size: int,
     target: bytes = b"",
+    owner: tuple[int, int] | None = None,
     xattrs: Mapping[str, bytes] | None = None,
     hard: bool = False,
 ) -> bytes:
     """Give the blocks before the content, `size` bytes long, of a member.
 
-    `target` is where a symlink leads, or a `hard` link's first name. Times are kept to the
-    nanosecond and attributes as `SCHILY.xattr.`, in pax records.
+    `target` is where a symlink leads, or a `hard` link's first name; `owner` is user and group,
+    where they are not those of `status`. Times are kept to the nanosecond and attributes as
+    `SCHILY.xattr.`, in pax records.
     """
+    uid, gid = owner or (status.st_uid, status.st_gid)
     kind = _HARD_LINK if hard else _KINDS[stat.S_IFMT(status.st_mode)]
     records = {
         b"mtime": _seconds(status.st_mtime_ns),
@@ -52,8 +55,8 @@ def head(
     if len(target) > _NAME or not target.isascii():
         records[b"linkpath"] = target
     for key, number, limit in (
-        (b"uid", status.st_uid, _ID_LIMIT),
-        (b"gid", status.st_gid, _ID_LIMIT),
+        (b"uid", uid, _ID_LIMIT),
+        (b"gid", gid, _ID_LIMIT),
         (b"size", size, _SIZE_LIMIT),
     ):
         if number > limit:
@@ -62,7 +65,9 @@ def head(
         records[b"SCHILY.xattr." + os.fsencode(attribute)] = value
     content = b"".join(_record(key, value) for key, value in records.items())
     extended = _block(b"pax", kind=b"x", size=len(content)) + content + padding(len(content))
-    return extended + _block(name, kind=kind, size=size, target=target, status=status)
+    return extended + _block(
+        name, kind=kind, size=size, target=target, status=status, owner=(uid, gid)
+    )
 
 
 def padding(size: int) -> bytes:
@@ -77,18 +82,15 @@ def _block(
     size: int,
     target: bytes = b"",
     status: os.stat_result | None = None,
+    owner: tuple[int, int] = (0, 0),
 ) -> bytes:
     mode = stat.S_IMODE(status.st_mode) if status else 0o644
-    uid, gid, seconds, device = (
-        (status.st_uid, status.st_gid, status.st_mtime_ns // _SECOND, status.st_rdev)
-        if status
-        else (0, 0, 0, 0)
-    )
+    seconds, device = (status.st_mtime_ns // _SECOND, status.st_rdev) if status else (0, 0)
     fields = (
         name[:_NAME].ljust(_NAME, b"\0"),
         _octal(mode, 8),
-        _octal(uid, 8),
-        _octal(gid, 8),
+        _octal(owner[0], 8),
+        _octal(owner[1], 8),
         _octal(size, 12),
         _octal(seconds, 12),
         b" " * 8,

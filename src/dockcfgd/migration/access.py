@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.migration.documents import text
 
 if TYPE_CHECKING:
-    from dockcfgd.ports import Clock, Containers, Engine, Files, Images, Networks
+    from dockcfgd.ports import Clock, Containers, Engine, Files, FolderArchives, Images, Networks
 
 __all__ = ["Access", "Facts", "empty_volumes"]
 
@@ -25,7 +25,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The engine's API, the host's files, and time."""
+    """The engine's API, the host's files, and time.
+
+    `folders` is None where what containers write cannot be read but by the engine's API.
+    """
 
     engine: Engine
     containers: Containers
@@ -33,6 +36,7 @@ class Access:
     networks: Networks
     files: Files
     clock: Clock
+    folders: FolderArchives | None = None
 
     def facts(self) -> Facts:
         """Ask the engine for its version, API version, driver and data-root."""

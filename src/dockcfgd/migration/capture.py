@@ -11,7 +11,7 @@ from dockcfgd.migration.archive import Entry, write_layer
 from dockcfgd.migration.dependency import stop_waves
 from dockcfgd.migration.documents import Document, table, text, texts
 from dockcfgd.migration.inventory import ACTIVE, container_name, inspected
-from dockcfgd.migration.kept_images import commit_changes
+from dockcfgd.migration.kept_images import keep_changes
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, read_record, read_records, write_record
 from dockcfgd.model.errors import EngineFailure
@@ -130,7 +130,7 @@ def _commit(access: Access, record: Record) -> str:
     if present is None:
         # It ended by itself and was removed, as it would have been without us.
         return text(record.inspect, "Image")
-    return commit_changes(access.containers, present, purpose=_PURPOSE)
+    return keep_changes(access, present, purpose=_PURPOSE)
 
 
 def save_layer(access: Access, record: Record, *, image: str, folder: str) -> Entry:

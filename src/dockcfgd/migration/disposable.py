@@ -19,7 +19,7 @@ from dockcfgd.migration.archive import make_folder, read_document, write_documen
 from dockcfgd.migration.dependency import in_order
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import HOLD_LABEL, container_name, inspected
-from dockcfgd.migration.kept_images import commit_changes, drop_kept_names, short
+from dockcfgd.migration.kept_images import drop_kept_names, keep_changes, short
 from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, start_as_before
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
@@ -70,7 +70,7 @@ def _keep(access: Access, document: Document, *, folder: str) -> None:
     path = f"{short(document)}.json"
     write_document(folder, path, {"inspect": document, "image": ""})
     _hold_volumes(access, document)
-    image = commit_changes(access.containers, document, purpose=_PURPOSE)
+    image = keep_changes(access, document, purpose=_PURPOSE)
     write_document(folder, path, {"inspect": document, "image": image})
 
 

@@ -7,21 +7,25 @@ when the container was brought back; the engine keeps the image of one that uses
 from __future__ import annotations
 
 import contextlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.inventory import KEPT
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dockcfgd.migration.access import Access
     from dockcfgd.ports import Containers, Images
 
-__all__ = ["commit_changes", "drop_kept_names", "short"]
+__all__ = ["drop_kept_names", "keep_changes", "short"]
 
 _CONFLICT = 409
 _SHORT = 12
+# containerd takes no archive of an image that lacks the layers it has already.
+_WITHOUT_PARTS = frozenset({"overlayfs", "native"})
 
 
 def short(document: Document) -> str:
@@ -29,16 +33,44 @@ def short(document: Document) -> str:
     return text(document, "Id")[:_SHORT]
 
 
-def commit_changes(containers: Containers, document: Document, *, purpose: str) -> str:
-    """Commit a container whose writable layer differs from its image; give the ID of what has it.
+def keep_changes(access: Access, document: Document, *, purpose: str) -> str:
+    """Put what a container has written into an image; give the ID of what has it.
 
-    One that runs is frozen meanwhile: the engine cannot store a file that grows while it is read.
+    That is its own one where it has written nothing. What its storage driver has is read where that
+    can be done, as the engine's commit drops every attribute but security.capability and rounds
+    times to seconds (moby, pkg/archive). One that runs is frozen meanwhile: the engine cannot
+    store a file that grows while it is read.
     """
     identity = text(document, "Id")
-    if not containers.changed(identity):
+    if not access.containers.changed(identity):
         return text(document, "Image")
-    with _frozen(containers, document):
-        return containers.commit(identity, repository=f"{KEPT}{short(document)}", tag=purpose)
+    repository = f"{KEPT}{short(document)}"
+    with _frozen(access.containers, document):
+        image = _packed(access, document)
+        if not image:
+            return access.containers.commit(identity, repository=repository, tag=purpose)
+        access.images.tag(image, repository=repository, tag=purpose)
+        return image
+
+
+def _packed(access: Access, document: Document) -> str:
+    """Load an archive of the writable layer; empty where it cannot be read or be loaded."""
+    facts = access.facts()
+    if access.folders is None or facts.driver in _WITHOUT_PARTS:
+        return ""
+    image = text(document, "Image")
+    try:
+        with access.folders.pack_layer(
+            facts.root, driver=facts.driver, container=text(document, "Id"), image=image
+        ) as packed:
+            chunks = packed.chunks()
+            first = next(chunks, b"")
+            if not first:
+                return ""
+            access.images.load(chain([first], chunks))
+            return packed.image()
+    except (FileFailure, SystemdFailure, EngineFailure):
+        return ""
 
 
 def drop_kept_names(images: Images) -> None:

@@ -17,7 +17,7 @@ from dockcfgd.migration.choice import Choice, choose, mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.holding import groups, held
 from dockcfgd.migration.inventory import KEPT, Inventory, container_name, take_inventory
-from dockcfgd.migration.kept_images import commit_changes, short
+from dockcfgd.migration.kept_images import keep_changes, short
 from dockcfgd.migration.operations import sizes_of_layers, write_all
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, write_record
@@ -241,7 +241,7 @@ class _Work:
         running = text(present, "State", "Status") == "running"
         if running:
             self._reports.note([dict(document)])
-        image = commit_changes(self._access.containers, present, purpose=_PURPOSE)
+        image = keep_changes(self._access, present, purpose=_PURPOSE)
         if running:
             self._reports.note(())
         yield record, image

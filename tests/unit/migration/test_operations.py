@@ -48,6 +48,7 @@ class Story:
             networks=host.networks,
             files=host.files,
             clock=host.clock,
+            folders=host.folders,
         )
 
     def fill(self) -> None:
