@@ -98,14 +98,16 @@ def layer_digests(machine: Machine) -> dict[str, str]:
     """Digest an archive of all that each container has in its files, by its name.
 
     With owners, modes, times to the nanosecond, attributes, ACLs, links and devices. Of those with
-    --rm, whose programs begin anew, the one with every kind of change is there.
+    --rm, whose programs begin anew, the one with every kind of change is there, but on vfs: that
+    copies what an image has without attributes and with some hard links apart.
     """
     info = ask(machine, "/info")
     lines = []
     for one in ask(machine, "/containers/json?all=1"):
         document = ask(machine, f"/containers/{one['Id']}/json")
         name = document["Name"].removeprefix("/")
-        if document["HostConfig"]["AutoRemove"] and name != KINDS_DISPOSABLE:
+        disposable = document["HostConfig"]["AutoRemove"]
+        if disposable and (name != KINDS_DISPOSABLE or info["Driver"] == "vfs"):
             continue
         if info["Driver"] == SNAPSHOTTER:
             data = _in_containerd(machine, one["Id"])
