@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from dockcfgd.model.status import Condition, Status, Verdict
+from tests.crash.catalogue import ELSEWHERE, HERE, Story
 from tests.crash.lives import CONF, Files, Lives
 from tests.fakes.host import FakeHost
 from tests.fakes.real_disk import real_disk
 
 __all__ = [
-    "STORIES",
-    "Story",
     "Told",
     "at_each_place",
     "check",
@@ -25,136 +23,6 @@ __all__ = [
     "noted",
     "places",
     "sampled",
-    "story_named",
-]
-
-
-@dataclass(frozen=True)
-class Story:
-    """A host and the desired state in force, then the one whose change is cut off."""
-
-    name: str
-    wanted: str
-    before: str = ""
-    version: str = "26.1.5+dfsg1"
-    on_disk: bool = False
-    refuses: bool = False
-    daemon_json: str = '{"debug": true, "labels": ["rack=7"]}'
-    disposable: bool = False
-    defaults: str = ""
-    unreadable: str = ""
-    bulk: int = 1
-    renamable: bool = False
-
-
-HERE, ELSEWHERE = "/story/docker", "/story/elsewhere"
-_FLAGS = 'DOCKER_OPTS="--log-driver=journald --shutdown-timeout=20"\n'
-
-STORIES = [
-    Story("reload", "[engine]\nmax-concurrent-downloads = 5\ndebug = false"),
-    Story(
-        "removal",
-        '[engine]\nlabels = ["rack=8"]',
-        before='[engine]\nmax-concurrent-downloads = 5\nlabels = ["rack=8"]',
-    ),
-    Story("plain", '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'),
-    Story(
-        "plain-disposable",
-        '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"',
-        disposable=True,
-    ),
-    Story("bridged", '[engine]\nlog-driver = "local"', disposable=True),
-    Story("bridged-old", '[engine]\nlog-driver = "local"', version="20.10.24", disposable=True),
-    Story("bridged-first-file", '[engine]\nlog-driver = "local"', daemon_json=""),
-    Story(
-        "drop-in",
-        '[engine]\nlog-driver = "local"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-    ),
-    Story(
-        "refused-start",
-        '[engine]\nmetrics-addr = "127.0.0.1:9323"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-        refuses=True,
-    ),
-    Story(
-        "flags-freed",
-        '[engine]\nlog-driver = "local"\nhosts = ["fd://"]',
-        defaults=_FLAGS,
-        disposable=True,
-    ),
-    Story(
-        "flags-back",
-        "[engine]\ndebug = true",
-        before='[engine]\nlog-driver = "local"\nhosts = ["fd://"]\ndebug = true',
-        defaults=_FLAGS,
-    ),
-    Story("last-file", "", before='[engine]\ndebug = false\nlog-driver = "local"'),
-    Story(
-        "migrate-and-more",
-        '[engine]\nstorage-driver = "vfs"\nlog-driver = "local"\n'
-        '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }',
-        version="28.5.2",
-        on_disk=True,
-    ),
-    Story(
-        "migrate",
-        '[engine]\nstorage-driver = "vfs"',
-        daemon_json='{"storage-driver": "overlay2"}',
-        on_disk=True,
-        disposable=True,
-    ),
-    Story(
-        "migrate-anew",
-        '[engine]\nstorage-driver = "vfs"',
-        daemon_json='{"storage-driver": "overlay2"}',
-        on_disk=True,
-        disposable=True,
-        unreadable="the files of container web are not what they are known to be",
-    ),
-    Story(
-        "to-containerd",
-        "[engine.features]\ncontainerd-snapshotter = true",
-        daemon_json='{"debug": true}',
-        on_disk=True,
-        disposable=True,
-    ),
-    Story(
-        "from-containerd",
-        '[engine]\nstorage-driver = "overlay2"\n[engine.features]\ncontainerd-snapshotter = false',
-        daemon_json='{"features": {"containerd-snapshotter": true}}',
-        on_disk=True,
-        disposable=True,
-    ),
-    Story(
-        "root-copied",
-        f'[engine]\ndata-root = "{ELSEWHERE}"\nlog-driver = "local"',
-        daemon_json=f'{{"data-root": "{HERE}"}}',
-        on_disk=True,
-        disposable=True,
-    ),
-    Story(
-        "users-remapped",
-        '[engine]\nuserns-remap = "default"',
-        daemon_json=f'{{"data-root": "{HERE}"}}',
-        on_disk=True,
-        disposable=True,
-    ),
-    Story(
-        "root-renamed",
-        f'[engine]\ndata-root = "{ELSEWHERE}"',
-        daemon_json=f'{{"data-root": "{HERE}", "live-restore": true}}',
-        on_disk=True,
-        disposable=True,
-        renamable=True,
-    ),
-    Story(
-        "migrate-live",
-        '[engine]\nstorage-driver = "vfs"',
-        daemon_json='{"storage-driver": "overlay2", "live-restore": true}',
-        on_disk=True,
-        disposable=True,
-    ),
 ]
 
 
@@ -175,20 +43,20 @@ class Told:
             host.boot()
         self.folder = folder
         self.story, self.host, self.lives = story, host, Lives(folder, host)
-        host.run("web", layer={"/data": b"1"}, restart="always")
-        host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
-        host.run("job", layer={"/data": Random(3).randbytes(story.bulk)})  # noqa: S311 -- no secret
-        host.run("ended", layer={"/data": b"4"})
-        host.containers.stop("ended")
-        if story.disposable:
-            host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
+        if story.containers != "none":
+            self._make_containers()
+        if story.containers == "stopped":
+            for name in self.runs():
+                host.containers.stop(name)
         if story.before:
             self.lives.want(story.before)
-            assert self.lives.look().condition is Condition.IN_SYNC
+            status = self.lives.look()
+            assert status.condition is Condition.IN_SYNC, status.reason
         if story.refuses:
             host.refuse_start(
                 lambda config: "listen tcp: in use" if "metrics-addr" in config else None
             )
+        story.by_hand(host)
         self.old, self.content, self.running = self.lives.files, self.contents(), self.runs()
         self.identities = self.present()
         if story.wanted:
@@ -196,6 +64,16 @@ class Told:
         else:
             host.files.delete(CONF)
         host.cuts.restart()
+
+    def _make_containers(self) -> None:
+        host, story = self.host, self.story
+        host.run("web", layer={"/data": b"1"}, restart="always")
+        host.run("by-hand", layer={"/data": b"2"}, restart="unless-stopped")
+        host.run("job", layer={"/data": Random(3).randbytes(story.bulk)})  # noqa: S311 -- no secret
+        host.run("ended", layer={"/data": b"4"})
+        host.containers.stop("ended")
+        if story.disposable:
+            host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
 
     def contents(self) -> dict[str, dict[str, bytes]]:
         return {name: self.host.content(name) for name in self.host.names()}
@@ -313,10 +191,6 @@ def sampled(labels: list[str], story: Story, *, every: int) -> list[tuple[int, s
 def noted(number: int, label: str, error: AssertionError) -> str:
     first, _, _ = str(error).partition("\n")
     return f"{number} {label}: {first}"
-
-
-def story_named(name: str) -> Story:
-    return next(story for story in STORIES if story.name == name)
 
 
 def at_each_place(

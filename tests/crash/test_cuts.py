@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.catalogue import STORIES, Story, story_named
 from tests.crash.lives import Files
 from tests.crash.stories import (
-    STORIES,
-    Story,
     Told,
     at_each_place,
     check,
@@ -21,7 +20,6 @@ from tests.crash.stories import (
     cut_short,
     places,
     sampled,
-    story_named,
 )
 
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

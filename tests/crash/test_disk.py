@@ -16,15 +16,13 @@ import pytest
 
 from dockcfgd.model.status import Condition
 from dockcfgd.model.systemd import DOCKER_SERVICE
+from tests.crash.catalogue import STORIES, Story, story_named
 from tests.crash.stories import (
-    STORIES,
-    Story,
     Told,
     check,
     check_peace,
     cut_short,
     places,
-    story_named,
 )
 from tests.fakes.real_disk import real_disk
 from tests.fakes.trouble import DiskTrouble, is_write

@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.model.status import Status
+from tests.crash.catalogue import STORIES, Story
 from tests.crash.lives import Files
-from tests.crash.stories import STORIES, Story, Told, at_each_place, check, check_peace
+from tests.crash.stories import (
+    Told,
+    at_each_place,
+    check,
+    check_peace,
+)
 from tests.fakes.real_disk import real_disk
 
 _LIVES = 4

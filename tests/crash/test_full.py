@@ -20,7 +20,11 @@ import pytest
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.status import Condition
 from dockcfgd.state_file import StateFile
-from tests.crash.stories import STORIES, Story, Told, check
+from tests.crash.catalogue import STORIES, Story
+from tests.crash.stories import (
+    Told,
+    check,
+)
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -11,10 +11,9 @@ import pytest
 
 from dockcfgd.model.status import Condition, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from tests.crash.catalogue import STORIES, Story, story_named
 from tests.crash.lives import DAEMON_JSON, DROP_IN, Files
 from tests.crash.stories import (
-    STORIES,
-    Story,
     Told,
     at_each_place,
     check,
@@ -23,7 +22,6 @@ from tests.crash.stories import (
     cut_short,
     noted,
     places,
-    story_named,
 )
 from tests.fakes.cuts import Crash
 

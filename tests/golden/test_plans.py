@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -34,6 +35,12 @@ from tests.golden.plan_text import plan_text
 
 _CASES = sorted(path for path in (Path(__file__).parent / "plans").iterdir() if path.is_dir())
 _REWRITE = os.environ.get("GOLDEN_REWRITE") == "1"
+
+
+def golden_plans() -> Iterator[tuple[str, Plan]]:
+    """Give each case's name and the plan that comes of it."""
+    for case in _CASES:
+        yield case.name, _plan(case)[0]
 
 
 def _plan(case: Path) -> tuple[Plan, Target, HostState]:
