@@ -2,8 +2,9 @@
 
     .venv/bin/python tests/proof.py
 
-A test that has passed on this commit is not run again, so that a run that was stopped goes on where
-it was. What a failed one printed is in build/proof-failed. Exit status 1 if any failed.
+A test that has passed on the product as it is (src and packaging) is not run again, so that a run
+that was stopped goes on where it was. The page says for each test which commit it was run on. What
+a failed one printed is in build/proof-failed. Exit status 1 if any failed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["Result", "main", "write_page"]
 
 _TOP = Path(__file__).parent.parent
-_STATE = _TOP / "build" / "proof.json"
+_STATE = _TOP / "build" / "proof-results.json"
 _PAGE = _TOP / "docs" / "proof.md"
+_PRODUCT = ("src", "packaging")
 _FILES = (
+    "tests/crash/test_every_plan.py",
     "tests/crash/test_cuts.py",
+    "tests/crash/test_engine_killed.py",
+    "tests/crash/test_storage_back.py",
     "tests/crash/test_disk.py",
     "tests/crash/test_full.py",
     "tests/crash/test_recover.py",
@@ -66,14 +71,16 @@ _WHAT = (
     r"\d+ of \d+ places", r".*\d+ keys proven", r"\d+ tables", r"\d+ of \d+ failing writes",
     r"\d+ sizes of a filesystem", r"\d+ containers",
 )  # fmt: skip
+_SHORT = 8
 _COUNT = re.compile(rf"^\.?(\S+: (?:{'|'.join(_WHAT)}).*)$", re.MULTILINE)
 _ENDING = re.compile(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one test ended: pytest's last line, and the counts that it printed."""
+    """How one test ended: on which commit, pytest's last line, and the counts that it printed."""
 
+    commit: str
     test: str
     passed: bool
     ending: str
@@ -82,23 +89,27 @@ class Result:
 
 
 def main() -> int:
-    """Run what has not passed on this commit yet; 0 if everything has."""
+    """Run what has not passed on this product yet; 0 if everything has."""
     commit = _commit()
-    results = _earlier(commit)
+    results = {test: result for test, result in _earlier().items() if _same_product(result.commit)}
     for test in _tests():
-        if not results.get(
-            test, Result(test, passed=False, ending="", counts=(), seconds=0)
-        ).passed:
-            results[test] = _run(test)
-            _keep(commit, results)
+        if test not in results or not results[test].passed:
+            results[test] = _run(test, commit)
+            _keep(results)
             print(f"{results[test].ending:30} {test}", flush=True)
-    _write_page(commit, list(results.values()))
+    write_page(list(results.values()))
     return 0 if all(result.passed for result in results.values()) else 1
 
 
 def _commit() -> str:
     commit = _output("git", "rev-parse", "HEAD").strip()
-    return commit + ("-changed" if _output("git", "status", "--porcelain", "src").strip() else "")
+    changed = _output("git", "status", "--porcelain", *_PRODUCT).strip()
+    return commit + ("-changed" if changed else "")
+
+
+def _same_product(commit: str) -> bool:
+    compared = ("git", "diff", "--quiet", commit, "--", *_PRODUCT)
+    return subprocess.run(compared, cwd=_TOP, check=False, capture_output=True).returncode == 0
 
 
 def _output(*command: str) -> str:
@@ -128,7 +139,7 @@ def _tests() -> list[str]:
     return [*alone, *_WHOLE]
 
 
-def _run(test: str) -> Result:
+def _run(test: str, commit: str) -> Result:
     began = time.monotonic()
     done = _pytest("-q", "-s", "-p", "no:cacheprovider", test)
     endings = _ENDING.findall(done.stdout)
@@ -137,6 +148,7 @@ def _run(test: str) -> Result:
         said.parent.mkdir(parents=True, exist_ok=True)
         said.write_text(done.stdout + done.stderr)
     return Result(
+        commit=commit,
         test=test,
         passed=done.returncode == 0,
         ending=endings[-1] if endings else f"exit status {done.returncode}",
@@ -145,33 +157,30 @@ def _run(test: str) -> Result:
     )
 
 
-def _earlier(commit: str) -> dict[str, Result]:
+def _earlier() -> dict[str, Result]:
     if not _STATE.exists():
         return {}
-    kept = json.loads(_STATE.read_text())
-    if kept["commit"] != commit:
-        return {}
-    return {
-        one["test"]: Result(**{**one, "counts": tuple(one["counts"])}) for one in kept["results"]
-    }
+    kept = json.loads(_STATE.read_text())["results"]
+    return {one["test"]: Result(**{**one, "counts": tuple(one["counts"])}) for one in kept}
 
 
-def _keep(commit: str, results: dict[str, Result]) -> None:
+def _keep(results: dict[str, Result]) -> None:
     _STATE.parent.mkdir(exist_ok=True)
-    document = {"commit": commit, "results": [asdict(result) for result in results.values()]}
+    document = {"results": [asdict(result) for result in results.values()]}
     made = _STATE.with_suffix(".new")
     made.write_text(json.dumps(document, indent=1))
     made.replace(_STATE)
 
 
-def _write_page(commit: str, results: list[Result]) -> None:
+def write_page(results: list[Result]) -> None:
+    """Write docs/proof.md: totals, and a row for each test."""
     counts = [count for result in results for count in result.counts]
     places = sum(int(count.split()[1]) for count in counts if " places" in count)
     keys = sum(int(n) for count in counts for n in re.findall(r"(\d+) keys proven", count))
     failed = [result for result in results if not result.passed]
     rows = [
         f"| `{result.test.removeprefix('tests/')}` | {result.ending} | "
-        f"{'; '.join(result.counts) or '-'} | {result.seconds:.0f} |"
+        f"{'; '.join(result.counts) or '-'} | {result.seconds:.0f} | {result.commit[:_SHORT]} |"
         for result in results
     ]
     lines = [
@@ -179,14 +188,14 @@ def _write_page(commit: str, results: list[Result]) -> None:
         "",
         "Written by `make proof`: every place of the crash matrix, every key, all releases.",
         "",
-        f"- commit: {commit}",
+        f"- commits: {', '.join(dict.fromkeys(result.commit[:_SHORT] for result in results))}",
         f"- day: {time.strftime('%Y-%m-%d', time.gmtime())}",
         f"- tests: {len(results)}, of which {len(failed)} failed",
         f"- places to be killed at or to lose power at: {places}",
         f"- claims about keys, on all releases: {keys}",
         "",
-        "| test | result | counts | s |",
-        "| --- | --- | --- | --- |",
+        "| test | result | counts | s | commit |",
+        "| --- | --- | --- | --- | --- |",
         *rows,
         "",
     ]
