@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from random import Random
 
@@ -14,6 +14,7 @@ from tests.fakes.host import FakeHost
 from tests.fakes.real_disk import real_disk
 
 __all__ = [
+    "ENDED",
     "Told",
     "at_each_place",
     "check",
@@ -24,6 +25,9 @@ __all__ = [
     "places",
     "sampled",
 ]
+
+
+ENDED = frozenset({Verdict.APPLIED, Verdict.ROLLED_BACK})
 
 
 class Told:
@@ -131,7 +135,14 @@ def places(folder: Path, story: Story) -> tuple[list[str], Files]:
     return list(told.host.cuts.passed), told.lives.files
 
 
-def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> None:
+def check(
+    told: Told,
+    status: Status,
+    new: Files,
+    *,
+    at_least: bool = False,
+    verdicts: Collection[Verdict] = ENDED,
+) -> None:
     """Hold the promises after a life that was not cut."""
     files = told.lives.files
     assert told.host.engine.ping(), "the engine does not serve"
@@ -151,7 +162,7 @@ def check(told: Told, status: Status, new: Files, *, at_least: bool = False) -> 
     if status.condition in {Condition.IN_SYNC, Condition.UNMANAGED} and new != told.old:
         assert files == new, f"{status.condition} is said, and the files are the old ones"
     if status.last is not None:
-        assert status.last.verdict in {Verdict.APPLIED, Verdict.ROLLED_BACK}, status.last.reason
+        assert status.last.verdict in verdicts, status.last.reason
         expected = new if status.last.verdict is Verdict.APPLIED else told.old
         assert files == expected, f"{status.last.verdict} is said"
 

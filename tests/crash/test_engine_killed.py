@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dockcfgd.model.status import Status
+from dockcfgd.model.status import Status, Verdict
 from tests.crash.catalogue import STORIES, Story
 from tests.crash.lives import Files
-from tests.crash.stories import (
-    Told,
-    at_each_place,
-    check,
-    check_peace,
-)
+from tests.crash.stories import ENDED, Told, at_each_place, check, check_peace
 from tests.fakes.real_disk import real_disk
 
 _LIVES = 4
@@ -28,11 +23,14 @@ _LIVES = 4
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_killed_at_every_effect(folder: Path, story: Story) -> None:
     def killed(told: Told, number: int, new: Files) -> None:
-        """Containers that run when it comes up are ended by the engine, as at any start."""
+        """Containers that run when it comes up are ended by the engine, as at any start.
+
+        A change that had touched nothing yet was refused; systemd may have made it needless since.
+        """
         status = lived(told, number)
         told.running = told.comes_up()
         told.content.pop("passing", None)
-        check(told, status, new, at_least=True)
+        check(told, status, new, at_least=True, verdicts=ENDED | {Verdict.REFUSED})
         check_peace(told)
 
     at_each_place(folder, story, killed, every=4, purpose="to have the engine killed at")
