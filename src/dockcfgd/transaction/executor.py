@@ -320,9 +320,7 @@ class Executor:
             for position, back in enumerate(transaction.way_back)
             if position >= first and back.needed(begun) and not isinstance(back.step, spared)
         ]
-        unit = self._unit()
-        runs = unit is None or unit.running
-        order = _files_first(needed) if runs else _stop_first(needed)
+        order = self._order(needed)
         left, replaced = list(order), False
         while left:
             position, back = left.pop(0)
@@ -350,6 +348,12 @@ class Executor:
         self._keeping.end_back()
         told = _told(outcomes)
         return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
+
+    def _order(self, needed: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
+        unit = self._unit()
+        runs = unit is None or unit.running
+        moves = any(isinstance(back.step, do.PutBack | do.RenameRootBack) for _, back in needed)
+        return _stop_first(needed) if moves and not runs else _files_first(needed)
 
     def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
         """Give the steps back that need not be.
@@ -440,7 +444,7 @@ def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackSt
 
 
 def _stop_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
-    """Give the order of the way back of an engine that does not run.
+    """Give the order of the way back that moves folders under an engine that does not run.
 
     systemd may start it again at any moment, on files that the folders are not for.
     """
