@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,16 @@ class Processes:
         self._lines: dict[str, list[str]] = {}
 
     def run_program(
-        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
+        self,
+        unit: str,
+        arguments: Sequence[str],
+        *,
+        what: str,
+        timeout: float,
+        properties: Sequence[tuple[str, Any]] = (),
     ) -> ProgramEnd:
         assert what
-        assert not output
+        assert "BindsTo" in dict(properties), "it would outlive who reads its pipe"
         self.ran.append(arguments)
         done = subprocess.run(
             arguments, capture_output=True, text=True, timeout=min(timeout, 10.0), check=False
