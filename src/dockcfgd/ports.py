@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.facts import AccountKind, Folder, Program, Route
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.host import UnitFile, UnitState
+    from dockcfgd.model.images import MadeImage
     from dockcfgd.model.kept import Freed
     from dockcfgd.model.probes import CommandEnd, Endpoint
     from dockcfgd.model.processes import Process
@@ -306,8 +307,8 @@ class PackedFolder(Protocol):
 class PackedLayer(PackedFolder, Protocol):
     """A writable layer that is being packed."""
 
-    def image(self) -> str:
-        """Give the ID of the image that the archive has; to be asked after the last chunk."""
+    def image(self) -> MadeImage:
+        """Give the IDs of the image that the archive has; to be asked after the last chunk."""
 
 
 class FolderArchives(Protocol):

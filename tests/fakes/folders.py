@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.images import MadeImage
 from tests.fakes.containers import Container, Volume
 from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import SNAPSHOTTER, Dockerd
 from tests.fakes.files import FakeFiles
+from tests.fakes.images import Manifested
 
 __all__ = ["FakeFolders"]
 
@@ -48,13 +50,15 @@ class FakeFolders:
         number = self._number(root, driver)
         store, layer = self._dockerd.stores[number], self._container(container).layers[number]
         if not layer:
-            yield _PackedLayer(b"", "")
+            yield _PackedLayer(b"", MadeImage("", ""))
             return
-        config = store.images[image].document["config"]
-        made = store.build([layer], config=config, base=image)
+        settings = store.images[image].document["config"]
+        made = store.build([layer], config=settings, base=image)
         archive = store.save([made], oci=False)
-        del store.images[made]
-        yield _PackedLayer(archive, made)
+        built = store.images.pop(made)
+        in_store = driver == SNAPSHOTTER
+        config = built.config_id if isinstance(built, Manifested) else made
+        yield _PackedLayer(archive, MadeImage(config, made if in_store else ""))
 
     def _number(self, root: str, driver: str) -> int:
         process = self._dockerd.process
@@ -130,11 +134,11 @@ class _Packed:
 
 
 class _PackedLayer(_Packed):
-    def __init__(self, content: bytes, image: str) -> None:
+    def __init__(self, content: bytes, image: MadeImage) -> None:
         super().__init__(content, steady=True)
         self._image = image
 
-    def image(self) -> str:
+    def image(self) -> MadeImage:
         return self._image
 
 

@@ -14,7 +14,15 @@ from typing import Any
 from dockcfgd.model.desired import Json
 from dockcfgd.model.errors import EngineFailure
 
-__all__ = ["ContainerdStore", "Image", "ImageStore", "Layer", "layer_archive", "split_reference"]
+__all__ = [
+    "ContainerdStore",
+    "Image",
+    "ImageStore",
+    "Layer",
+    "Manifested",
+    "layer_archive",
+    "split_reference",
+]
 
 _WHITEOUT = ".wh."
 _NOT_FOUND = 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -303,16 +304,30 @@ def test_an_archive_holds_the_same(plain: LayerStore, driver: str) -> None:
             CHANGES[name](folder_of(root, name))
     first, second = io.BytesIO(), io.BytesIO()
     config = {"rootfs": {"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}, "os": "linux"}
-    image = image_archive(source, first, config=config)
+    below = {"config": {"mediaType": "application/x"}, "layers": [{"digest": "sha256:2"}]}
+    made = image_archive(source, first, config=config, manifest=below)
     write_archive(source, second)
     with tarfile.open(fileobj=io.BytesIO(first.getvalue())) as archive:
         manifest = json.load(archive.extractfile("manifest.json"))[0]  # type: ignore[arg-type]
         layer = archive.extractfile(manifest["Layers"][-1])
         assert layer is not None
         assert layer.read() == second.getvalue()
-        assert manifest["Config"] == image.removeprefix("sha256:") + ".json"
+        assert manifest["Config"] == made.image.removeprefix("sha256:") + ".json"
         written = json.load(archive.extractfile(manifest["Config"]))  # type: ignore[arg-type]
         assert len(written["rootfs"]["diff_ids"]) == 2
+        index = json.load(archive.extractfile("index.json"))  # type: ignore[arg-type]
+        assert [one["digest"] for one in index["manifests"]] == [made.manifest]
+        stored = archive.extractfile("oci-manifest.json")
+        assert stored is not None
+        content = stored.read()
+        assert made.manifest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        document = json.loads(content)
+        assert document["config"]["digest"] == made.image
+        assert [one["digest"] for one in document["layers"]] == [
+            "sha256:2",
+            written["rootfs"]["diff_ids"][1],
+        ]
+        assert document["layers"][1]["size"] == len(second.getvalue())
     with tarfile.open(fileobj=io.BytesIO(second.getvalue())) as archive:
         names = archive.getnames()
         assert len(names) == len(set(names))
@@ -322,6 +337,23 @@ def test_an_archive_holds_the_same(plain: LayerStore, driver: str) -> None:
         assert archive.getmember("time-before-1970/file").mtime == pytest.approx(-0.123456789)
         assert "file-deleted/.wh.file" in names
         assert archive.getmember("hard-link-across-folders/other/new").islnk()
+
+
+def test_an_archive_has_owners_as_the_container_sees_them(plain: LayerStore) -> None:
+    source = plain.make("overlay2")
+    with plain.seen(source) as root:
+        changed = folder_of(root, "user attribute") / "file"
+        changed.write_text("written")
+        for path in (changed, changed.parent, Path(root)):
+            os.chown(path, 100_007, 200_009)
+    archive = io.BytesIO()
+    write_archive(source, archive, root=(100_000, 200_000))
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as opened:
+        member = opened.getmember("user-attribute/file")
+    assert (member.uid, member.gid) == (7, 9)
+    with pytest.raises(LayerRefused, match="none of the container's users"):
+        write_archive(source, io.BytesIO(), root=(100_008, 0))
 
 
 def test_a_digest_tells_trees_apart(tmp_path: Path) -> None:

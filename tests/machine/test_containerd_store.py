@@ -16,7 +16,7 @@ from images import make_busybox, make_image
 from loopback_registry import make_pulled, serve_registry
 from machine import Machine
 from migration_zoo import make_zoo
-from zoo_layers import KINDS_DISPOSABLE, SNAPSHOTTER, layer_digests, make_kinds
+from zoo_layers import KINDS_DISPOSABLE, SNAPSHOTTER, layer_digests, make_kinds, seen_by
 from zoo_sight import ROOT, Seen, expect_same, expect_tidy, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -71,6 +71,7 @@ def of_any_store(seen: Seen) -> Seen:
     return replace(seen, documents=documents, images=images, digests=[])
 
 
+MOMENT = 1_700_000_000_123_456_789
 IMAGE_IDS = {"Image", "ImageManifestDescriptor"}
 
 
@@ -83,7 +84,7 @@ def test_zoo_into_the_store_and_out(
 ) -> None:
     make_zoo(machine)
     make_kinds(machine)
-    # In containerd's store it is committed by the engine, which leaves attributes out.
+    # containerd leaves `trusted.` attributes out of what it unpacks.
     machine.docker("rm", "--force", KINDS_DISPOSABLE)
     serve_registry(machine)
     make_pulled(machine)
@@ -108,12 +109,8 @@ def test_zoo_into_the_store_and_out(
     print(f"{machine.suite}: {len(digests)} containers to {snapshotter} and back")
 
 
-@pytest.mark.suite(*WITH_STORE)
-@pytest.mark.timeout(900)
-def test_there_and_back_and_freed(
-    machine: Machine, build_deb: Callable[[str], Path], suite: str
-) -> None:
-    assert suite in WITH_STORE
+def make_few(machine: Machine, package: Path) -> None:
+    """Make three containers, of an image without a name and one with, and install the package."""
     make_busybox(machine)
     make_image(machine, "app:1", layers_mb=[1])
     machine.docker(*RUN, "--name=web", "--volume=data:/data", "app:1", "sleep", "100000")
@@ -123,13 +120,39 @@ def test_there_and_back_and_freed(
     # Now the image of `web` has no name any more.
     make_image(machine, "app:1", layers_mb=[0.5])
     machine.docker("create", "--name=never", "--label=of=mine", "app:1", "true")
-    machine.install_deb(build_deb("trixie"))
+    machine.install_deb(package)
+
+
+def mark(machine: Machine, name: str) -> None:
+    """Give a file of a container with --rm what a commit by the engine loses."""
+    path = seen_by(machine, "disposable") / name
+    os.setxattr(path, "user.colour", b"blue")
+    os.utime(path, ns=(MOMENT, MOMENT))
+
+
+def marked(machine: Machine, name: str) -> bool:
+    path = seen_by(machine, "disposable") / name
+    found = os.getxattr(path, "user.colour") if os.listxattr(path) else b""
+    return (found, path.stat().st_mtime_ns) == (b"blue", MOMENT)
+
+
+@pytest.mark.suite(*WITH_STORE)
+@pytest.mark.timeout(900)
+def test_there_and_back_and_freed(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    assert suite in WITH_STORE
+    make_few(machine, build_deb("trixie"))
     before, digests = look(machine), layer_digests(machine)
+    mark(machine, "written")
 
     change(machine, into(), SNAPSHOTTER)
     expect_same(of_any_store(before), of_any_store(look(machine)))
     assert layer_digests(machine) == digests
     assert machine.docker("exec", "disposable", "cat", "/written") == "mine"
+    assert marked(machine, "written")
+    machine.docker("exec", "disposable", "sh", "-c", "echo in the store > /more")
+    mark(machine, "more")
     kept = json.loads(machine.run(["dockcfgctl", "storage", "status", "--json"]).stdout)["kept"]
     assert (kept["driver"], kept["can_go_back"]) == ("overlay2", True)
     # One that was moved there goes as those do that were made there.
@@ -138,7 +161,9 @@ def test_there_and_back_and_freed(
 
     change(machine, OUT, "overlay2")
     assert machine.docker("exec", "web", "cat", "/written") == "since"
-    assert machine.docker("exec", "disposable", "cat", "/written") == "mine"
+    assert machine.docker("exec", "disposable", "cat", "/written", "/more") == "mine\nin the store"
+    assert marked(machine, "written")
+    assert marked(machine, "more")
     kept = json.loads(machine.run(["dockcfgctl", "storage", "status", "--json"]).stdout)["kept"]
     assert kept["driver"] == SNAPSHOTTER
 

@@ -198,6 +198,6 @@ def test_an_archive_of_a_stopped_engines_data_is_loaded(machine: Machine) -> Non
     made = image_archive(place_in(machine, ROOT, "overlay2", container), archive, config=config)
     machine.run("systemctl start docker")
     machine.run_bytes(["docker", "load"], source=archive.getvalue())
-    again = machine.docker("run", "--detach", made, "sleep", "1000")
+    again = machine.docker("run", "--detach", made.image, "sleep", "1000")
     rows = differences(wanted, tree_lines(seen_by(machine, again)))
     assert not rows, "\n".join(rows)

@@ -86,6 +86,7 @@ def test_layers_is_a_program_of_its_own(path: str) -> None:
     allowed = (
         "dockcfgd.layers",
         "dockcfgd.model.errors",
+        "dockcfgd.model.images",
         "dockcfgd.mount_points",
         "dockcfgd.side_by_side",
     )

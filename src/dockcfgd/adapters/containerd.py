@@ -75,16 +75,20 @@ class Containerd:
         that is not there is given back as it is.
         """
         try:
-            document = self._document(digest)
-            if "manifests" in document:
-                own = self._own_manifest(document)
-                document = self._document(own) if own else {}
+            config = self._document(self.manifest(digest)).get("config")
         except grpc.Refused as refused:
             if refused.code != grpc.NOT_FOUND:
                 raise
             return digest
-        config = document.get("config")
         return str(config["digest"]) if isinstance(config, dict) else digest
+
+    def manifest(self, digest: str) -> str:
+        """Give the digest of this machine's manifest: of an index the one in it that counts.
+
+        An index that has none here is given back as it is.
+        """
+        document = self._document(digest)
+        return (self._own_manifest(document) if "manifests" in document else "") or digest
 
     def content(self, digest: str) -> bytes:
         """Give a document that it has, such as an image's configuration."""

@@ -22,6 +22,7 @@ from dockcfgd.adapters.own_units import OURS
 from dockcfgd.layers import pack as layer_program
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.model.errors import FileFailure, SystemdFailure
+from dockcfgd.model.images import MadeImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -104,12 +105,13 @@ class UnitFolderArchives:
         self, root: str, *, driver: str, container: str, image: str
     ) -> Iterator[_PackedLayer]:
         """Stream what a container has written, as an archive of an image above its own."""
-        with self._pipe() as pipe, self._config(pipe, root, driver, image) as config:
+        with self._pipe() as pipe, self._documents(pipe, root, driver, image) as documents:
+            config, *manifest = map(str, documents)
             program = [sys.executable, "-I", "-S", str(layer_program.__file__)]
-            program += [root, driver, container, str(config), str(pipe)]
+            program += [root, driver, container, config, str(pipe)]
             if driver in SNAPSHOTTERS:
                 place, _ = self._containerd.place(driver, container)
-                program.append(json.dumps(place.document()))
+                program += [json.dumps(place.document()), *manifest]
             with self._begun(program, f"the reading of container {container}") as running:
                 packed = _PackedLayer(running, f"{root}/{driver}", pipe)
                 try:
@@ -119,20 +121,26 @@ class UnitFolderArchives:
                     _release(running, pipe)
 
     @contextlib.contextmanager
-    def _config(self, pipe: Path, root: str, driver: str, image: str) -> Iterator[Path]:
-        """Give the file with an image's configuration."""
+    def _documents(self, pipe: Path, root: str, driver: str, image: str) -> Iterator[list[Path]]:
+        """Give the files with an image's configuration and, where there is one, its manifest."""
         if driver not in SNAPSHOTTERS:
             name = image.removeprefix("sha256:")
-            yield Path(root, "image", driver, "imagedb", "content", "sha256", name)
+            yield [Path(root, "image", driver, "imagedb", "content", "sha256", name)]
             return
-        copy = pipe.with_name(f"{pipe.name}.config")
-        content = self._containerd.content(self._containerd.config(image))
-        with _translated("write", str(copy)):
-            copy.write_bytes(content)
+        manifest = self._containerd.manifest(image)
+        copies = {
+            pipe.with_name(f"{pipe.name}.config"): self._containerd.config(image),
+            pipe.with_name(f"{pipe.name}.manifest"): manifest,
+        }
         try:
-            yield copy
+            for copy, digest in copies.items():
+                content = self._containerd.content(digest)
+                with _translated("write", str(copy)):
+                    copy.write_bytes(content)
+            yield list(copies)
         finally:
-            copy.unlink(missing_ok=True)
+            for copy in copies:
+                copy.unlink(missing_ok=True)
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
         """Put an archive's content in the place of an empty folder, when all of it has come."""
@@ -255,10 +263,10 @@ class _PackedLayer(_Packed):
         super().__init__(running, folder, pipe)
         self._name = pipe.with_name(f"{pipe.name}.id")
 
-    def image(self) -> str:
-        """Give the ID of the image that the archive has."""
+    def image(self) -> MadeImage:
+        """Give the IDs of the image that the archive has."""
         with _translated("read", str(self._name)):
-            return self._name.read_text()
+            return MadeImage(*self._name.read_text().split("\n"))
 
     def close(self) -> None:
         """Close the pipe."""

@@ -19,11 +19,17 @@ from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.overlay_reader import OVERLAY, WHITEOUT
 from dockcfgd.layers.place import Place
 from dockcfgd.layers.tar_heads import END, head, padding
+from dockcfgd.model.images import MadeImage
 
 __all__ = ["Sink", "image_archive", "write_archive"]
 
 _OPAQUE = b".wh..wh..opq"
 _CHUNK = 1 << 20
+_DOCKER = "vnd.docker."
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
 # A moment in 1970 and root as owner, for members that are no files of the container.
 _PLAIN = os.stat_result(
     (stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, 0, 0, 0, 0),
@@ -65,15 +71,18 @@ def image_archive(
     sink: Sink,
     *,
     config: Mapping[str, Any],
+    manifest: Mapping[str, Any] | None = None,
     folder: str = "layer",
     root: tuple[int, int] = (0, 0),
-) -> str:
+) -> MadeImage:
     """Write an archive for `docker load`: the image with this configuration and the layer on top.
 
     `config` is the configuration of the image that the container was made from, as the engine
     keeps it; that image must be there when the archive is loaded, as only the top layer's content
-    is in it. `folder` is the layer's folder in the archive, `root` as of `write_archive`. Returns
-    the new image's ID. The layer is gone through twice, its content read once.
+    is in it. With `manifest`, that image's in containerd's store, the archive is an OCI layout too,
+    which a store takes; the names in it do not matter there (containerd, archive/importer.go).
+    `folder` is the layer's folder in the archive, `root` as of `write_archive`. The layer is gone
+    through twice, its content read once.
     """
     size = _size_of(source, root)
     digest = _Digest(sink)
@@ -85,15 +94,53 @@ def image_archive(
     text = json.dumps(_with_layer(config, digest.name)).encode()
     name = hashlib.sha256(text).hexdigest()
     lower = [layer.removeprefix("sha256:") for layer in config["rootfs"]["diff_ids"]]
-    manifest = {
+    listed = {
         "Config": f"{name}.json",
         "RepoTags": None,
         "Layers": [*(f"{layer}/layer.tar" for layer in lower), f"{folder}/layer.tar"],
     }
-    for path, data in ((f"{name}.json", text), ("manifest.json", json.dumps([manifest]).encode())):
+    members = {f"{name}.json": text, "manifest.json": json.dumps([listed]).encode()}
+    above = b"" if manifest is None else _manifest(manifest, text, digest)
+    if above:
+        members |= _layout(above)
+    for path, data in members.items():
         sink.write(head(path.encode(), _PLAIN, size=len(data)) + data + padding(len(data)))
     sink.write(END)
-    return f"sha256:{name}"
+    return MadeImage(f"sha256:{name}", _named(above) if above else "")
+
+
+def _manifest(below: Mapping[str, Any], config: bytes, layer: _Digest) -> bytes:
+    """Give the manifest of the image with the layer on top of another's."""
+    kind = below.get("mediaType", _MANIFEST)
+    known = {"size": len(config), "digest": _named(config)}
+    top = {
+        "mediaType": _DOCKER_LAYER if _DOCKER in kind else _LAYER,
+        "digest": layer.name,
+        "size": layer.size,
+    }
+    document = {
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "config": {"mediaType": below["config"]["mediaType"], **known},
+        "layers": [*below["layers"], top],
+    }
+    return json.dumps(document).encode()
+
+
+def _layout(manifest: bytes) -> dict[str, bytes]:
+    """Give what makes an archive an OCI layout of one image."""
+    kind, size = json.loads(manifest)["mediaType"], len(manifest)
+    one = {"mediaType": kind, "digest": _named(manifest), "size": size}
+    index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [one]}
+    return {
+        "oci-manifest.json": manifest,
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": json.dumps(index).encode(),
+    }
+
+
+def _named(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class _Digest:

@@ -1,11 +1,12 @@
 """Writes the archive of one writable layer into a named pipe; a program.
 
-    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE [PLACE]
+    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE [PLACE MANIFEST]
 
 CONFIG is the file with the configuration of the container's image. The archive is one for `docker
-load`, of an image with the layer on top, whose ID goes into the file PIPE.id; that stays empty, and
-so does the pipe, where the layer has nothing in it. PLACE is where the layer lies (Place.document,
-as JSON), where the engine's own files do not say. Nothing writes to the layer meanwhile. Owners are
+load`, of an image with the layer on top, whose IDs (layers.archive.MadeImage) go into the file
+PIPE.id, one a line; that stays empty, and so does the pipe, where the layer has nothing in it.
+PLACE is where the layer lies (Place.document, as JSON) and MANIFEST the file with the image's
+manifest, where containerd has them. Nothing writes to the layer meanwhile. Owners are
 those that the container sees, also in the data-root of an engine with userns-remap, whose name says
 who is root there. Exit status 1, and the reason on standard error, where the layer cannot be read.
 """
@@ -45,12 +46,15 @@ def main(arguments: list[str]) -> int:
         )
         if place.driver == _KEEPS_BACK:
             os.sync()
-        name = ""
+        names: tuple[str, ...] = ()
         with Path(pipe).open("wb", buffering=_AHEAD) as sink:
             if measure_layer(place).files:
-                document = json.loads(Path(config).read_bytes())
-                name = image_archive(place, sink, config=document, root=root_user(root))
-        Path(f"{pipe}.id").write_text(name)
+                documents = [json.loads(Path(one).read_bytes()) for one in (config, *given[1:])]
+                below = documents[1] if given else None
+                names = image_archive(
+                    place, sink, config=documents[0], manifest=below, root=root_user(root)
+                )
+        Path(f"{pipe}.id").write_text("\n".join(names))
     except (DockcfgdError, OSError, ValueError, KeyError) as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 -- this is its output
         return 1

@@ -10,6 +10,7 @@ import contextlib
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.inventory import KEPT
 from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
@@ -24,8 +25,6 @@ __all__ = ["drop_kept_names", "keep_changes", "short"]
 
 _CONFLICT = 409
 _SHORT = 12
-# containerd takes no archive of an image that lacks the layers it has already.
-_WITHOUT_PARTS = frozenset({"overlayfs", "native"})
 
 
 def short(document: Document) -> str:
@@ -56,7 +55,7 @@ def keep_changes(access: Access, document: Document, *, purpose: str) -> str:
 def _packed(access: Access, document: Document) -> str:
     """Load an archive of the writable layer; empty where it cannot be read or be loaded."""
     facts = access.facts()
-    if access.folders is None or facts.driver in _WITHOUT_PARTS:
+    if access.folders is None:
         return ""
     image = text(document, "Image")
     try:
@@ -68,7 +67,8 @@ def _packed(access: Access, document: Document) -> str:
             if not first:
                 return ""
             access.images.load(chain([first], chunks))
-            return packed.image()
+            made = packed.image()
+            return made.manifest if facts.driver in SNAPSHOTTERS else made.image
     except (FileFailure, SystemdFailure, EngineFailure):
         return ""
 

@@ -79,5 +79,5 @@ def _left(
         if not first:
             return []
         entry = archive.write_archive(folder, record.layer_path, chain([first], chunks))
-        write_record(folder, record.with_layer(packed.image(), entry.path))
+        write_record(folder, record.with_layer(packed.image().image, entry.path))
     return [entry]

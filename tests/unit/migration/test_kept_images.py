@@ -12,6 +12,7 @@ from dockcfgd.migration.access import Access
 from dockcfgd.migration.documents import text
 from dockcfgd.migration.kept_images import keep_changes
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.images import MadeImage
 from dockcfgd.ports import FolderArchives
 from tests.fakes.folders import FakeFolders
 from tests.fakes.host import FakeHost
@@ -44,7 +45,7 @@ class Torn:
     def steady(self) -> bool:
         return True
 
-    def image(self) -> str:
+    def image(self) -> MadeImage:
         raise AssertionError("there is none")
 
 
