@@ -62,7 +62,7 @@ class Told:
             )
         story.by_hand(host)
         self.old, self.content, self.running = self.lives.files, self.contents(), self.runs()
-        self.identities = self.present()
+        self.identities, self.unread = self.present(), self.needs_daemon_reload
         if story.wanted:
             self.lives.want(story.wanted.replace(ELSEWHERE, str(folder / "elsewhere")))
         else:
@@ -107,6 +107,10 @@ class Told:
         needed = "" if kept is None else kept.disposable
         found = map(str, Path(self.lives.settings.state_dir).glob("kept/*"))
         return [folder for folder in found if folder != needed]
+
+    @property
+    def needs_daemon_reload(self) -> bool:
+        return self.host.systemd.unit("docker.service").need_daemon_reload
 
     @property
     def goal_places(self) -> set[str]:
@@ -157,7 +161,7 @@ def check(
     assert not told.lives.open_transaction
     assert told.keeps_needlessly() == [], "descriptions of containers are left"
     assert told.places() in ({"docker"}, told.goal_places), "half a data-root is left"
-    assert not told.host.systemd.unit("docker.service").need_daemon_reload
+    assert told.unread or not told.needs_daemon_reload
     assert status.last is None or status.last.verdict is not None
     if status.condition in {Condition.IN_SYNC, Condition.UNMANAGED} and new != told.old:
         assert files == new, f"{status.condition} is said, and the files are the old ones"
