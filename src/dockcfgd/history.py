@@ -115,12 +115,13 @@ class History:
         *,
         held: str,
         now: float,
-        invocation: str = "",
+        invocation: str | None = "",
     ) -> None:
         """Note that a generation is in force, what it left, and what an operator holds from now on.
 
         `held` is the digest of a desired state that is not to be applied; empty: none is on hold.
-        `invocation` is the engine's run that surely has it all in force; empty: not known.
+        `invocation` is the engine's run that surely has it all in force; empty: not known, None: no
+        engine ran, the next one reads it.
         """
         with self._state.write() as connection:
             connection.execute(
@@ -145,6 +146,12 @@ class History:
             return 0, None
         fact = json.loads(text)
         return int(fact["generation"]), float(fact["at"])
+
+    @property
+    def unread(self) -> bool:
+        """Whether the generation in force awaits an engine that reads it at its start."""
+        text = self._state.fact(_APPLIED)
+        return bool(text) and json.loads(text).get("invocation", "") is None
 
     def applied(self) -> Applied:
         """Give what the generation in force left."""
@@ -326,7 +333,7 @@ def _with_adopted(applied: Applied, fact: str, in_force: str) -> Applied:
 
 def _run_by(left: Applied, fact: dict[str, Any]) -> Applied:
     """Add the engine's run to what a generation left; older state files do not have it."""
-    return replace(left, invocation=str(fact.get("invocation", "")))
+    return replace(left, invocation=str(fact.get("invocation") or ""))
 
 
 def last_status(path: str) -> dict[str, Any] | None:

@@ -153,6 +153,34 @@ class TestSomebodyElse:
         assert status.condition is Condition.IN_SYNC, status.reason
         assert lives.host.names(running=True) == ["job", "web"]
 
+    def test_starts_the_engine_just_before_it_is_written_for(self, lives: Lives) -> None:
+        """It has not read the files, which is no drift: what is new is made, whatever it takes."""
+        lives.want('[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"')
+        stop_engine(lives)
+
+        def start() -> None:
+            lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+
+        once(lives, f"before writing {DAEMON_JSON}", start)
+        lives.look()
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
+        process = lives.host.dockerd.process
+        assert process is not None
+        assert process.config["log-driver"] == "local"
+
+    def test_what_is_written_for_an_engine_is_drift_once_it_was_read(self, lives: Lives) -> None:
+        lives.want('[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"')
+        stop_engine(lives)
+        assert lives.look().condition is Condition.PENDING
+        lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+        assert lives.look().condition is Condition.IN_SYNC
+        lives.host.files.put(DAEMON_JSON, '{"log-driver": "json-file"}')
+        lives.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+        status = lives.look()
+        assert status.condition is Condition.PENDING
+        assert "policy.drift-max-impact is reload" in (status.reason or "")
+
     def test_cancels_our_job(self, lives: Lives) -> None:
         lives.want(RESTART)
         lives.host.systemd.cancels.append(JobVerb.RESTART)

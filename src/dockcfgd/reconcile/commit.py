@@ -31,7 +31,7 @@ class Commit:
     desired state it makes true, `on_disk` that of the files that lay there when it began.
     `daemon_json` is the managed file's path, `engine` the engine's version.
     `kept` is what a change of the storage leaves behind. `in_force`: the engine then surely runs
-    all of it, also what it does not show.
+    all of it, also what it does not show; `unread`: no engine ran, the next one reads it.
     """
 
     target: Target
@@ -42,6 +42,7 @@ class Commit:
     engine: str
     held: str = ""
     in_force: bool = False
+    unread: bool = False
     on_disk: str = ""
     kept: KeptStorage | None = None
 
@@ -58,6 +59,7 @@ class Commit:
             "digest": self.digest,
             "held": self.held,
             "in_force": self.in_force,
+            "unread": self.unread,
             "on_disk": self.on_disk,
             "daemon_json": self.daemon_json,
             "engine": self.engine,
@@ -83,6 +85,7 @@ class Commit:
             digest=stored["digest"],
             held=stored["held"],
             in_force=stored.get("in_force", False),
+            unread=stored.get("unread", False),
             on_disk=stored["on_disk"],
             daemon_json=stored["daemon_json"],
             engine=stored["engine"],
@@ -109,8 +112,9 @@ class Commit:
                 seen = files.read(f"{self.folder}/{name}")
                 _put(files, seen, text.encode())
                 before.append(seen)
+            run = None if self.unread else invocation
             history.mark_applied(
-                generation, self.target, *left, held=self.held, now=now, invocation=invocation
+                generation, self.target, *left, held=self.held, now=now, invocation=run
             )
         except DockcfgdError:
             for seen in reversed(before):

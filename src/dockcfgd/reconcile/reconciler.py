@@ -12,6 +12,7 @@ from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
 from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure, Unfinished
+from dockcfgd.model.host import EngineDown, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import (
     Condition,
@@ -464,7 +465,7 @@ class Reconciler:
         in_force, _ = self._history.applied_generation()
         version = seen.host.version if seen.host else ""
         newest = self._history.newest()
-        new = self._history.digest_of(in_force) != seen.digest
+        new = self._history.digest_of(in_force) != seen.digest or self._awaited(seen)
         if new or asked:
             self._fights.forget()
         return Standing(
@@ -479,6 +480,15 @@ class Reconciler:
             degraded=self._state.fact(DEGRADED) or self._history.set_aside,
             paused=bool(self._bulletin.paused),
         )
+
+    def _awaited(self, seen: Assessment) -> bool:
+        """Whether an engine runs that what is in force was written for.
+
+        One that began just before has not read it, which is no drift.
+        """
+        if seen.host is None or not isinstance(seen.host.engine, EngineState) or seen.plan is None:
+            return False
+        return self._history.unread and all(drift.where == "engine" for drift in seen.plan.drifts)
 
     def _opening(self, seen: Assessment, *, asked: bool) -> Opening:
         """Tell whether a restart may be done now, and remember when to look again."""
@@ -584,6 +594,7 @@ class Reconciler:
                 seen.host,
                 keep=seen.desired is None or seen.desired.storage.keep_previous,
             ),
+            unread=isinstance(seen.host.engine, EngineDown),
             in_force=seen.plan is not None
             and surely_runs(seen.target, seen.host, steps=seen.plan.steps),
         )
