@@ -281,7 +281,8 @@ def test_a_state_folder_that_was_read_only_at_the_start_is_written_again(host: G
     """The service keeps the view of the mounts that it began with; a new one has another."""
     machine, state, kept = host.machine, "/var/lib/dockcfgd", "/root/state"
     machine.run(
-        f"systemctl stop dockcfgd && cp -a {state} {kept} && mount -t tmpfs tmpfs {state}"
+        f"systemctl stop dockcfgd && cp -a {state} {kept}"
+        f" && mount -t tmpfs -o mode=700 tmpfs {state}"
         f" && cp -a {kept}/. {state} && mount -o remount,ro {state} && systemctl start dockcfgd"
     )
     try:
