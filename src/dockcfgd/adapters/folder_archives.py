@@ -16,9 +16,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dockcfgd.adapters.own_units import OURS
 from dockcfgd.layers import pack as layer_program
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.model.errors import FileFailure, SystemdFailure
@@ -60,13 +59,7 @@ class Runs(Protocol):
     """What runs programs outside of this daemon's confinement (adapters.systemd.SystemdBus)."""
 
     def run_program(
-        self,
-        unit: str,
-        arguments: Sequence[str],
-        *,
-        what: str,
-        timeout: float,
-        properties: Sequence[tuple[str, Any]] = (),
+        self, unit: str, arguments: Sequence[str], *, what: str, timeout: float, output: str = ""
     ) -> ProgramEnd:
         """Run a program up to its end."""
 
@@ -179,10 +172,10 @@ class UnitFolderArchives:
     def _begun(self, program: Sequence[str], what: str) -> Iterator[_Running]:
         """Run a program beside what the block does; its end is awaited at the block's end."""
         unit = f"dockcfgd-archive-{os.getpid()}-{next(self._numbers)}.service"
-        run, limit = self._runs.run_program, _LONGEST_SECONDS
         with ThreadPoolExecutor(1) as pool:
-            # Without a reader of its pipe it would wait for ever.
-            end = pool.submit(run, unit, program, what=what, timeout=limit, properties=OURS)
+            end = pool.submit(
+                self._runs.run_program, unit, program, what=what, timeout=_LONGEST_SECONDS
+            )
             yield _Running(end, self._runs, unit)
 
 
