@@ -26,6 +26,7 @@ from dockcfgd.planning.wording import step_name
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
+from dockcfgd.transaction.way import Way, dispensable, files_first, goes_on_at, stop_first
 from dockcfgd.transaction.witness import DEGRADED, FAILED
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ _AFTER_START = (
     do.StartThen,
     do.ProveEngine,
 )
+_BEFORE_FOLDERS = (do.WriteFile, do.RemoveFile, do.KeepDisposable)
 _SEEN_SECONDS = 1.0  # systemd hears of a process's end some milliseconds after its sockets close
 _LOOK_SECONDS = 0.1
+_START_SECONDS = 60.0
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,
@@ -229,11 +232,10 @@ class Executor:
             return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
         return cause, reason
 
-    def _replaced(self, outcomes: Mapping[str, Json]) -> bool:
-        """Tell whether another engine runs than the one that was started last."""
-        unit, made = self._unit(), outcomes.get(do.StartEngine.__name__)
-        known = made.get("invocation") if isinstance(made, dict) else None
-        return unit is not None and unit.running and known not in {None, unit.invocation_id}
+    def _replaced(self, way: Way) -> bool:
+        """Tell whether another engine runs than the one that the way back has started."""
+        unit = self._unit()
+        return way.may_repeat and unit is not None and unit.invocation_id != way.started
 
     def _killed(self, failure: DockcfgdError) -> bool:
         unit = self._unit_after(failure)
@@ -312,7 +314,8 @@ class Executor:
         reason: str,
         cause: Cause,
     ) -> Ending:
-        first, spared = _restarted(transaction), self._spared(transaction, cause)
+        spared = self._spared(transaction, cause)
+        first = self._first(transaction, spared)
         failed = ""
         self._keeping.begin_back(transaction)
         needed = [
@@ -320,28 +323,27 @@ class Executor:
             for position, back in enumerate(transaction.way_back)
             if position >= first and back.needed(begun) and not isinstance(back.step, spared)
         ]
-        order = self._order(needed)
-        left, replaced = list(order), False
-        while left:
-            position, back = left.pop(0)
+        way = Way(self._ordered(needed))
+        for position, step in way:
             try:
-                self._do(transaction, BACK, position, back.step, outcomes)
+                self._do(transaction, BACK, position, step, outcomes)
+                way.done(step, outcomes)
             except StaleFile as edited:
                 # Somebody's edit is theirs; the next look plans over it. The engine must run.
                 if str(edited) not in reason:
                     reason = f"{reason}; {edited}"
             except DockcfgdError as failure:
-                if _dispensable(transaction, position, failure):
+                if dispensable(transaction, position, failure):
                     continue
-                if not failed and not replaced and self._replaced(outcomes):
-                    # What the started engine was given, another one does not have.
-                    left, replaced = _after_start(order), True
+                if not failed and self._replaced(way):
+                    way.repeat()
                     continue
                 passing = failure.of_surroundings or self._killed(failure)
                 if passing and not failed:
+                    self._let_serve(way, step)
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = f"{reason}; and going back failed too: {failure}"
-                if not isinstance(back.step, do.ProveEngine):
+                if not isinstance(step, do.ProveEngine):
                     break  # after a proof that fails only files are left to be put back
         if failed:
             return Ending(Verdict.DEGRADED, failed, cause)
@@ -349,11 +351,28 @@ class Executor:
         told = _told(outcomes)
         return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
 
-    def _order(self, needed: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
+    def _first(self, transaction: OpenTransaction, spared: tuple[type[do.Step], ...]) -> int:
+        """Give where the way back goes on; at its start of the engine, where that is down again."""
+        first = goes_on_at(transaction)
+        unit = self._unit() if first and do.StartEngine not in spared else None
+        down = unit is not None and unit.active_state in {"inactive", "failed"}
+        return first - 1 if down else first
+
+    def _ordered(self, needed: list[tuple[int, BackStep]]) -> list[tuple[int, do.Step]]:
         unit = self._unit()
         runs = unit is None or unit.running
         moves = any(isinstance(back.step, do.PutBack | do.RenameRootBack) for _, back in needed)
-        return _stop_first(needed) if moves and not runs else _files_first(needed)
+        order = files_first(needed)
+        if moves and not runs:
+            order = stop_first(order)
+        return [(position, back.step) for position, back in order]
+
+    def _let_serve(self, way: Way, failed: do.Step) -> None:
+        """Start an engine that was stopped for a way back of which nothing could be done."""
+        if way.stopped_for_nothing and isinstance(failed, _BEFORE_FOLDERS):
+            start = do.StartEngine(_START_SECONDS)
+            with contextlib.suppress(DockcfgdError):
+                perform(start, self._effects, {}, self._progress, heed=_go_on)
 
     def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
         """Give the steps back that need not be.
@@ -421,43 +440,6 @@ class Executor:
                 raise
 
 
-def _files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
-    """Give the order of the way back: files are put back before the engine is stopped for it.
-
-    It runs and does not read them, and one that runs on is better than one that is down until the
-    disk can be written again.
-    """
-    order: list[tuple[int, BackStep]] = []
-    stop: int | None = None
-    for entry in way_back:
-        step = entry[1].step
-        if isinstance(step, do.WriteFile | do.RemoveFile) and stop is not None:
-            order.insert(stop, entry)
-            stop += 1
-            continue
-        if isinstance(step, do.StopEngine):
-            stop = len(order)
-        elif isinstance(step, do.StartEngine):
-            stop = None
-        order.append(entry)
-    return order
-
-
-def _stop_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
-    """Give the order of the way back that moves folders under an engine that does not run.
-
-    systemd may start it again at any moment, on files that the folders are not for.
-    """
-    stops = [entry for entry in way_back if isinstance(entry[1].step, do.StopEngine)][:1]
-    return [*stops, *(entry for entry in way_back if entry not in stops)]
-
-
-def _after_start(order: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
-    """Give what follows the last start of the engine."""
-    starts = [at for at, (_, back) in enumerate(order) if isinstance(back.step, do.StartEngine)]
-    return order[starts[-1] + 1 :] if starts else order
-
-
 @contextlib.contextmanager
 def _said_of(step: do.Step) -> Iterator[None]:
     """Let what the kernel refuses be a failure of the surroundings, wherever in a step it does.
@@ -493,36 +475,6 @@ def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
 def _start_of_engine(steps: tuple[do.Step, ...]) -> int:
     heavy = (do.RestartEngine, do.StopEngine)
     return next((at for at, step in enumerate(steps) if isinstance(step, heavy)), -1)
-
-
-def _dispensable(transaction: OpenTransaction, position: int, failure: DockcfgdError) -> bool:
-    """Tell whether a step back that failed is not needed."""
-    step = transaction.way_back[position].step
-    if isinstance(step, do.KeepDisposable):
-        # An engine that serves no more has nothing left to keep.
-        return not failure.of_surroundings
-    # A reload only eases the stop; the start reads the same values.
-    return isinstance(step, do.ReloadEngine) and _starts_later(transaction, position)
-
-
-def _starts_later(transaction: OpenTransaction, position: int) -> bool:
-    """Tell whether the way back ends the engine and starts it after this step."""
-    later = transaction.way_back[position + 1 :]
-    return any(isinstance(back.step, do.StopEngine | do.RestartEngine) for back in later)
-
-
-def _restarted(transaction: OpenTransaction) -> int:
-    """Give where the way back goes on after a crash: behind its start of the engine, if done.
-
-    Until then it begins anew, as somebody else may have started the engine. From then on a further
-    stop would end what was brought back already.
-    """
-    starts = [
-        at
-        for at, back in enumerate(transaction.way_back)
-        if isinstance(back.step, do.StartEngine) and at in transaction.undone
-    ]
-    return starts[-1] + 1 if starts else 0
 
 
 def _phase(step: do.Step, direction: str) -> Phase:
