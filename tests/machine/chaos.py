@@ -25,6 +25,7 @@ _LIVES = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
 _PORT = 9199
 _LISTENS = f"import socket, time; taken = socket.create_server(('', {_PORT})); time.sleep(86400)"
 _CONTAINERS = {"plain": "no", "always": "always", "stopped-by-hand": "unless-stopped"}
+_MOST_PUT_BACK = 3
 _REST = ("idle", "paused", "awaiting-confirmation")
 
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ class Life:
         self.in_force: Json = {}
         self.foreign: Json = {"max-download-attempts": 4}
         self.done: list[str] = []
+        self._put_back = 0
         self._steps: list[tuple[int, Callable[[], None]]] = [
             (22, self.change_by_reload),
             (16, self.change_by_restart),
@@ -137,12 +139,15 @@ class Life:
         self._expect_in_sync()
 
     def hand_edit_of_ours(self) -> None:
+        if "debug" in self.wanted and self._put_back == _MOST_PUT_BACK:
+            return  # one more, and dockcfgd takes it for a fight
         document = self._on_host()
         document["debug"] = not document.get("debug", False)
         self._machine.write(_DAEMON_JSON, json.dumps(document))
         if "debug" not in self.wanted:
             self.foreign["debug"] = document["debug"]
             return
+        self._put_back += 1
         # The status knows of an edited daemon.json only once it was looked at.
         before = self.wanted["debug"]
         wait_for(lambda: self._on_host().get("debug") == before, 10, what="edit put back")
@@ -239,7 +244,7 @@ class Life:
         self._drop(wanted)
 
     def _have(self, wanted: Json) -> None:
-        self.wanted = wanted
+        self.wanted, self._put_back = wanted, 0
         for key in wanted:
             self.foreign.pop(key, None)
 
