@@ -231,6 +231,7 @@ def _described(files: tarfile.TarFile) -> Mapping[str, tuple[object, ...]]:
         digest = hashlib.sha256(stream.read()).hexdigest() if stream else ""
         # A folder's time changes when the engine mounts something in it.
         time = 0 if entry.isdir() else entry.mtime
-        kind = (entry.type, entry.mode, entry.uid, entry.gid, time)
+        # Engines before 23 tell the kind of file in the mode, too.
+        kind = (entry.type, entry.mode & 0o7777, entry.uid, entry.gid, time)
         found[name] = (*kind, entry.linkname, entry.devmajor, entry.devminor, digest)
     return found

@@ -8,6 +8,7 @@ These may differ, and only these:
     the place of a volume on the host
     the name of an unnamed volume in HostConfig (Binds, Mounts), `nocopy` of a volume there, and an
     entry of VolumesFrom that says from whom a `--rm` container took it
+    a restart policy without a name, which is `no`
     the hostname in the configuration, where the container has that of another namespace
     a list or an object of Config and HostConfig that is null or empty, but for command and entry
     point
@@ -144,6 +145,8 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
         if not entry.startswith(_HELD_BY)
     ]
     host["OomKillDisable"] = host.get("OomKillDisable") or False
+    policy = table(host, "RestartPolicy")
+    host["RestartPolicy"] = policy | {"Name": text(policy, "Name") or "no"}
     host["Links"] = list[Json](sorted(_called_now(link, now) for link in texts(host, "Links")))
     return host
 

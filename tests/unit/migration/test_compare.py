@@ -132,3 +132,12 @@ def test_no_entry_point_is_not_the_images(key: str) -> None:
 def test_nothing_is_not_something() -> None:
     one, other = (container("c", host={"Dns": value}) for value in (None, ["10.0.0.1"]))
     assert differences(one, other, now={}) == ["HostConfig.Dns: None -> ['10.0.0.1']"]
+
+
+def test_a_restart_policy_without_a_name_is_none() -> None:
+    unnamed = container("c", host={"RestartPolicy": {"Name": "", "MaximumRetryCount": 0}})
+    named = container("c", host={"RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}})
+    other = container("c", host={"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}})
+    assert differences(unnamed, named, now={}) == []
+    assert differences_of_releases(unnamed, named, now={}) == []
+    assert len(differences(unnamed, other, now={})) == 1
