@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from dockcfgd.adapters.clock import SystemClock
 from dockcfgd.adapters.file_watch import FileWatch
 from dockcfgd.adapters.mount_view import MountView
 from dockcfgd.adapters.notify import Notifier
+from dockcfgd.adapters.own_units import end_leftovers
 from dockcfgd.adapters.polkit import Polkit
 from dockcfgd.adapters.status_file import publish_status, started_ticks
 from dockcfgd.api import contract
@@ -29,7 +31,7 @@ from dockcfgd.cli.published import AT_REST
 from dockcfgd.cli.text import progress_line, render
 from dockcfgd.first_status import recalled
 from dockcfgd.log import configure, get_logger
-from dockcfgd.model.errors import BusFailure, DockcfgdError
+from dockcfgd.model.errors import BusFailure, DockcfgdError, SystemdFailure
 from dockcfgd.model.status import Status
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.reconcile.complaint import complaint
@@ -107,7 +109,7 @@ class _Daemon:
         self._bus.on_closed(self._bus_closed)
         clock = SystemClock(attend=self._attend)
         effects = host_effects(settings, self._bus, clock)
-        self._files = effects.files
+        self._files, self._systemd = effects.files, effects.systemd
         new = Status(
             version=__version__, pid=os.getpid(), since=time.time(), started_ticks=started_ticks()
         )
@@ -186,6 +188,8 @@ class _Daemon:
 
     def _reconcile(self) -> None:
         try:
+            with contextlib.suppress(SystemdFailure):
+                end_leftovers(self._systemd)
             self._reconciler.run()
         except BaseException:
             self._exit = 1  # systemd starts a new one, which takes back what is under way

@@ -23,8 +23,11 @@ from machine import Machine, MachineError, wait_for
 
 __all__ = ["WAYS", "Change", "Cut", "Cutting"]
 
-WAYS = ("kill -9 of dockcfgd", "kill -9 of PID 1", "power cut")
-_KILLED, _CRASHED, _CUT = WAYS
+WAYS = ("kill -9 of dockcfgd", "kill -9 of PID 1", "power cut", "restart of dockcfgd")
+_KILLED, _CRASHED, _CUT, _RESTARTED = WAYS
+_AGAIN = frozenset({_KILLED, _RESTARTED})
+# What a change in the middle of which it is told to end may take to come to its own end.
+_RESTART_SECONDS = 60
 _QUICK = 'schema = 1\n[verify]\nsettle = "300ms"\n[backup]\nkeep = 1\n'
 _NAME = "50-cut.toml"
 _FILES = (
@@ -130,7 +133,7 @@ class Cutting:
         """
         noted = any(one in self.steps[:reached] for one in _NOTED)
         proof = max((at for at, step in enumerate(self.steps) if step == _PROOF), default=-1)
-        if way == _KILLED or (noted and (reached <= proof or verdict != "applied")):
+        if way in _AGAIN or (noted and (reached <= proof or verdict != "applied")):
             return set(_CONTAINERS)
         return set(_CONTAINERS) - {"plain"}
 
@@ -160,6 +163,9 @@ class Cutting:
         if way == _KILLED:
             os.kill(daemon, signal.SIGKILL)
             return
+        if way == _RESTARTED:
+            self._machine.run(["systemctl", "restart", "dockcfgd"], timeout=_RESTART_SECONDS)
+            return
         if way == _CRASHED:
             self._machine.kill()
         else:
@@ -173,7 +179,7 @@ class Cutting:
                 status = self._status()
             except FileNotFoundError:
                 return None
-            anew = way != _KILLED or status["daemon"]["pid"] != old
+            anew = way not in _AGAIN or status["daemon"]["pid"] != old
             ended = (status["last"] or {}).get("verdict") is not None
             return status if anew and ended and status["phase"] == "idle" else None
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.adapters.own_units import OURS, UNHURRIED, end_leftover
+from dockcfgd.adapters.own_units import CARRY, FIRST_COPY, UNHURRIED, end_leftover
 from dockcfgd.adapters.told_program import follow_program
 from dockcfgd.layers import carry as program
 from dockcfgd.layers import first_copy
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["UnitCarrier"]
 
 _SECONDS = 12 * 3600.0
-_UNIT, _FIRST_UNIT = "dockcfgd-carry.service", "dockcfgd-first-copy.service"
 
 
 class UnitCarrier:
@@ -63,21 +62,21 @@ class UnitCarrier:
         for container in self._layers(copy.driver):
             with contextlib.suppress(EngineFailure):  # it was removed meanwhile
                 sources |= self._places(copy.driver, [container])
-        end_leftover(self._systemd, _FIRST_UNIT)
+        end_leftover(self._systemd, FIRST_COPY)
         asked = self._folder / "first-copy.json"
         told = _Told(progress)
         try:
             _write(asked, json.dumps(asdict(copy) | {"sources": sources}))
             end = follow_program(
                 self._systemd,
-                _FIRST_UNIT,
+                FIRST_COPY,
                 [sys.executable, "-I", "-S", str(first_copy.__file__), str(asked)],
                 what="the first copy of writable layers",
                 output=self._folder / "first-copy.txt",
                 timeout=_SECONDS,
                 tell=told.take,
                 attend=told.again,
-                properties=(*OURS, *UNHURRIED),
+                properties=UNHURRIED,
             )
         finally:
             asked.unlink(missing_ok=True)
@@ -133,16 +132,15 @@ class UnitCarrier:
     def _run(self, job: str) -> dict[str, object]:
         asked, output = self._folder / "carry.json", self._folder / "carry.txt"
         command = [sys.executable, "-I", "-S", str(program.__file__), str(asked)]
-        end_leftover(self._systemd, _UNIT)
+        end_leftover(self._systemd, CARRY)
         try:
             _write(asked, job)
             end = self._systemd.run_program(
-                _UNIT,
+                CARRY,
                 command,
                 what="the copy of writable layers",
                 timeout=_SECONDS,
                 output=str(output),
-                properties=OURS,
             )
             text = output.read_text("utf-8", "replace") if output.exists() else ""
         except OSError as error:

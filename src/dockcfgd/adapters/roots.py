@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.adapters.own_units import OURS, UNHURRIED, end_leftover
+from dockcfgd.adapters.own_units import ROOT, UNHURRIED, end_leftover
 from dockcfgd.model.errors import FileFailure, StepFailed, SystemdFailure
 from dockcfgd.model.roots import RootSurvey
 from dockcfgd.roots import program
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UnitRoots"]
 
-_UNIT, _SURVEY = "dockcfgd-root.service", "dockcfgd-root-survey.service"
+_SURVEY = "dockcfgd-root-survey.service"
 _SECONDS, _SURVEY_SECONDS = 7 * 24 * 3600.0, 120.0
 _UNHURRIED = frozenset({"copy-live", "discard", "remove-left"})
 
@@ -87,9 +87,9 @@ class UnitRoots:
             where.unlink(missing_ok=True)
 
     def _alone(self, job: dict[str, Any], *, attend: Callable[[], None] | None = None) -> None:
-        end_leftover(self._systemd, _UNIT)
+        end_leftover(self._systemd, ROOT)
         low = UNHURRIED if job["do"] in _UNHURRIED else ()
-        self._run(job, unit=_UNIT, timeout=_SECONDS, attend=attend, properties=(*OURS, *low))
+        self._run(job, unit=ROOT, timeout=_SECONDS, attend=attend, properties=low)
 
     def _run(
         self,

@@ -442,6 +442,7 @@ def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
         main_pid=values.get("MainPID", 0),
         restarts=values.get("NRestarts", 0),
         exec_status=values.get("ExecMainStatus", 0),
+        queued=values.get("Job", (0, "/"))[0] != 0,
         exec_start=tuple(commands[0][1]) if commands else (),
         environment=tuple(values.get("Environment", ())),
         environment_files=tuple(path for path, _ in values.get("EnvironmentFiles", ())),

@@ -30,7 +30,7 @@ class UnitState:
 
     Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
     process began, on the machine's monotonic clock, `start_seconds` how long that took to be ready;
-    both are 0 where that is not known.
+    both are 0 where that is not known. `queued`: a job of it waits or runs.
     """
 
     name: str
@@ -50,6 +50,7 @@ class UnitState:
     environment_files: tuple[str, ...] = ()
     started: float = 0.0
     start_seconds: float = 0.0
+    queued: bool = False
 
     @property
     def running(self) -> bool:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DOCKER_SERVICE", "DOCKER_SOCKET", "JobResult", "JobVerb", "JournalLine"]
+__all__ = [
+    "DOCKER_SERVICE",
+    "DOCKER_SOCKET",
+    "RECOVER_SERVICE",
+    "JobResult",
+    "JobVerb",
+    "JournalLine",
+]
 
 DOCKER_SERVICE = "docker.service"
 DOCKER_SOCKET = "docker.socket"
+RECOVER_SERVICE = "dockcfgd-recover.service"
 
 
 class JobVerb(StrEnum):

@@ -21,7 +21,7 @@ from dockcfgd.model.errors import (
     Unfinished,
 )
 from dockcfgd.model.status import Phase, Verdict
-from dockcfgd.model.systemd import DOCKER_SERVICE
+from dockcfgd.model.systemd import DOCKER_SERVICE, RECOVER_SERVICE
 from dockcfgd.planning.secrecy import secrets_of_applied
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.attempts import Attempts
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from dockcfgd.transaction.undo import Undo
 
 __all__ = ["DEGRADED", "NOT_CONFIRMED", "Ended", "Transactions"]
+
+_RECOVER_SECONDS = 120.0  # its unit's own time limit
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
@@ -165,6 +167,8 @@ class Transactions:
             return self._end(*self._unwritten)
         if self.awaiting is not None:
             return None
+        if not self._undo.held:
+            self._let_recover_go_first()
         recovery.await_turn(self._undo, self._effects.clock)
         transaction = self._journal.unfinished()
         if transaction is not None:
@@ -175,6 +179,20 @@ class Transactions:
         self._take_back_unknown()
         self._forget_kept()
         return None
+
+    def _let_recover_go_first(self) -> None:
+        """Wait for dockcfgd-recover where systemd is about to run it, as at boot.
+
+        Not by an order of the units: systemd would let no engine start while this service stops.
+        """
+        clock = self._effects.clock
+        until = clock.monotonic() + _RECOVER_SECONDS
+        with contextlib.suppress(SystemdFailure):
+            while clock.monotonic() < until:
+                unit = self._effects.systemd.unit(RECOVER_SERVICE)
+                if not unit.queued and unit.active_state != "activating":
+                    break
+                clock.sleep(0.1)
 
     def newest(self) -> LastTransaction | None:
         """Give the one that ended last."""

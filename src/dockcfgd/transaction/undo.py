@@ -52,6 +52,11 @@ class Undo:
 
     # -- who is at work ---------------------------------------------------------------------
 
+    @property
+    def held(self) -> bool:
+        """Whether this process has the lock."""
+        return self._lock is not None
+
     def lock(self) -> bool:
         """Take the folder for this process until `close`; whether it was free or is ours."""
         if self._lock is not None:
