@@ -159,6 +159,12 @@ class Systemd(Protocol):
         Empty if none is found.
         """
 
+    def killed(self, unit: str, *, invocation: str) -> bool:
+        """Whether SIGKILL of somebody else, or want of memory, ended that run of the unit.
+
+        False where the journal does not tell.
+        """
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
         """Give the last journal lines of the unit's process itself since a moment, oldest first."""
 
@@ -326,12 +332,13 @@ class FolderArchives(Protocol):
         """Stream the archive of a folder; FileFailure where something in it cannot be read."""
 
     def pack_layer(
-        self, root: str, *, driver: str, container: str, image: str
+        self, root: str, *, driver: str, container: str, image: str, name: str = ""
     ) -> AbstractContextManager[PackedLayer]:
         """Stream what a container has written, as an archive of an image above its own.
 
-        For `docker load`. Nothing comes where it has written nothing, which it must not do
-        meanwhile. The engine with data-root `root` may be on another `driver` by now.
+        For `docker load`, which gives it the name. Nothing comes where it has written nothing,
+        which it must not do meanwhile. The engine with data-root `root` may be on another `driver`
+        by now.
         """
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:

@@ -147,11 +147,24 @@ class TestSomebodyElse:
         status = lives.look()
         assert status.last is not None
         assert status.last.verdict is Verdict.ROLLED_BACK
-        assert "the engine was killed (signal)" in (status.reason or "")
+        assert "the engine was killed: " in (status.reason or "")
         as_before(lives)
         status = lives.later()
         assert status.condition is Condition.IN_SYNC, status.reason
         assert lives.host.names(running=True) == ["job", "web"]
+
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    def test_kills_the_engine_while_it_is_proven(self, lives: Lives, text: str) -> None:
+        """Systemd has started another one by the time that it is looked at."""
+        lives.want(text)
+        clock, host = lives.host.clock, lives.host
+        kill = lambda: clock.at(1.0, host.kill_engine)  # noqa: E731 -- what happens in a second
+        once(lives, f"after: restart {DOCKER_SERVICE}", kill)
+        status = lives.look()
+        assert "the engine was killed: " in (status.reason or "")
+        assert status.condition is Condition.DEGRADED
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
 
     def test_starts_the_engine_just_before_it_is_written_for(self, lives: Lives) -> None:
         """It has not read the files, which is no drift: what is new is made, whatever it takes."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockcfgd.adapters.journal import last_line, lines, telling_line
+from dockcfgd.adapters.journal import killed, last_line, lines, telling_line
 from dockcfgd.model.systemd import JournalLine
 
 if TYPE_CHECKING:
@@ -104,3 +104,35 @@ def test_the_last_lines_with_time_and_run(tmp_path: Path) -> None:
 
 def test_without_a_journal_there_are_no_lines(tmp_path: Path) -> None:
     assert lines("docker.service", since=0.0, most=5, program=str(tmp_path / "missing")) == ()
+
+
+EXIT = {"COMMAND": "ExecStart", "EXIT_CODE": "killed", "EXIT_STATUS": "9"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "tells"),
+    [
+        ([EXIT, {"UNIT_RESULT": "signal"}], True),
+        ([EXIT, {"UNIT_RESULT": "oom-kill"}], True),
+        ([EXIT, {"UNIT_RESULT": "timeout"}], False),
+        ([{**EXIT, "EXIT_STATUS": "11"}, {"UNIT_RESULT": "signal"}], False),
+        ([{**EXIT, "COMMAND": "ExecStartPre"}, {"UNIT_RESULT": "signal"}], False),
+        (
+            [{**EXIT, "EXIT_CODE": "exited", "EXIT_STATUS": "1"}, {"UNIT_RESULT": "exit-code"}],
+            False,
+        ),
+        ([EXIT], False),
+        ([], False),
+    ],
+)
+def test_who_ended_a_run(tmp_path: Path, entries: list[dict[str, str]], *, tells: bool) -> None:
+    (tmp_path / "entries").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    body = f"""echo "$@" >> {tmp_path}/asked; [ "$1" = --sync ] || cat {tmp_path}/entries"""
+    found = killed("docker.service", invocation="ab12", program=program(tmp_path, body))
+    assert found is tells
+    _, ask = (tmp_path / "asked").read_text().splitlines()
+    assert {"UNIT=docker.service", "INVOCATION_ID=ab12"} < set(ask.split())
+
+
+def test_without_a_journal_nothing_tells_who_ended_a_run() -> None:
+    assert not killed("docker.service", invocation="ab12", program="/nonexistent")

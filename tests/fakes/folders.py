@@ -44,7 +44,7 @@ class FakeFolders:
 
     @contextlib.contextmanager
     def pack_layer(
-        self, root: str, *, driver: str, container: str, image: str
+        self, root: str, *, driver: str, container: str, image: str, name: str = ""
     ) -> Iterator[_PackedLayer]:
         self._cuts.at(f"while reading the layer of {container}")
         number = self._number(root, driver)
@@ -53,8 +53,8 @@ class FakeFolders:
             yield _PackedLayer(b"", MadeImage("", ""))
             return
         settings = store.images[image].document["config"]
-        made = store.build([layer], config=settings, base=image)
-        archive = store.save([made], oci=False)
+        made = store.build([layer], config=settings, base=image, tag=name)
+        archive = store.save([name or made], oci=False)
         built = store.images.pop(made)
         in_store = driver == SNAPSHOTTER
         config = built.config_id if isinstance(built, Manifested) else made

@@ -68,6 +68,7 @@ class FakeSystemd:
         self._units: dict[str, LoadedUnit] = {}
         self._masked: set[str] = set()
         self._journal: list[JournalLine] = []
+        self._killed: set[str] = set()
         self._numbers = itertools.count(1)
         self.jobs: list[tuple[JobVerb, str]] = []
         self.start_hangs = False
@@ -180,8 +181,12 @@ class FakeSystemd:
         self._service = _Service()
         self._socket = "inactive"
 
+    def killed(self, unit: str, *, invocation: str) -> bool:
+        return unit == DOCKER_SERVICE and invocation in self._killed
+
     def kill_engine(self) -> None:
         """Kill the engine's process; systemd starts it again."""
+        self._killed.add(self._service.invocation)
         self._dockerd.kill()
         self._fail("signal", exec_status=9)
 

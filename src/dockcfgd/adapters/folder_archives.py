@@ -95,13 +95,13 @@ class UnitFolderArchives:
 
     @contextlib.contextmanager
     def pack_layer(
-        self, root: str, *, driver: str, container: str, image: str
+        self, root: str, *, driver: str, container: str, image: str, name: str = ""
     ) -> Iterator[_PackedLayer]:
         """Stream what a container has written, as an archive of an image above its own."""
         with self._pipe() as pipe, self._documents(pipe, root, driver, image) as documents:
             config, *manifest = map(str, documents)
             program = [sys.executable, "-I", "-S", str(layer_program.__file__)]
-            program += [root, driver, container, config, str(pipe)]
+            program += [root, driver, container, config, str(pipe), name]
             if driver in SNAPSHOTTERS:
                 place, _ = self._containerd.place(driver, container)
                 program += [json.dumps(place.document()), *manifest]

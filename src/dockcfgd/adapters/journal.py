@@ -20,6 +20,10 @@ _PATIENCE = 5.0
 # The engine logs in logfmt; what ends it goes to standard error as plain text. A long trace follows
 # a Go panic.
 _CHATTER = re.compile(r'^time="?[^ ]+ level=(trace|debug|info)\b')
+# Of systemd: that a unit's process ended, and that a unit failed (sd-messages(3)).
+_PROCESS_EXIT = "98e322203f7a4ed290d09fe03c09fe15"
+_UNIT_FAILURE = "d9b373ed55a64feb8242e02dbe79a49c"
+_SIGKILL = "9"
 _PANIC = re.compile(r"^(panic|fatal error): ")
 
 
@@ -54,6 +58,25 @@ def lines(
         )
         for entry in map(json.loads, entries.splitlines())
     )
+
+
+def killed(unit: str, *, invocation: str, program: str = "journalctl") -> bool:
+    """Whether SIGKILL of somebody else, or want of memory, ended a run of the unit.
+
+    By what systemd noted of it: a time limit of its own is another result than `signal`.
+    """
+    _output(program, "--sync")
+    of_it = (f"UNIT={unit}", f"INVOCATION_ID={invocation}")
+    kinds = (f"MESSAGE_ID={_PROCESS_EXIT}", f"MESSAGE_ID={_UNIT_FAILURE}")
+    told = _output(program, "--quiet", "--no-pager", "--output=json", *of_it, *kinds)
+    entries = [json.loads(line) for line in told.splitlines()]
+    results = {entry.get("UNIT_RESULT") for entry in entries}
+    by_kill = any(
+        (entry.get("EXIT_CODE"), entry.get("EXIT_STATUS")) == ("killed", _SIGKILL)
+        for entry in entries
+        if entry.get("COMMAND") == "ExecStart"
+    )
+    return "oom-kill" in results or ("signal" in results and by_kill)
 
 
 def telling_line(lines: Sequence[str]) -> str:

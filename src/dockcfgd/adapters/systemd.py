@@ -236,6 +236,10 @@ class SystemdBus:
         """Give the journal line that tells most of how the unit's process ended, or ""."""
         return journal.last_line(unit, invocation=invocation)
 
+    def killed(self, unit: str, *, invocation: str) -> bool:
+        """Whether SIGKILL of somebody else, or want of memory, ended a run of the unit."""
+        return journal.killed(unit, invocation=invocation)
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
         """Give the last journal lines of the unit's process itself since a moment, oldest first."""
         return journal.lines(unit, since=since, most=most)

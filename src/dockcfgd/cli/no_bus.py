@@ -69,6 +69,10 @@ class NoBus:
         """Fail."""
         self._refuse(f"run {command}")
 
+    def killed(self, unit: str, *, invocation: str) -> bool:  # noqa: ARG002 -- the port's
+        """Tell of nothing."""
+        return False
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:  # noqa: ARG002 -- the port's
         """Give none."""
         return ()
@@ -81,7 +85,15 @@ class NoBus:
         """Fail."""
         self._refuse(f"read {folder}")
 
-    def pack_layer(self, root: str, *, driver: str, container: str, image: str) -> NoReturn:  # noqa: ARG002 -- the port's
+    def pack_layer(
+        self,
+        root: str,  # noqa: ARG002
+        *,
+        driver: str,  # noqa: ARG002
+        container: str,
+        image: str,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> NoReturn:
         """Fail."""
         self._refuse(f"read what container {container} has written")
 

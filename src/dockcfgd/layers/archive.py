@@ -29,6 +29,8 @@ _DOCKER = "vnd.docker."
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_NAME, _TAG = "io.containerd.image.name", "org.opencontainers.image.ref.name"
+_MEMBER = "layer/layer.tar"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 # A moment in 1970 and root as owner, for members that are no files of the container.
 _PLAIN = os.stat_result(
@@ -72,7 +74,7 @@ def image_archive(
     *,
     config: Mapping[str, Any],
     manifest: Mapping[str, Any] | None = None,
-    folder: str = "layer",
+    name: str = "",
     root: tuple[int, int] = (0, 0),
 ) -> MadeImage:
     """Write an archive for `docker load`: the image with this configuration and the layer on top.
@@ -81,32 +83,32 @@ def image_archive(
     keeps it; that image must be there when the archive is loaded, as only the top layer's content
     is in it. With `manifest`, that image's in containerd's store, the archive is an OCI layout too,
     which a store takes; the names in it do not matter there (containerd, archive/importer.go).
-    `folder` is the layer's folder in the archive, `root` as of `write_archive`. The layer is gone
+    `name` is the image's, as REPOSITORY:TAG, `root` as of `write_archive`. The layer is gone
     through twice, its content read once.
     """
     size = _size_of(source, root)
     digest = _Digest(sink)
-    sink.write(head(os.fsencode(f"{folder}/layer.tar"), _PLAIN, size=size))
+    sink.write(head(os.fsencode(_MEMBER), _PLAIN, size=size))
     write_archive(source, digest, root=root)
     if digest.size != size:
         raise LayerRefused(what="archive", path=source.tree, why="it changes meanwhile")
     sink.write(padding(size))
     text = json.dumps(_with_layer(config, digest.name)).encode()
-    name = hashlib.sha256(text).hexdigest()
+    own = hashlib.sha256(text).hexdigest()
     lower = [layer.removeprefix("sha256:") for layer in config["rootfs"]["diff_ids"]]
     listed = {
-        "Config": f"{name}.json",
-        "RepoTags": None,
-        "Layers": [*(f"{layer}/layer.tar" for layer in lower), f"{folder}/layer.tar"],
+        "Config": f"{own}.json",
+        "RepoTags": [name] if name else None,
+        "Layers": [*(f"{layer}/layer.tar" for layer in lower), _MEMBER],
     }
-    members = {f"{name}.json": text, "manifest.json": json.dumps([listed]).encode()}
+    members = {f"{own}.json": text, "manifest.json": json.dumps([listed]).encode()}
     above = b"" if manifest is None else _manifest(manifest, text, digest)
     if above:
-        members |= _layout(above)
+        members |= _layout(above, name)
     for path, data in members.items():
         sink.write(head(path.encode(), _PLAIN, size=len(data)) + data + padding(len(data)))
     sink.write(END)
-    return MadeImage(f"sha256:{name}", _named(above) if above else "")
+    return MadeImage(f"sha256:{own}", _named(above) if above else "")
 
 
 def _manifest(below: Mapping[str, Any], config: bytes, layer: _Digest) -> bytes:
@@ -127,10 +129,11 @@ def _manifest(below: Mapping[str, Any], config: bytes, layer: _Digest) -> bytes:
     return json.dumps(document).encode()
 
 
-def _layout(manifest: bytes) -> dict[str, bytes]:
+def _layout(manifest: bytes, name: str) -> dict[str, bytes]:
     """Give what makes an archive an OCI layout of one image."""
+    named = {_NAME: f"docker.io/{name}", _TAG: name.rpartition(":")[2]} if name else {}
     kind, size = json.loads(manifest)["mediaType"], len(manifest)
-    one = {"mediaType": kind, "digest": _named(manifest), "size": size}
+    one = {"mediaType": kind, "digest": _named(manifest), "size": size, "annotations": named}
     index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [one]}
     return {
         "oci-manifest.json": manifest,

@@ -1,8 +1,9 @@
 """Writes the archive of one writable layer into a named pipe; a program.
 
-    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE [PLACE MANIFEST]
+    python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE NAME [PLACE MANIFEST]
 
-CONFIG is the file with the configuration of the container's image. The archive is one for `docker
+CONFIG is the file with the configuration of the container's image, NAME the one that the image in
+the archive gets, if any. The archive is one for `docker
 load`, of an image with the layer on top, whose IDs (layers.archive.MadeImage) go into the file
 PIPE.id, one a line; that stays empty, and so does the pipe, where the layer has nothing in it.
 PLACE is where the layer lies (Place.document, as JSON) and MANIFEST the file with the image's
@@ -14,7 +15,6 @@ who is root there. Exit status 1, and the reason on standard error, where the la
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -31,28 +31,29 @@ __all__ = ["main"]
 
 _AHEAD = 1 << 20
 _REMAPPED = re.compile(r"(\d+)\.(\d+)")
-# Its server has the kernel keep what is written until it is synced.
-_KEEPS_BACK = "fuse-overlayfs"
 
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say."""
-    root, driver, container, config, pipe, *given = arguments
+    root, driver, container, config, pipe, name, *given = arguments
     try:
         place = (
             Place.from_document(json.loads(given[0]))
             if given
             else place_of(root, driver, container)
         )
-        if place.driver == _KEEPS_BACK:
-            os.sync()
         names: tuple[str, ...] = ()
         with Path(pipe).open("wb", buffering=_AHEAD) as sink:
             if measure_layer(place).files:
                 documents = [json.loads(Path(one).read_bytes()) for one in (config, *given[1:])]
                 below = documents[1] if given else None
                 names = image_archive(
-                    place, sink, config=documents[0], manifest=below, root=root_user(root)
+                    place,
+                    sink,
+                    config=documents[0],
+                    manifest=below,
+                    name=name,
+                    root=root_user(root),
                 )
         Path(f"{pipe}.id").write_text("\n".join(names))
     except (DockcfgdError, OSError, ValueError, KeyError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.documents import Document, text, texts
-from dockcfgd.migration.inventory import KEPT
+from dockcfgd.migration.inventory import ACTIVE, KEPT
 from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["drop_kept_names", "keep_changes", "short"]
 
 _CONFLICT = 409
 _SHORT = 12
+# The kernel may not have given its server what was written last.
+_KEEPS_BACK = "fuse-overlayfs"
 
 
 def short(document: Document) -> str:
@@ -45,22 +47,19 @@ def keep_changes(access: Access, document: Document, *, purpose: str) -> str:
         return text(document, "Image")
     repository = f"{KEPT}{short(document)}"
     with _frozen(access.containers, document):
-        image = _packed(access, document)
-        if not image:
-            return access.containers.commit(identity, repository=repository, tag=purpose)
-        access.images.tag(image, repository=repository, tag=purpose)
-        return image
+        image = _packed(access, document, f"{repository}:{purpose}")
+        return image or access.containers.commit(identity, repository=repository, tag=purpose)
 
 
-def _packed(access: Access, document: Document) -> str:
+def _packed(access: Access, document: Document, name: str) -> str:
     """Load an archive of the writable layer; empty where it cannot be read or be loaded."""
-    facts = access.facts()
-    if access.folders is None:
+    facts, running = access.facts(), text(document, "State", "Status") in ACTIVE
+    if access.folders is None or (running and facts.driver == _KEEPS_BACK):
         return ""
     image = text(document, "Image")
     try:
         with access.folders.pack_layer(
-            facts.root, driver=facts.driver, container=text(document, "Id"), image=image
+            facts.root, driver=facts.driver, container=text(document, "Id"), image=image, name=name
         ) as packed:
             chunks = packed.chunks()
             first = next(chunks, b"")

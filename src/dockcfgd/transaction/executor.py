@@ -178,7 +178,8 @@ class Executor:
                 if isinstance(failure, StateFileFailure) and transaction.proven_before(index):
                     raise
                 begun = self._begun(transaction, begun, step, failure)
-                cause, reason = self._blame(failure, transaction.steps[: index + 1])
+                ran = _newest_run(outcomes) or transaction.invocation
+                cause, reason = self._blame(failure, transaction.steps[: index + 1], ran)
                 return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
         return Ending(Verdict.APPLIED, _told(outcomes))
 
@@ -215,8 +216,13 @@ class Executor:
         same = unit is not None and unit.running and unit.invocation_id == transaction.invocation
         return begun - 1 if same else begun
 
-    def _blame(self, failure: DockcfgdError, begun: tuple[do.Step, ...]) -> tuple[Cause, str]:
-        """Say what a failure tells, with a look at what else happened on the host."""
+    def _blame(
+        self, failure: DockcfgdError, begun: tuple[do.Step, ...], ran: str
+    ) -> tuple[Cause, str]:
+        """Say what a failure tells, with a look at what else happened on the host.
+
+        `ran` is the run of the engine that was to serve.
+        """
         cause, reason = _cause(failure, begun), str(failure)
         cancelled = isinstance(failure, SystemdFailure) and failure.name == JobResult.CANCELED
         awaited = isinstance(begun[-1], _AFTER_START)
@@ -225,8 +231,8 @@ class Executor:
         unit = self._unit_after(failure)
         if unit is None:
             return Cause.SURROUNDINGS, f"{reason}; and systemd does not answer"
-        if unit.killed:
-            return Cause.SURROUNDINGS, f"the engine was killed ({unit.result}): {reason}"
+        if unit.killed or self._was_killed(unit, ran):
+            return Cause.SURROUNDINGS, f"the engine was killed: {reason}"
         stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
         if stopped and (awaited or cancelled):
             return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
@@ -237,9 +243,14 @@ class Executor:
         unit = self._unit()
         return way.may_repeat and unit is not None and unit.invocation_id != way.started
 
-    def _killed(self, failure: DockcfgdError) -> bool:
+    def _killed(self, failure: DockcfgdError, way: Way) -> bool:
         unit = self._unit_after(failure)
-        return unit is None or unit.killed
+        return unit is None or unit.killed or self._was_killed(unit, way.started)
+
+    def _was_killed(self, unit: UnitState, ran: str) -> bool:
+        """Tell whether that run was, although systemd has started another one since."""
+        another = ran not in {"", unit.invocation_id}
+        return another and self._effects.systemd.killed(DOCKER_SERVICE, invocation=ran)
 
     def _unit_after(self, failure: DockcfgdError) -> UnitState | None:
         """Look at the engine's unit; where it does not answer, give systemd time to see why."""
@@ -338,7 +349,7 @@ class Executor:
                 if not failed and self._replaced(way):
                     way.repeat()
                     continue
-                passing = failure.of_surroundings or self._killed(failure)
+                passing = failure.of_surroundings or self._killed(failure, way)
                 if passing and not failed:
                     self._let_serve(way, step)
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
@@ -470,6 +481,13 @@ def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
         return Cause.SURROUNDINGS
     touched = any(isinstance(step, _TOUCHES_ENGINE) for step in begun)
     return Cause.DESIRED if touched or isinstance(failure, StepFailed) else Cause.SURROUNDINGS
+
+
+def _newest_run(outcomes: Mapping[str, Json]) -> str:
+    """Give the engine's run that the change has started; empty: none yet."""
+    made = [outcomes.get(one.__name__) for one in (do.StartEngine, do.RestartEngine)]
+    runs = [str(one["invocation"]) for one in made if isinstance(one, dict)]
+    return runs[0] if runs else ""
 
 
 def _start_of_engine(steps: tuple[do.Step, ...]) -> int:

@@ -26,8 +26,10 @@ class Unreadable:
         self._after = after
 
     @contextlib.contextmanager
-    def pack_layer(self, root: str, *, driver: str, container: str, image: str) -> Iterator[Torn]:
-        assert all((root, driver, container, image))
+    def pack_layer(
+        self, root: str, *, driver: str, container: str, image: str, name: str = ""
+    ) -> Iterator[Torn]:
+        assert all((root, driver, container, image, name))
         yield Torn(self._after)
 
 
