@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ NEW = {
 }  # fmt: skip
 NOTHING: tuple[Any, ...] = (None, [], {})
 TOLD_APART = ("Config.Entrypoint", "Config.Cmd")
-_SHORT, _HASH = 12, 64
+_SHORT_ID, _HASH = re.compile(r"[0-9a-f]{12}"), 64
 
 
 @pytest.mark.suite(*ALL)
@@ -135,7 +136,7 @@ def _alike(document: Document, names: Mapping[str, str]) -> Document:
     host["VolumesFrom"] = [_called(one, names) for one in host["VolumesFrom"] or []]
     kept["HostConfig"] = host
     kept["Networks"] = {
-        name: {**one, "Aliases": _own(document, one)} for name, one in document["Networks"].items()
+        name: {**one, "Aliases": _own(one)} for name, one in document["Networks"].items()
     }
     text = json.dumps(kept)
     return json.loads(text)  # type: ignore[no-any-return]
@@ -163,6 +164,6 @@ def _called(entry: str, names: Mapping[str, str]) -> str:
     return f"{names.get(token, token)}{colon}{rest}"
 
 
-def _own(document: Document, endpoint: Document) -> list[str]:
-    """Give the aliases without the one that the engine makes of the container's ID."""
-    return sorted(set(endpoint.get("Aliases") or ()) - {document["Id"][:_SHORT]})
+def _own(endpoint: Document) -> list[str]:
+    """Give the aliases without those that the engine makes of an ID: the old one stays, too."""
+    return sorted({one for one in endpoint.get("Aliases") or () if not _SHORT_ID.fullmatch(one)})
