@@ -98,7 +98,7 @@ def main() -> int:
             results[test] = _run(test, commit)
             _keep(results)
             print(f"{results[test].ending:30} {test}", flush=True)
-    write_page(list(results.values()))
+    write_page(list(results.values()), of=len(results))
     return 0 if all(result.passed for result in results.values()) else 1
 
 
@@ -173,8 +173,8 @@ def _keep(results: dict[str, Result]) -> None:
     made.replace(_STATE)
 
 
-def write_page(results: list[Result]) -> None:
-    """Write docs/proof.md: totals, and a row for each test."""
+def write_page(results: list[Result], *, of: int) -> None:
+    """Write docs/proof.md: totals, and a row for each test that was run, `of` so many."""
     counts = [count for result in results for count in result.counts]
     places = sum(int(count.split()[1]) for count in counts if " places" in count)
     keys = sum(int(n) for count in counts for n in re.findall(r"(\d+) keys proven", count))
@@ -191,7 +191,7 @@ def write_page(results: list[Result]) -> None:
         "",
         f"- commits: {', '.join(dict.fromkeys(result.commit[:_SHORT] for result in results))}",
         f"- day: {time.strftime('%Y-%m-%d', time.gmtime())}",
-        f"- tests: {len(results)}, of which {len(failed)} failed",
+        f"- tests: {len(results)} of {of}, of which {len(failed)} failed",
         f"- places to be killed at or to lose power at: {places}",
         f"- claims about keys, on all releases: {keys}",
         "",
