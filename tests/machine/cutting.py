@@ -49,7 +49,7 @@ for file in {" ".join(_FILES)}; do said cat $file; done
 said docker info --format '{_INFO}'
 said sh -c 'tr "\\0" "\\n" < /proc/$(systemctl show docker -P MainPID)/environ | grep PROXY'
 said systemctl show docker -P NeedDaemonReload
-said find {_STATE}/undo {_STATE}/kept -mindepth 1
+said sh -c 'find {_STATE}/undo {_STATE}/kept -mindepth 1 | sed -E "s/[0-9a-f]{{16}}/TRANSACTION/"'
 said docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}'
 said docker ps --all --format '{{{{.Names}}}}'
 """
