@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,9 @@ def test_cut_off_at_each_step(
 def _stride(places: int) -> int:
     """Give one that takes a sample with each of the ways in it."""
     stride = places // SAMPLE
-    return stride + (stride % len(WAYS) == 0)
+    while math.gcd(stride, len(WAYS)) != 1:
+        stride += 1
+    return stride
 
 
 def status(machine: Machine) -> dict[str, Any]:
