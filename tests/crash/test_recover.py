@@ -40,7 +40,7 @@ def starts_clean(told: Told, new: Files) -> None:
     files = told.lives.files
     assert told.host.engine.ping(), "the engine does not serve"
     assert files in (told.old, new), "neither the old nor the new files"
-    assert not told.host.systemd.unit(DOCKER_SERVICE).need_daemon_reload
+    assert told.unread or not told.needs_daemon_reload
     process = told.host.dockerd.process
     assert process is not None
     for key, value in told.lives.document.items():
