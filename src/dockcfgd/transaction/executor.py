@@ -334,7 +334,7 @@ class Executor:
             for position, back in enumerate(transaction.way_back)
             if position >= first and back.needed(begun) and not isinstance(back.step, spared)
         ]
-        way = Way(self._ordered(needed))
+        way = Way(self._ordered(needed, transaction.steps[: begun + 1]))
         for position, step in way:
             try:
                 self._do(transaction, BACK, position, step, outcomes)
@@ -369,17 +369,23 @@ class Executor:
         down = unit is not None and unit.active_state in {"inactive", "failed"}
         return first - 1 if down else first
 
-    def _ordered(self, needed: list[tuple[int, BackStep]]) -> list[tuple[int, do.Step]]:
+    def _ordered(
+        self, needed: list[tuple[int, BackStep]], begun: tuple[do.Step, ...]
+    ) -> list[tuple[int, do.Step]]:
+        """Give the order of the way back; what the change has stopped nobody starts meanwhile."""
         unit = self._unit()
-        runs = unit is None or unit.running
+        died = _start_of_it(begun) and unit is not None and not unit.running
         moves = any(isinstance(back.step, do.PutBack | do.RenameRootBack) for _, back in needed)
         order = files_first(needed)
-        if moves and not runs:
+        if moves and died:
             order = stop_first(order)
         return [(position, back.step) for position, back in order]
 
     def _let_serve(self, way: Way, failed: do.Step) -> None:
-        """Start an engine that was stopped for a way back of which nothing could be done."""
+        """Start an engine that was stopped for a way back of which nothing could be done.
+
+        It runs on the new state then, all of it.
+        """
         if way.stopped_for_nothing and isinstance(failed, _BEFORE_FOLDERS):
             start = do.StartEngine(_START_SECONDS)
             with contextlib.suppress(DockcfgdError):
@@ -481,6 +487,11 @@ def _cause(failure: DockcfgdError, begun: tuple[do.Step, ...]) -> Cause:
         return Cause.SURROUNDINGS
     touched = any(isinstance(step, _TOUCHES_ENGINE) for step in begun)
     return Cause.DESIRED if touched or isinstance(failure, StepFailed) else Cause.SURROUNDINGS
+
+
+def _start_of_it(begun: tuple[do.Step, ...]) -> bool:
+    """Tell whether the change has started the engine that it had stopped."""
+    return any(isinstance(step, do.StartEngine) for step in begun)
 
 
 def _newest_run(outcomes: Mapping[str, Json]) -> str:

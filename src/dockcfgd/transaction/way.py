@@ -54,7 +54,7 @@ class Way:
 
     @property
     def stopped_for_nothing(self) -> bool:
-        """Whether the engine was stopped and nothing that it would notice was done."""
+        """Whether it began with a stop of the engine (`stop_first`) and nothing else was done."""
         first = self._order[0][1] if self._order else None
         return isinstance(first, do.StopEngine) and self._done == [first]
 
