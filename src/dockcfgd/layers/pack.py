@@ -3,13 +3,13 @@
     python3 -I -S pack.py ROOT DRIVER CONTAINER CONFIG PIPE NAME [PLACE MANIFEST]
 
 CONFIG is the file with the configuration of the container's image, NAME the one that the image in
-the archive gets, if any. The archive is one for `docker
-load`, of an image with the layer on top, whose IDs (layers.archive.MadeImage) go into the file
-PIPE.id, one a line; that stays empty, and so does the pipe, where the layer has nothing in it.
-PLACE is where the layer lies (Place.document, as JSON) and MANIFEST the file with the image's
-manifest, where containerd has them. Nothing writes to the layer meanwhile. Owners are
-those that the container sees, also in the data-root of an engine with userns-remap, whose name says
-who is root there. Exit status 1, and the reason on standard error, where the layer cannot be read.
+the archive gets, if any. The archive is one for `docker load`, of an image with the layer on top,
+whose IDs (model.images.MadeImage) go into the file PIPE.id, one a line; that stays empty, and so
+does the pipe, where the layer has nothing in it. PLACE is where the layer lies (Place.document, as
+JSON) and MANIFEST the file with the image's manifest, where containerd has them. Nothing writes to
+the layer meanwhile. Owners are those that the container sees, also in the data-root of an engine
+with userns-remap, whose name says who is root there. Exit status 1, and the reason on standard
+error, where the layer cannot be read.
 """
 
 from __future__ import annotations

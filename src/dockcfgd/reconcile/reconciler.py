@@ -594,7 +594,8 @@ class Reconciler:
                 seen.host,
                 keep=seen.desired is None or seen.desired.storage.keep_previous,
             ),
-            unread=isinstance(seen.host.engine, EngineDown),
+            # One whose API is away runs, and has read what it was started with.
+            unread=isinstance(seen.host.engine, EngineDown) and not seen.host.unit.running,
             in_force=seen.plan is not None
             and surely_runs(seen.target, seen.host, steps=seen.plan.steps),
         )

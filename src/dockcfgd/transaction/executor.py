@@ -240,8 +240,10 @@ class Executor:
 
     def _replaced(self, way: Way) -> bool:
         """Tell whether another engine runs than the one that the way back has started."""
+        if not way.may_repeat:
+            return False
         unit = self._unit()
-        return way.may_repeat and unit is not None and unit.invocation_id != way.started
+        return unit is not None and unit.invocation_id != way.started
 
     def _killed(self, failure: DockcfgdError, way: Way) -> bool:
         unit = self._unit_after(failure)

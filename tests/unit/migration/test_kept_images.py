@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,15 +66,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 
 def access_to(host: FakeHost, folders: FolderArchives | None) -> Access:
-    return Access(
-        engine=host.engine,
-        containers=host.containers,
-        images=host.images,
-        networks=host.networks,
-        files=host.files,
-        clock=host.clock,
-        folders=folders,
-    )
+    return replace(host.effects.access, folders=folders)
 
 
 def test_it_is_read_from_the_driver(host: FakeHost) -> None:

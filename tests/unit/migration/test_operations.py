@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dockcfgd.migration import archive, operations
-from dockcfgd.migration.access import Access
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.folders import put_back, set_aside
 from dockcfgd.model.errors import EngineFailure, FileFailure
@@ -41,15 +40,7 @@ class Story:
         self.backup = str(folder / "backups" / "one")
         self.told = Told()
         host = self.host
-        self.access = Access(
-            engine=host.engine,
-            containers=host.containers,
-            images=host.images,
-            networks=host.networks,
-            files=host.files,
-            clock=host.clock,
-            folders=host.folders,
-        )
+        self.access = host.effects.access
 
     def fill(self) -> None:
         host = self.host
