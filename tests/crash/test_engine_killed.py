@@ -26,7 +26,6 @@ from tests.crash.stories import (
     places,
 )
 from tests.fakes.real_disk import real_disk
-from tests.fakes.trouble import DiskTrouble
 
 _LIVES = 4
 
@@ -85,26 +84,6 @@ def test_an_engine_that_is_down_again_is_started_again(folder: Path) -> None:
         told.host.clock.advance(3)
     assert told.host.systemd.unit(DOCKER_SERVICE).active_state == "failed"
     ended_well(told, told.lives.look(), new)
-
-
-@pytest.mark.timeout(300)
-def test_an_engine_serves_while_its_files_cannot_be_put_back(folder: Path) -> None:
-    told, new = Told(folder / "one", story_named("migrate")), new_files(folder, "migrate")
-    troubles = []
-
-    def passed(label: str) -> None:
-        if label == f"after: start {DOCKER_SERVICE}":
-            told.host.cuts.unwatch()
-            told.host.kill_engine()
-            troubles.append(DiskTrouble(told.host.cuts, errno.EROFS, 0, lasting=True))
-
-    told.host.cuts.watch(passed)
-    with real_disk(told.host.cuts):
-        status = told.lives.look()
-    assert "not taken back yet" in (status.reason or "")
-    assert told.host.engine.ping()
-    troubles[0].end()
-    ended_well(told, told.lives.later(), new)
 
 
 def refuse_daemon_json(label: str) -> None:

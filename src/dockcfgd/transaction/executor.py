@@ -53,10 +53,8 @@ _AFTER_START = (
     do.StartThen,
     do.ProveEngine,
 )
-_BEFORE_FOLDERS = (do.WriteFile, do.RemoveFile, do.KeepDisposable)
 _SEEN_SECONDS = 1.0  # systemd hears of a process's end some milliseconds after its sockets close
 _LOOK_SECONDS = 0.1
-_START_SECONDS = 60.0
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,
@@ -353,7 +351,6 @@ class Executor:
                     continue
                 passing = failure.of_surroundings or self._killed(failure, way)
                 if passing and not failed:
-                    self._let_serve(way, step)
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = f"{reason}; and going back failed too: {failure}"
                 if not isinstance(step, do.ProveEngine):
@@ -382,16 +379,6 @@ class Executor:
         if moves and died:
             order = stop_first(order)
         return [(position, back.step) for position, back in order]
-
-    def _let_serve(self, way: Way, failed: do.Step) -> None:
-        """Start an engine that was stopped for a way back of which nothing could be done.
-
-        It runs on the new state then, all of it.
-        """
-        if way.stopped_for_nothing and isinstance(failed, _BEFORE_FOLDERS):
-            start = do.StartEngine(_START_SECONDS)
-            with contextlib.suppress(DockcfgdError):
-                perform(start, self._effects, {}, self._progress, heed=_go_on)
 
     def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
         """Give the steps back that need not be.

@@ -1,4 +1,4 @@
-"""The order of a way back, and what has been done of it."""
+"""The order of a way back, and how far it is."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ Order = list[tuple[int, "BackStep"]]
 
 
 class Way:
-    """A way back that is gone: its steps in their order, and what has been done of it.
+    """A way back that is gone: its steps in their order, and which engine it has started.
 
     `started` is the engine's run that it has started; empty: none yet.
     """
 
     def __init__(self, order: list[tuple[int, do.Step]]) -> None:
         self._order, self._next, self._repeated = order, 0, False
-        self._done: list[do.Step] = []
         self.started = ""
 
     def __iter__(self) -> Iterator[tuple[int, do.Step]]:
@@ -37,7 +36,6 @@ class Way:
 
     def done(self, step: do.Step, outcomes: Mapping[str, Json]) -> None:
         """Note that a step was done."""
-        self._done.append(step)
         made = outcomes.get(type(step).__name__) if isinstance(step, do.StartEngine) else None
         if isinstance(made, dict):
             self.started = str(made["invocation"])
@@ -51,12 +49,6 @@ class Way:
         """Do once more what follows the start; an engine that came later has nothing of it."""
         starts = [at for at, one in enumerate(self._order) if isinstance(one[1], do.StartEngine)]
         self._next, self._repeated = starts[-1] + 1, True
-
-    @property
-    def stopped_for_nothing(self) -> bool:
-        """Whether it began with a stop of the engine (`stop_first`) and nothing else was done."""
-        first = self._order[0][1] if self._order else None
-        return isinstance(first, do.StopEngine) and self._done == [first]
 
 
 def files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
@@ -84,7 +76,8 @@ def files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackSte
 def stop_first(order: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
     """Give the order of the way back that moves folders under an engine that does not run.
 
-    systemd may start it again at any moment, on files that the folders are not for.
+    systemd may start it again at any moment, on files that the folders are not for. Where the disk
+    cannot be written, too, it stays down until it can: nothing tells how much was moved before.
     """
     stops = [entry for entry in order if isinstance(entry[1].step, do.StopEngine)][:1]
     return [*stops, *(entry for entry in order if entry not in stops)]
