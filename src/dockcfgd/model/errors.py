@@ -51,7 +51,7 @@ class Finding:
     """One reason why something is refused: where it stands, what is wrong, what to do instead.
 
     `file` is an absolute path or None, `line` counts from 1, `key` is the dotted key. `hint` may be
-    empty.
+    empty. `engine_down`: it holds because the engine is down, and may not once it serves.
     """
 
     message: str
@@ -59,6 +59,7 @@ class Finding:
     line: int | None = None
     key: str | None = None
     hint: str = ""
+    engine_down: bool = False
 
     def text(self) -> str:
         """Give the finding as one line: `FILE:LINE: KEY: message (hint)`."""

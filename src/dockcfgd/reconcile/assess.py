@@ -454,7 +454,7 @@ def _placed(seen: Assessment, finding: Finding) -> Finding:
         for first in tops:
             source = seen.desired.sources.get((first, *below[:length]))
             if source is not None:
-                return Finding(finding.message, source.file, source.line, finding.key, finding.hint)
+                return replace(finding, file=source.file, line=source.line)
     return finding
 
 

@@ -77,7 +77,7 @@ def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -
     if masked:
         return Decision(Action.NOTHING, Condition.DEGRADED, masked)
     if seen.findings:
-        return _barred(seen.findings[0].text(), standing)
+        return _barred(seen, standing)
     if standing.degraded and not standing.asked:
         return Decision(Action.NOTHING, Condition.DEGRADED, standing.degraded)
     if seen.host is None:
@@ -101,8 +101,12 @@ def _masked(seen: Assessment) -> str:
     return "" if nothing_to_do else "docker.service is masked (systemctl unmask docker.service)"
 
 
-def _barred(why: str, standing: Standing) -> Decision:
+def _barred(seen: Assessment, standing: Standing) -> Decision:
     """Refuse what is new. What is in force stays so: the host changed in a way that bars it."""
+    waiting = _waiting(seen.host)
+    if waiting and all(finding.engine_down for finding in seen.findings):
+        return waiting
+    why = seen.findings[0].text()
     if standing.new:
         return Decision(Action.REFUSE, Condition.REJECTED, why)
     reason = f"cannot keep the state in force: {why}"
@@ -125,10 +129,9 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     policy = seen.desired.policy if seen.desired else Policy()
     if host.stopping:
         return Decision(Action.NOTHING, Condition.PENDING, "the machine is shutting down")
-    if isinstance(host.engine, EngineDown) and host.unit.active_state not in _AT_REST:
-        return Decision(
-            Action.NOTHING, Condition.PENDING, f"waiting for the engine: {host.engine.reason}"
-        )
+    waiting = _waiting(host)
+    if waiting:
+        return waiting
     if standing.paused and not standing.asked:
         return Decision(Action.NOTHING, Condition.PENDING)
     if _edited(seen, standing, policy, host):
@@ -142,6 +145,16 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     if standing.new:
         return _within(policy, standing, plan.impact if plan else Impact.NONE)
     return _against_drift(plan, policy, standing)
+
+
+def _waiting(host: HostState | None) -> Decision | None:
+    """Wait for an engine that does not answer, while its unit is not at rest."""
+    if host is None or host.unit.active_state in _AT_REST:
+        return None
+    if not isinstance(host.engine, EngineDown):
+        return None
+    reason = f"waiting for the engine: {host.engine.reason}"
+    return Decision(Action.NOTHING, Condition.PENDING, reason)
 
 
 def _open(standing: Standing, impact: Impact) -> Decision:

@@ -180,6 +180,21 @@ class TestToDo:
         seen = _seen(_RESTART, engine="down", unit={"active_state": state})
         assert _said(seen, _NEW) == (action, Condition.PENDING)
 
+    @pytest.mark.parametrize(
+        "change",
+        ['storage-driver = "vfs"', 'data-root = "/srv/docker"', 'userns-remap = "default"'],
+    )
+    def test_what_needs_one_that_serves_is_refused_where_none_is_coming(self, change: str) -> None:
+        down = [
+            _seen(f"[engine]\n{change}", engine="down", unit={"active_state": state})
+            for state in ("activating", "inactive")
+        ]
+        assert all(seen.findings for seen in down)
+        assert [_said(seen, _NEW) for seen in down] == [
+            (Action.NOTHING, Condition.PENDING),
+            (Action.REFUSE, Condition.REJECTED),
+        ]
+
 
 class TestHandEdits:
     _ADOPT = f'{_RELOAD}[policy]\non-drift = "adopt"\n'

@@ -94,7 +94,7 @@ def _storage(driver: str, host: HostState, storage: Storage | None) -> Iterable[
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be moved"
         hint = "systemctl start docker, with its present driver, first"
-        yield Finding(key=_KEY, message=why, hint=hint)
+        yield Finding(key=_KEY, message=why, hint=hint, engine_down=True)
         return
     if not driver:
         yield Finding(

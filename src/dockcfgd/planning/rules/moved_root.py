@@ -40,7 +40,8 @@ def moved_root_findings(
         return
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be moved"
-        yield Finding(key=_KEY, message=why, hint="start it with its present data-root first")
+        hint = "start it with its present data-root first"
+        yield Finding(key=_KEY, message=why, hint=hint, engine_down=True)
         return
     if not storage.migrate_containers:
         why = "it would hide every image and container, and storage.migrate-containers is false"

@@ -37,7 +37,7 @@ def remapped_users_findings(
         return
     if not isinstance(engine, EngineState):
         why = "the engine is stopped, so its images and containers cannot be taken along"
-        yield Finding(key=_KEY, message=why, hint="start it as it is first")
+        yield Finding(key=_KEY, message=why, hint="start it as it is first", engine_down=True)
         return
     if not storage.migrate_containers:
         why = "it would hide every image and container, and storage.migrate-containers is false"
