@@ -184,6 +184,55 @@ def test_names_are_escaped(server: Server, connections: EngineConnections) -> No
     assert server.requests[-1] == "POST /v1.45/containers/create?name=a%26b"
 
 
+class TestTaskLeft:
+    ID = "a1" * 32
+    SAID = f"task {ID}: already exists"
+
+    def _containers(
+        self, connections: EngineConnections, found: list[bool]
+    ) -> tuple[DockerContainers, list[str]]:
+        asked: list[str] = []
+
+        def end(container: str) -> bool:
+            asked.append(container)
+            return found[len(asked) - 1]
+
+        return DockerContainers(connections, end_left_shim=end), asked
+
+    def test_its_shim_is_ended_and_the_container_starts(
+        self, server: Server, connections: EngineConnections
+    ) -> None:
+        refusals = [500, 500]  # containerd takes a moment to forget the task
+
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+            status = refusals.pop() if refusals else 204
+            replying(status, {"message": self.SAID} if status >= 400 else b"")(handler)
+
+        server.answers["POST containers/db/start"] = answer
+        containers, asked = self._containers(connections, [True])
+        containers.start("db")
+        assert asked == [self.ID]
+
+    def test_where_there_is_none_the_engines_words_are_told(
+        self, server: Server, connections: EngineConnections
+    ) -> None:
+        server.answers["POST containers/db/start"] = replying(500, {"message": self.SAID})
+        containers, asked = self._containers(connections, [False])
+        with pytest.raises(EngineFailure, match=self.SAID):
+            containers.start("db")
+        assert asked == [self.ID]
+
+    def test_no_other_refusal_ends_one(
+        self, server: Server, connections: EngineConnections
+    ) -> None:
+        said = "network with name n already exists"
+        server.answers["POST containers/db/start"] = replying(500, {"message": said})
+        containers, asked = self._containers(connections, [])
+        with pytest.raises(EngineFailure, match=said):
+            containers.start("db")
+        assert asked == []
+
+
 def test_silence_ends_after_the_limit_and_is_attended_to(server: Server) -> None:
     attended: list[None] = []
     connections = EngineConnections(

@@ -8,6 +8,7 @@ from dockcfgd.adapters.bus import SERVICE_UNKNOWN, Bus, Loop
 from dockcfgd.adapters.systemd import SystemdBus
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.host import UnitState
+from dockcfgd.model.processes import Process
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET
 from tests.support.clocks import FastClock, PlainClock
 from tests.support.looping import until, while_looping
@@ -215,3 +216,19 @@ def test_hints_when_a_unit_changes_even_after_systemd_was_anew(
         wait_for("systemd has read its units again")
 
     while_looping(loop, work)
+
+
+def test_the_hosts_processes(systemd: SystemdBus, fake: FakeSystemd) -> None:
+    shim = "/usr/bin/containerd-shim-runc-v2 -namespace moby -id abc"
+    fake.rules(processes=[["/init.scope", 1, "/sbin/init"], ["/system.slice/a.service", 7, shim]])
+    assert systemd.processes() == (
+        Process(1, 0, "init", ("/sbin/init",), ("/init.scope",)),
+        Process(7, 0, "containerd-shim", tuple(shim.split()), ("/system.slice/a.service",)),
+    )
+    assert fake.calls("GetUnitProcesses") == [["GetUnitProcesses", "-.slice"]]
+
+
+def test_processes_that_cannot_be_listed(systemd: SystemdBus, fake: FakeSystemd) -> None:
+    fake.rules(errors={"GetUnitProcesses": "org.freedesktop.DBus.Error.AccessDenied"})
+    with pytest.raises(SystemdFailure, match="cannot list the processes: "):
+        systemd.processes()

@@ -26,6 +26,25 @@ NOTED = "note which containers run"
 CALM_SECONDS = 15.0
 NUMBERS = itertools.count(4)
 SAMPLE = ("start what ran before",)
+# A task without a process whose container containerd does not know: what an engine of 20.10 leaves
+# that is killed while it takes a container down, now and then.
+LEAVE = """
+import os, signal, subprocess, sys, time
+sys.path.insert(0, "/usr/lib/dockcfgd/python")
+from dockcfgd.adapters import grpc
+from dockcfgd.adapters.protobuf import encoded
+ctr = ("ctr", "--namespace=moby")
+subprocess.run((*ctr, "run", "--detach", "--config=/left/spec.json", sys.argv[1]), check=True)
+def tasks():
+    rows = subprocess.run((*ctr, "task", "list"), check=True, capture_output=True, text=True).stdout
+    return {row.split()[0]: row.split() for row in rows.splitlines()}
+os.kill(int(tasks()[sys.argv[1]][1]), signal.SIGKILL)
+while tasks()[sys.argv[1]][2] != "STOPPED":
+    time.sleep(0.05)
+grpc.call("/run/containerd/containerd.sock", "/containerd.services.containers.v1.Containers/Delete",
+          encoded((1, sys.argv[1])), metadata={"containerd-namespace": "moby"}, what="forget it",
+          limit=10, attend=lambda: None)
+"""
 Document = dict[str, Any]
 
 
@@ -55,6 +74,34 @@ def test_the_engine_is_killed_at_each_step(
     # It is not left where a change can no longer be made.
     changed(machine, other(driver))
     assert machine.docker("ps", "--quiet").count("\n") + 1 == len(CONTAINERS)
+
+
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.timeout(300)
+def test_a_shim_that_an_engine_left_is_ended(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """A container that containerd has forgotten, but for its task, is started all the same."""
+    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    identity = machine.docker("inspect", "--format={{.Id}}", "plain")
+    machine.write("/leave", LEAVE)
+    machine.run("mkdir -p /left/bin /run/systemd/system/docker.service.d")
+    machine.run("docker cp plain:/bin/busybox /left/bin/busybox")
+    bundle = f"/run/containerd/io.containerd.runtime.v2.task/moby/{identity}"
+    spec = json.loads(machine.run(["cat", f"{bundle}/config.json"]).stdout)
+    spec["process"]["args"] = ["/bin/busybox", "sleep", "1000"]
+    spec["mounts"] = [one for one in spec["mounts"] if one["type"] != "bind"]
+    machine.write("/left/spec.json", json.dumps(spec | {"root": {"path": "/left"}, "hooks": {}}))
+    before = f"[Service]\nExecStartPre=/usr/bin/python3 /leave {identity}\n"
+    machine.write("/run/systemd/system/docker.service.d/leave.conf", before)
+    machine.run("systemctl daemon-reload")
+    want(machine, "vfs")
+    last = rest(machine)["last"]
+    assert (last["verdict"], last["reason"]) == ("applied", None)
+    said = machine.run(["journalctl", "--unit=docker", "--output=cat"]).stdout
+    assert f"task {identity}: already exists" in said, "the shim was not in the way"
+    running = machine.docker("ps", "--format={{.Names}}").split()
+    assert set(running) == set(CONTAINERS)
 
 
 def prepared(machine: Machine, package: Path) -> None:

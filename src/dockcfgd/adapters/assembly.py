@@ -18,6 +18,7 @@ from dockcfgd.adapters.engine_http import EngineConnections
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.freeing import UnitFreeing
+from dockcfgd.adapters.left_shims import LeftShims
 from dockcfgd.adapters.probes import UnitProbes
 from dockcfgd.adapters.roots import UnitRoots
 from dockcfgd.adapters.serving import Serving
@@ -52,7 +53,7 @@ def host_effects(settings: Settings, bus: Bus, clock: Clock) -> Effects:
         files=files,
         systemd=systemd,
         engine=DockerEngine(connections),
-        containers=DockerContainers(connections),
+        containers=DockerContainers(connections, end_left_shim=LeftShims(systemd).end),
         images=DockerImages(connections, containerd),
         networks=DockerNetworks(connections),
         validator=DockerdValidator(),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from dockcfgd.adapters.containerd import Containerd
@@ -45,6 +46,11 @@ _REMOVAL_POLL_SECONDS = 0.1
 # default of its own for those that name no time.
 _STOP_SECONDS = 600.0
 _ENDLESS_STOP_SECONDS = 3600.0
+
+# What containerd says of a task that a killed engine has left, and how long it takes to forget it
+# once its shim has ended (0.1 s idle).
+_TASK_LEFT = re.compile(r"task ([0-9a-f]{64}): already exists")
+_FORGET_SECONDS, _FORGET_POLL_SECONDS = 10.0, 0.1
 
 _IN_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
 _TAR_END = bytes(1024)
@@ -100,10 +106,20 @@ class DockerReloadEvents:
 
 
 class DockerContainers:
-    """The engine's containers (ports.Containers)."""
+    """The engine's containers (ports.Containers).
 
-    def __init__(self, connections: EngineConnections) -> None:
+    `end_left_shim` ends a shim without a process by the ID of its container, and tells whether
+    there was one.
+    """
+
+    def __init__(
+        self,
+        connections: EngineConnections,
+        *,
+        end_left_shim: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._connections = connections
+        self._end_left_shim = end_left_shim
 
     def list(self) -> Documents:
         """Give all containers, stopped ones too."""
@@ -128,8 +144,20 @@ class DockerContainers:
         return _id(self._connections.call(request), request)
 
     def start(self, container: str) -> None:
-        """Start a container; one that runs is fine (the engine answers 304)."""
-        self._act(container, "start", limit=_START_SECONDS)
+        """Start a container; one that runs is fine (the engine answers 304).
+
+        A shim that a killed engine has left of it is ended where it keeps it from starting.
+        """
+        deadline, ended = time.monotonic() + _FORGET_SECONDS, False
+        while True:
+            try:
+                return self._act(container, "start", limit=_START_SECONDS)
+            except EngineFailure as error:
+                left = _TASK_LEFT.search(str(error))
+                ended = ended or (left is not None and self._end_left_shim(left[1]))
+                if left is None or not ended or time.monotonic() > deadline:
+                    raise
+            time.sleep(_FORGET_POLL_SECONDS)
 
     def stop(self, container: str) -> None:
         """Stop a container with its own stop timeout; one that is stopped is fine (304)."""

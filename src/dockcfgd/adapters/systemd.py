@@ -20,6 +20,7 @@ from dockcfgd.adapters.bus import (
 )
 from dockcfgd.model.errors import BusFailure, SystemdFailure
 from dockcfgd.model.host import UnitState
+from dockcfgd.model.processes import Process
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb, JournalLine
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _JOB_REMOVED = Match(_NAME, _MANAGER.interface, "JobRemoved", _PATH)
 _RELOADING = Match(_NAME, _MANAGER.interface, "Reloading", _PATH)
 _OWNER_CHANGED = Match.owner_of(_NAME)
 _NO_JOB = "/"
+_ALL = "-.slice"
+_NAME_LENGTH = 15  # the kernel cuts names off here
 
 _ALREADY_SUBSCRIBED = "org.freedesktop.systemd1.AlreadySubscribed"
 _NO_SUCH_JOB = "org.freedesktop.systemd1.NoSuchJob"
@@ -106,6 +109,16 @@ class SystemdBus:
                 interface = f"org.freedesktop.systemd1.{kind}"
                 values |= self._bus.properties(Remote(_NAME, path, interface))
         return _unit_state(name, values)
+
+    def processes(self) -> tuple[Process, ...]:
+        """Give the host's processes: number, name, arguments and control group of each.
+
+        systemd sees them all; dockcfgd.service does not (ProtectProc=). An argument with a space in
+        it counts as several.
+        """
+        with _own_errors("list the processes"):
+            rows = self._bus.call(_MANAGER, "GetUnitProcesses", _ALL)
+        return tuple(_process(*row) for row in rows)
 
     def reload_units(self) -> None:
         """Read the unit files again; returns when that is done.
@@ -427,6 +440,12 @@ def _beside(arguments: Sequence[str], *, what: str, timeout: float) -> list[tupl
 def _result(told: Signal) -> JobResult:
     word = told.arguments[3]
     return JobResult(word) if word in set(JobResult) else JobResult.UNKNOWN
+
+
+def _process(cgroup: str, pid: int, command: str) -> Process:
+    words = tuple(command.split())
+    name = words[0].rpartition("/")[2][:_NAME_LENGTH] if words else ""
+    return Process(pid=pid, parent=0, name=name, arguments=words, cgroups=(cgroup,))
 
 
 def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:

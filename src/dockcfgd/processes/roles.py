@@ -20,6 +20,7 @@ __all__ = [
     "is_containerd",
     "is_engine",
     "is_of_docker",
+    "left_shim",
     "mapping_of",
     "shim_of",
 ]
@@ -119,6 +120,17 @@ def is_of_docker(shim: Shim, namespaces: Iterable[str] = ("moby", "plugins.moby"
     return any(
         shim.namespace == name or shim.namespace.startswith(f"{name}-") for name in namespaces
     )
+
+
+def left_shim(container: str, processes: Sequence[Process]) -> int | None:
+    """Give the shim of a container of Docker of which no process is left; None if there is none."""
+    if any(container_of(process) == container for process in processes):
+        return None
+    found = [(process.pid, shim_of(process)) for process in processes]
+    pids = [
+        pid for pid, shim in found if shim and shim.container == container and is_of_docker(shim)
+    ]
+    return pids[0] if len(pids) == 1 else None
 
 
 def init_of(inside: Sequence[Process], shim: Process | None) -> Process | None:

@@ -24,6 +24,7 @@ class Rules:
     after           properties of the unit that a job sets at its end, by verb
     system_state    the manager's SystemState
     aliases         names of units that have another one
+    processes       control group, number and command of each process of the host
     start_limit     starts that are granted within `start_interval` seconds; 0 for no limit
     """
 
@@ -38,6 +39,7 @@ class Rules:
     reload: str = "answer"
     after: dict[str, dict[str, Any]] = field(default_factory=dict)
     system_state: str = "running"
+    processes: list[tuple[str, int, str]] = field(default_factory=list)
     start_limit: int = 3
     start_interval: float = 60.0
     aliases: dict[str, str] = field(default_factory=dict)

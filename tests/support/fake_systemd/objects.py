@@ -109,6 +109,11 @@ class Manager(Introspected):
             raise Refusal("org.freedesktop.systemd1.NoSuchUnit", f"Unit {name} not found.")
         return path_of(self._systemd.find(name).name)
 
+    @dbus.service.method(MANAGER, in_signature="s", out_signature="a(sus)")
+    def GetUnitProcesses(self, name: str) -> list[tuple[str, int, str]]:
+        self._systemd.took("GetUnitProcesses", name)
+        return [(group, pid, command) for group, pid, command in self._systemd.rules.processes]
+
     @dbus.service.method(MANAGER, in_signature="s")
     def ResetFailedUnit(self, name: str) -> None:
         self._systemd.took("ResetFailedUnit", name)
