@@ -103,9 +103,14 @@ def _masked(seen: Assessment) -> str:
 
 def _barred(seen: Assessment, standing: Standing) -> Decision:
     """Refuse what is new. What is in force stays so: the host changed in a way that bars it."""
-    waiting = _waiting(seen.host)
-    if waiting and all(finding.engine_down for finding in seen.findings):
-        return waiting
+    if all(finding.engine_down for finding in seen.findings):
+        if standing.degraded and not standing.asked:
+            return Decision(Action.NOTHING, Condition.DEGRADED, standing.degraded)
+        if standing.failure and not standing.asked:
+            return Decision(Action.NOTHING, Condition.REJECTED, standing.failure)
+        waiting = _waiting(seen.host)
+        if waiting:
+            return waiting
     why = seen.findings[0].text()
     if standing.new:
         return Decision(Action.REFUSE, Condition.REJECTED, why)

@@ -17,6 +17,7 @@ from tests.unit.desired.reading import wanted
 _NEW, _OLD = Standing(new=True), Standing(new=False)
 _RELOAD = "[engine]\ndebug = true\n"
 _RESTART = '[engine]\nlog-driver = "local"\n'
+_FAILED = {"active_state": "failed"}
 _AS_WANTED = {"daemon.json": {"debug": True}, "info": {"Debug": True}}
 
 
@@ -194,6 +195,23 @@ class TestToDo:
             (Action.NOTHING, Condition.PENDING),
             (Action.REFUSE, Condition.REJECTED),
         ]
+
+    @pytest.mark.parametrize(
+        ("standing", "condition", "reason"),
+        [
+            (Standing(new=True, degraded="going back failed too"), Condition.DEGRADED, "going"),
+            (Standing(new=True, failure="it did not start"), Condition.REJECTED, "it did not"),
+        ],
+    )
+    def test_why_the_engine_is_down_is_not_hidden_by_a_refusal(
+        self, standing: Standing, condition: Condition, reason: str
+    ) -> None:
+        seen = _seen('[engine]\nstorage-driver = "vfs"', engine="down", unit=_FAILED)
+        decision = decide(seen, standing)
+        assert (decision.action, decision.condition) == (Action.NOTHING, condition)
+        assert (decision.reason or "").startswith(reason)
+        asked = decide(seen, replace(standing, asked=True))
+        assert (asked.action, asked.condition) == (Action.REFUSE, Condition.REJECTED)
 
 
 class TestHandEdits:
