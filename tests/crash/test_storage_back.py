@@ -362,6 +362,11 @@ def test_not_freed_before_it_is_confirmed(tmp_path: Path) -> None:
     lives.look()
     lives.look()
     assert (tmp_path / "docker" / "overlay2").exists()
+    pruned = lives.storage_prune()
+    assert pruned is not None
+    assert pruned.task is not None
+    assert pruned.task.verdict is Verdict.REFUSED
+    assert "awaits confirmation" in (pruned.task.reason or "")
     status = lives.later(121)
     assert status.last is not None
     assert status.last.verdict is Verdict.ROLLED_BACK

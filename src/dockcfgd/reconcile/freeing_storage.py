@@ -75,8 +75,16 @@ class FreeingStorage:
         kept = self._record.kept
         self._run(request.transaction, "" if kept is None else kept.driver)
 
+    def refuse(self, request: StoragePrune, why: str) -> None:
+        """Free nothing, and tell why."""
+        task = self._task(request.transaction, "")
+        self._end(task, Verdict.REFUSED, f"cannot free anything: {why}")
+
+    def _task(self, transaction: str, driver: str) -> Task:
+        return Task(transaction, _KIND, driver, None, None, self._effects.clock.now(), None)
+
     def _run(self, transaction: str, driver: str) -> None:
-        task = Task(transaction, _KIND, driver, None, None, self._effects.clock.now(), None)
+        task = self._task(transaction, driver)
         self._log.info("task.begins", kind=_KIND, transaction=transaction, driver=driver)
         self._bulletin.show(task=task)
         work = Work(self._effects, self._bulletin, self._attention, task)

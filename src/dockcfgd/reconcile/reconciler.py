@@ -79,6 +79,7 @@ __all__ = ["Reconciler"]
 _INBOX = 1000
 _DEBOUNCE = 0.15
 _PAUSED = "paused"
+_AWAITS = "a change awaits confirmation: dockcfgctl confirm or dockcfgctl cancel first"
 _NOTHING_AWAITS = "nothing waits for confirmation"
 
 
@@ -774,6 +775,10 @@ class Reconciler:
 
     def _prune_storage(self, request: StoragePrune) -> None:
         self._finish()
+        # A change that came first may wait by now, and its way back needs what would be freed.
+        if self._transactions.awaiting is not None:
+            self._freeing.refuse(request, _AWAITS)
+            return
         self._backing_up.settle()
         self._freeing.serve(request)
         self._show_kept()
