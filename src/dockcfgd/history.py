@@ -244,10 +244,10 @@ class History:
         with self._state.write() as connection:
             connection.execute("REPLACE INTO failures VALUES (?, ?, ?)", (digest, engine, reason))
 
-    def forget_failures(self) -> None:
-        """Let everything be tried again."""
+    def forget_failure(self, digest: str) -> None:
+        """Let this desired state be tried again."""
         with self._state.write() as connection:
-            connection.execute("DELETE FROM failures")
+            connection.execute("DELETE FROM failures WHERE digest = ?", (digest,))
 
     @property
     def held(self) -> str:

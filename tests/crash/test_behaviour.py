@@ -536,3 +536,24 @@ def test_only_the_plan_that_was_agreed_to_is_carried_out(lives: Lives) -> None:
     assert agreed == [""]
     assert lives.ended == [("t", "applied")]
     assert lives.files.document["max-concurrent-downloads"] == 5
+
+
+def test_a_mistake_of_dockcfgd_on_the_way_back_ends_there(lives: Lives) -> None:
+    """It would be made again, with the engine down each time."""
+    restarts: list[str] = []
+
+    def break_all(label: str) -> None:
+        if label == f"after: restart {DOCKER_SERVICE}" or (restarts and "before writing" in label):
+            restarts.append(label)
+            raise RuntimeError("a mistake")
+
+    lives.host.cuts.watch(break_all)
+    lives.want('[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"')
+    status = lives.look()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.DEGRADED
+    assert "going back failed too" in (status.reason or "")
+    assert not lives.open_transaction
+    made = len(restarts)
+    assert lives.later().condition is Condition.DEGRADED
+    assert len(restarts) == made

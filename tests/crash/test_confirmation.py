@@ -110,8 +110,10 @@ class TestDropped:
     ) -> None:
         waiting.host.clock.jump(-200_000)
         waiting.host.clock.reboot()
-        status = waiting.look()
-        assert _awaits(status)
+        assert _awaits(waiting.look())
+        assert _awaits(waiting.later(119))
+        assert waiting.later(2).condition is Condition.REJECTED
+        assert not _on(waiting)
 
     def test_newer_files_supersede_it(self, waiting: Lives) -> None:
         waiting.want('[engine]\nlabels = ["a=b"]')

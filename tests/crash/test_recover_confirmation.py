@@ -86,6 +86,36 @@ def test_a_cancel_that_is_cut_off_never_leaves_a_mix(tmp_path: Path) -> None:
     assert seen == {"local", "json-file"}
 
 
+@pytest.mark.timeout(300)
+def test_a_confirmation_that_is_cut_off_never_leaves_a_mix(tmp_path: Path) -> None:
+    """Files of `apply` lie on disk only once it is confirmed: no newer desired state by that."""
+    tried, number, every = 0, 0, 1 if os.environ.get("DOCKCFGD_PROOF") == "1" else 2
+    seen = set()
+    while True:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        lives = Lives(folder, FakeHost())
+        lives.want(OLD)
+        assert lives.look().condition is Condition.IN_SYNC
+        file = ("50-more.toml", 'schema = 1\n[engine]\nlog-driver = "local"\n')
+        assert lives.apply(file, confirm=120.0).phase is Phase.AWAITING_CONFIRMATION
+        lives.host.cuts.restart(crash_at=number)
+        if lives.live(word=partial(Confirm, "")) is not None:
+            break
+        lives.host.cuts.restart(crash_at=None)
+        status = lives.look()
+        waits = status.phase is Phase.AWAITING_CONFIRMATION
+        assert waits or status.condition is Condition.IN_SYNC, f"cut at {number}: {status.reason}"
+        assert lives.files.document["log-driver"] == "local", f"cut at {number}"
+        seen.add(waits)
+        status = lives.later(121)
+        left = lives.files.document["log-driver"]
+        assert left == ("json-file" if waits else "local"), f"cut at {number}"
+        tried, number = tried + 1, number + every
+    print(f"confirm: {tried} of {number} places to be killed at, 0 failed")
+    assert seen == {True, False}
+
+
 def test_started_by_hand_after_its_time(waiting: Lives) -> None:
     waiting.host.clock.advance(121)
     waiting.host.systemd.reset_failed(DOCKER_SERVICE)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from dockcfgd.reconcile.assess import Assessment
     from dockcfgd.reconcile.windows import Opening
 
-__all__ = ["ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
+__all__ = ["NOT_KEPT", "ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
 
 ROLLED_BACK = "rolled back by operator"
+NOT_KEPT = "cannot keep the state in force"
 _AT_REST = frozenset({"inactive", "failed"})
 
 
@@ -71,7 +72,7 @@ class Decision:
 
 def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -- one line a case
     """Decide about one assessment."""
-    if standing.held and not standing.asked:
+    if standing.held and not standing.asked and not standing.degraded:
         return Decision(Action.NOTHING, Condition.REJECTED, ROLLED_BACK)
     masked = _masked(seen)
     if masked:
@@ -89,7 +90,7 @@ def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -
     if not seen.plan.steps:
         return _as_wanted(seen, standing, seen.host)
     if standing.failure and not standing.asked:
-        return Decision(Action.NOTHING, Condition.REJECTED, standing.failure)
+        return _failed(standing)
     return _to_do(seen, standing, seen.host)
 
 
@@ -107,15 +108,21 @@ def _barred(seen: Assessment, standing: Standing) -> Decision:
         if standing.degraded and not standing.asked:
             return Decision(Action.NOTHING, Condition.DEGRADED, standing.degraded)
         if standing.failure and not standing.asked:
-            return Decision(Action.NOTHING, Condition.REJECTED, standing.failure)
+            return _failed(standing)
         waiting = _waiting(seen.host)
         if waiting:
             return waiting
     why = seen.findings[0].text()
     if standing.new:
         return Decision(Action.REFUSE, Condition.REJECTED, why)
-    reason = f"cannot keep the state in force: {why}"
-    return Decision(Action.NOTHING, Condition.DEGRADED, reason)
+    return Decision(Action.NOTHING, Condition.DEGRADED, f"{NOT_KEPT}: {why}")
+
+
+def _failed(standing: Standing) -> Decision:
+    """Do not try again what failed; if that is in force, drift could not be put back."""
+    if standing.new:
+        return Decision(Action.NOTHING, Condition.REJECTED, standing.failure)
+    return Decision(Action.NOTHING, Condition.DEGRADED, f"{NOT_KEPT}: {standing.failure}")
 
 
 def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decision:

@@ -34,7 +34,7 @@ from dockcfgd.reconcile.attention import Heedful
 from dockcfgd.reconcile.backing_up import BackingUp
 from dockcfgd.reconcile.bulletin import Bulletin
 from dockcfgd.reconcile.commit import Commit
-from dockcfgd.reconcile.decide import ROLLED_BACK, Action, Standing, decide
+from dockcfgd.reconcile.decide import NOT_KEPT, ROLLED_BACK, Action, Standing, decide
 from dockcfgd.reconcile.fights import Fights
 from dockcfgd.reconcile.freeing_storage import FreeingStorage
 from dockcfgd.reconcile.patience import Patience
@@ -405,8 +405,6 @@ class Reconciler:
             if other:
                 self._bulletin.rest()
                 return
-            self._history.forget_failures()
-            self._transactions.begin_anew()
         standing = self._standing(seen, asked=request is not None)
         decision = decide(seen, standing)
         if decision.action is Action.WRITE_BACK:
@@ -416,6 +414,7 @@ class Reconciler:
                 self._pass(replace(request, plan="") if request else None)
                 return
             decision = decide(seen, replace(standing, unadoptable=adopted))
+        self._begin_anew(request, seen, decision)
         generation = self._generation(seen, decision, request)
         news = seen.digest != self._bulletin.status.digest or decision.action is Action.ACT
         # In one step with the inputs: what is new must never show under the old condition.
@@ -424,6 +423,12 @@ class Reconciler:
         verdict = self._follow(seen, decision, generation, name, request)
         if request is not None:
             self._finished(request.transaction, verdict)
+
+    def _begin_anew(self, request: Apply | None, seen: Assessment, decision: Decision) -> None:
+        """Leave behind what failed, as `apply` asks; what is refused or held up leaves it there."""
+        if request is not None and _followed(seen, decision):
+            self._history.forget_failure(seen.digest)
+            self._transactions.begin_anew()
 
     def _awaits_confirmation(self, request: Apply | None) -> bool:
         """Whether a change does still, after a look at what lies on disk."""
@@ -542,13 +547,22 @@ class Reconciler:
                 self._refuse(seen, decision, generation, name)
                 return str(Verdict.REFUSED)
             case Action.ADOPT | Action.NOTHING:
-                if decision.action is Action.ADOPT or (request and request.files and seen.target):
+                files = request.files if request else ()
+                if files and not _followed(seen, decision):
+                    return self._leave(seen, decision, generation, name)
+                if decision.action is Action.ADOPT or (files and seen.target):
                     self._adopt(seen, generation, request)
                 self._bulletin.settle(decision.condition, decision.reason)
                 in_sync = decision.condition in {Condition.IN_SYNC, Condition.UNMANAGED}
                 return str(Verdict.APPLIED) if in_sync else str(decision.condition)
             case Action.ACT:
                 return self._act(seen, generation, name, request)
+
+    def _leave(self, seen: Assessment, decision: Decision, generation: int, name: str) -> str:
+        """Leave the files of an `apply` that the host holds up; nobody would follow them later."""
+        reason = f"{decision.reason}; nothing was written, apply it again afterwards"
+        self._refuse(seen, replace(decision, reason=reason), generation, name)
+        return str(Verdict.REFUSED)
 
     def _refuse(self, seen: Assessment, decision: Decision, generation: int, name: str) -> None:
         newest = self._history.newest()
@@ -612,13 +626,15 @@ class Reconciler:
             self._bulletin.settle(Condition.DEGRADED, spent)
             return str(Condition.DEGRADED)
         in_force, _ = self._history.applied_generation()
-        if request is None and generation == in_force and seen.plan is not None:
-            self._fights.note(seen.plan.drifts)
         confirm = request.confirm if request else None
         if confirm is None:
             confirm = seen.desired.policy.confirm_timeout if seen.desired else 0.0
         commit = self._commit(seen, request)
-        return self._transact(seen, generation, name, commit, confirm=confirm)
+        put_back = request is None and generation == in_force and seen.plan is not None
+        verdict = self._transact(seen, generation, name, commit, confirm=confirm)
+        if put_back and seen.plan is not None and verdict == Verdict.APPLIED:
+            self._fights.note(seen.plan.drifts)
+        return verdict
 
     def _transact(
         self, seen: Assessment, generation: int, name: str, commit: Commit, *, confirm: float
@@ -648,10 +664,15 @@ class Reconciler:
             self._after_success(seen, ended.commit)
         elif ended.cause in {Cause.SUPERSEDED, Cause.STOPPED}:
             self._look_again(ended.reason)
+        elif ended.cause.remembered and self._in_force(ended.commit.digest):
+            self._bulletin.settle(Condition.DEGRADED, f"{NOT_KEPT}: {ended.reason}")
         elif ended.cause.remembered:
             self._bulletin.settle(Condition.REJECTED, ended.reason)
         else:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
+
+    def _in_force(self, digest: str) -> bool:
+        return self._history.digest_of(self._history.applied_generation()[0]) == digest
 
     def _after_success(self, seen: Assessment, commit: Commit) -> None:
         kept = self._show_kept()
@@ -844,6 +865,14 @@ class Reconciler:
             backups=self._backing_up.count(),
             phase=phase,
         )
+
+
+def _followed(seen: Assessment, decision: Decision) -> bool:
+    """Whether what an operator asks for is done now, or is so already."""
+    if decision.action is not Action.NOTHING:
+        return decision.action is not Action.REFUSE
+    nothing_to_do = seen.plan is not None and not seen.plan.steps and not seen.findings
+    return nothing_to_do or decision.condition in {Condition.IN_SYNC, Condition.UNMANAGED}
 
 
 def _another_plan(request: Apply, seen: Assessment) -> str:

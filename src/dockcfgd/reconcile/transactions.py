@@ -210,7 +210,11 @@ class Transactions:
         transaction = self.awaiting
         if transaction is None:
             return None
-        return self._end(transaction, Ending(Verdict.APPLIED))
+        # Before anything shows it: cut off in between, it would wait again with its files there.
+        self._journal.confirm(transaction.id)
+        confirmed = replace(transaction, deadline=None, confirm=0.0)
+        self._under_way = confirmed
+        return self._end(confirmed, Ending(Verdict.APPLIED))
 
     def take_back(self, cause: Cause, reason: str) -> Ended | None:
         """Undo what the journal holds, proven or not."""
@@ -228,8 +232,15 @@ class Transactions:
         """Undo a transaction that a mistake of dockcfgd broke; it would break again."""
         if self._under_way is None:
             return None
-        self._under_way = None
-        return self.take_back(Cause.DESIRED, reason)
+        transaction, self._under_way = self._under_way, None
+        try:
+            return self.take_back(Cause.DESIRED, reason)
+        except (DockcfgdError, OSError):
+            raise
+        except Exception as mistake:  # noqa: BLE001 -- it would break again, with the engine down each time
+            self._log.exception("transaction.broken", transaction=transaction.id)
+            why = f"{reason}; and going back failed too: {mistake!r}"
+            return self._end(transaction, Ending(Verdict.DEGRADED, why, Cause.DESIRED))
 
     def invocation(self, commit: Commit) -> str:
         """Give the engine's run if it surely has all of the commit in force, else nothing."""
@@ -251,9 +262,18 @@ class Transactions:
         if transaction.deadline is not None and not transaction.returning:
             if self._undo.note(transaction.id) is not None:
                 return self.take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
-            self._show_awaiting(transaction, transaction.deadline)
+            self._wait_on(transaction, transaction.deadline)
             return None
         return self._proceed(transaction, lambda: self._executor.recover(transaction))
+
+    def _wait_on(self, transaction: OpenTransaction, deadline: Deadline) -> None:
+        """Wait on after a boot, by this boot's clock: the time of day may be behind by days."""
+        here = deadline.here(self._effects.clock)
+        if here != deadline:
+            self._undo.await_confirmation(here.at)
+            self._journal.await_confirmation(transaction.id, here)
+            self._under_way = replace(transaction, deadline=here)
+        self._show_awaiting(transaction, here)
 
     def _take_back_unknown(self) -> None:
         """Put back the files of a change that the journal does not know: it was lost."""
@@ -329,7 +349,9 @@ class Transactions:
 
     def _write_down(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
         verdict, reason = ending.verdict, ending.reason
-        if verdict is not Verdict.APPLIED:
+        in_force, _ = self._history.applied_generation()
+        # That putting back what is in force failed says nothing of what it left, which stays ours.
+        if verdict is not Verdict.APPLIED and transaction.generation != in_force:
             self._history.judge(
                 transaction.generation,
                 verdict=str(verdict),

@@ -29,6 +29,13 @@ class Deadline:
         """Set one that begins now."""
         return cls(seconds, clock.now() + seconds, clock.boot(), clock.monotonic() + seconds)
 
+    def here(self, clock: Clock) -> Deadline:
+        """Give it by the clock of this boot; `left` is the same, and goes down from now on."""
+        if clock.boot() == self.boot:
+            return self
+        left = self.left(clock)
+        return Deadline(self.seconds, clock.now() + left, clock.boot(), clock.monotonic() + left)
+
     def left(self, clock: Clock) -> float:
         """Give the seconds that are left, 0 when it is over."""
         if clock.boot() == self.boot:

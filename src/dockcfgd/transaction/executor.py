@@ -58,6 +58,7 @@ _LOOK_SECONDS = 0.1
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,
+    do.RestartEngine,
     do.StopEngine,
     do.StartEngine,
     do.ResumeContainers,

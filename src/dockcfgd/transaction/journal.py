@@ -118,6 +118,13 @@ class Journal:
                 (json.dumps(asdict(deadline)), transaction),
             )
 
+    def confirm(self, transaction: str) -> None:
+        """Note that the word came: from now on it is only brought to its end."""
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE transactions SET deadline = NULL, confirm = 0 WHERE id = ?", (transaction,)
+            )
+
     def begin(
         self, transaction: str, direction: str, position: int, step: Step, *, now: float
     ) -> int:

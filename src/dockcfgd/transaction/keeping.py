@@ -78,5 +78,5 @@ class Keeping:
         unit = self._effects.systemd.unit(DOCKER_SERVICE)
         began_since = unit.invocation_id not in {"", note.invocation}
         if began_since and unit.active_state in _UP:
-            return (do.KeepDisposable, do.StopEngine)
+            return (do.KeepDisposable, do.StopEngine, do.RestartEngine)
         return ()

@@ -157,6 +157,7 @@ class TestToDo:
             (Standing(new=True, failure="it failed"), Condition.REJECTED, "it failed"),
             (Standing(new=True, held=True), Condition.REJECTED, "rolled back by operator"),
             (Standing(new=True, degraded="disk full"), Condition.DEGRADED, "disk full"),
+            (Standing(new=True, held=True, degraded="disk"), Condition.DEGRADED, "disk"),
         ],
     )
     def test_the_past_holds(self, standing: Standing, condition: Condition, reason: str) -> None:
