@@ -112,6 +112,16 @@ class TestFights:
         fighting.want("[engine]\ndebug = true\nmtu = 1400")
         assert fighting.look().condition is Condition.IN_SYNC
 
+    def test_one_whose_edits_are_adopted(self, fighting: Lives) -> None:
+        fighting.want('[engine]\ndebug = true\n[policy]\non-drift = "adopt"')
+        assert fighting.look().condition is Condition.IN_SYNC
+        for debug in (False, True, False):
+            assert self._edit(fighting, debug=debug).condition is Condition.IN_SYNC
+        status = self._edit(fighting, debug=True)
+        assert status.condition is Condition.DEGRADED
+        assert str(status.reason).startswith("somebody else keeps changing debug: ")
+        assert fighting.apply().condition is Condition.IN_SYNC
+
     def test_seldom_edits_are_put_back(self, fighting: Lives) -> None:
         for _ in range(6):
             assert self._edit(fighting, debug=False).condition is Condition.IN_SYNC

@@ -11,7 +11,8 @@ from dockcfgd.reconcile.commit import Commit
 from dockcfgd.transaction.executor import Cause, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import NoReturn
 
     from dockcfgd.reconcile.requests import Cancel
     from dockcfgd.transaction.journal import OpenTransaction
@@ -35,13 +36,13 @@ class Heedful:
 
     def __init__(self, on_disk: Callable[[], str | None]) -> None:
         self._on_disk = on_disk
-        self._cancel: Cancel | None = None
+        self._cancels: list[Cancel] = []
         self._news = self._stop = False
         self._watched: tuple[int, OpenTransaction, int] | None = None
 
     def note_cancel(self, wish: Cancel) -> None:
         """Note that an operator wants what is under way cancelled."""
-        self._cancel = wish
+        self._cancels.append(wish)
 
     def note_news(self) -> None:
         """Note that files may have changed."""
@@ -53,10 +54,11 @@ class Heedful:
 
     def withdraw(self, wish: Cancel) -> bool:
         """Forget a wish; False where it was heeded already."""
-        if self._cancel is not wish:
-            return False
-        self._cancel = None
-        return True
+        # Two that ask for the same are equal, and each has somebody who waits for its answer.
+        others = [one for one in self._cancels if one is not wish]
+        known = len(others) < len(self._cancels)
+        self._cancels = others
+        return known
 
     def before_step(self, transaction: OpenTransaction, index: int) -> None:
         """Heed what was noted, before a step."""
@@ -100,11 +102,9 @@ class Heedful:
         """Heed what was noted, in work that changes no setting: Interrupted ends it."""
         if self._stop:
             raise Interrupted(Cause.STOPPED, "dockcfgd was told to end")
-        wish = self._cancel
-        if wish is not None and wish.transaction in {"", identity}:
-            self._cancel = None
-            wish.answer("")
-            raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
+        wishes = self._take_cancels(identity)
+        if wishes:
+            self._cancelled(wishes)
 
     def _heed_in_step(self, transaction: OpenTransaction, index: int) -> None:
         self._heed_cancel(transaction, index)
@@ -115,15 +115,27 @@ class Heedful:
         self._heed_news(transaction)
 
     def _heed_cancel(self, transaction: OpenTransaction, index: int) -> None:
-        wish = self._cancel
-        if wish is None or wish.transaction not in {"", transaction.id}:
+        wishes = self._take_cancels(transaction.id)
+        if not wishes:
             return
-        self._cancel = None
         if _containers_stopped(transaction, index):
-            wish.answer(_TOO_LATE)
+            for wish in wishes:
+                wish.answer(_TOO_LATE)
             return
-        wish.answer("")
-        raise Interrupted(Cause.CANCELLED, f"cancelled by {wish.actor}")
+        self._cancelled(wishes)
+
+    def _take_cancels(self, identity: str) -> list[Cancel]:
+        """Take those that are about this; each is answered once."""
+        wishes = [wish for wish in self._cancels if wish.transaction in {"", identity}]
+        for wish in wishes:
+            self.withdraw(wish)
+        return wishes
+
+    @staticmethod
+    def _cancelled(wishes: Sequence[Cancel]) -> NoReturn:
+        for wish in wishes:
+            wish.answer("")
+        raise Interrupted(Cause.CANCELLED, f"cancelled by {wishes[0].actor}")
 
     def _heed_news(self, transaction: OpenTransaction) -> None:
         if not self._news:

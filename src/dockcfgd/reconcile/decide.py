@@ -147,6 +147,8 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     if standing.paused and not standing.asked:
         return Decision(Action.NOTHING, Condition.PENDING)
     if _edited(seen, standing, policy, host):
+        if standing.fight and not standing.asked:
+            return Decision(Action.NOTHING, Condition.DEGRADED, standing.fight)
         if not standing.unadoptable:
             return Decision(Action.WRITE_BACK, Condition.PENDING)
         if not standing.asked:

@@ -21,7 +21,7 @@ _MOST_IN_ALL = 10
 
 
 class Fights:
-    """How often drift was put back lately, kept in the state file.
+    """How often drift was put back or adopted lately, kept in the state file.
 
     A key may be put back 3 times within 10 minutes, and drift of any kind 10 times: who still
     writes something else then has to be found by a person. A new desired state begins anew.
@@ -51,17 +51,17 @@ class Fights:
                 return (
                     f"somebody else keeps changing {'.'.join(drift.path) or drift.where}: it is"
                     f" {drift.actual!r} again, {drift.desired!r} is wanted, and it was put back"
-                    f" {_MOST_A_KEY} times within {_SPAN / 60:.0f} minutes"
+                    f" or adopted {_MOST_A_KEY} times within {_SPAN / 60:.0f} minutes"
                 )
         if len({moment for moments in times.values() for moment in moments}) >= _MOST_IN_ALL:
             return (
-                f"drift was put back {_MOST_IN_ALL} times within {_SPAN / 60:.0f} minutes:"
-                " something else writes these files"
+                f"drift was put back or adopted {_MOST_IN_ALL} times within"
+                f" {_SPAN / 60:.0f} minutes: something else writes these files"
             )
         return ""
 
     def note(self, drifts: Sequence[Drift]) -> None:
-        """Note that these are put back now."""
+        """Note that these were put back, or became the desired state."""
         times, now = self._times(), self._clock.now()
         for drift in drifts:
             name = ".".join((drift.where, *drift.path))

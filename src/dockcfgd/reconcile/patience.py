@@ -20,9 +20,12 @@ class Patience:
         self._clock = clock
         self._digest, self._pause, self._until = "", 0.0, 0.0
         self._waiting = False
+        self.reason = ""
+        """Why the last attempt failed."""
 
-    def lose(self, digest: str, *, edited: bool) -> None:
+    def lose(self, digest: str, reason: str, *, edited: bool) -> None:
         """Note an attempt that failed; `edited`: only because somebody else wrote meanwhile."""
+        self.reason = reason
         shortest = _SHORTEST["edited" if edited else "failed"]
         before = self._pause if digest == self._digest else 0.0
         self._pause = min(max(2 * before, shortest), _LONGEST)

@@ -410,6 +410,7 @@ class Reconciler:
         if decision.action is Action.WRITE_BACK:
             adopted = write_back(self._effects, self._settings, applied, seen)
             if isinstance(adopted, WriteBack):
+                self._fights.note(seen.plan.drifts if seen.plan else ())
                 self._write_back(adopted)
                 self._pass(replace(request, plan="") if request else None)
                 return
@@ -441,6 +442,7 @@ class Reconciler:
             return True
         seen = self._show_inputs()
         if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
+            self._transactions.show_awaiting()
             return True
         self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
         return False
@@ -472,13 +474,14 @@ class Reconciler:
         version = seen.host.version if seen.host else ""
         newest = self._history.newest()
         new = self._history.digest_of(in_force) != seen.digest or self._awaited(seen)
-        if new or asked:
+        adopted = bool(seen.digest) and self._history.applied().adopted == seen.digest
+        if asked or (new and not adopted):
             self._fights.forget()
         return Standing(
             new=new,
             fight="" if new or seen.plan is None else self._fights.lost(seen.plan.drifts),
             opening=self._opening(seen, asked=asked),
-            adopted=bool(seen.digest) and self._history.applied().adopted == seen.digest,
+            adopted=adopted,
             untried=newest.digest == seen.digest and not newest.verdict,
             asked=asked,
             failure=self._history.failure(seen.digest, version),
@@ -619,7 +622,7 @@ class Reconciler:
 
     def _act(self, seen: Assessment, generation: int, name: str, request: Apply | None) -> str:
         if request is None and self._patience.holds(seen.digest):
-            self._bulletin.settle(Condition.DEGRADED, self._bulletin.status.reason)
+            self._bulletin.settle(Condition.DEGRADED, self._patience.reason)
             return str(Condition.DEGRADED)
         spent = "" if request else self._transactions.attempts.spent(seen.digest)
         if spent:

@@ -302,7 +302,8 @@ class Transactions:
             ending = act()
         except Unfinished as failure:
             self._stuck = self._scrubber.text(str(failure))
-            self._patience.lose(Commit.from_json(transaction.commit_action).digest, edited=False)
+            digest = Commit.from_json(transaction.commit_action).digest
+            self._patience.lose(digest, self._stuck, edited=False)
             self._log.error("transaction.stuck", transaction=transaction.id, reason=self._stuck)
             raise Unfinished(self._stuck) from failure
         self._stuck = ""
@@ -323,6 +324,12 @@ class Transactions:
         self._log.info("transaction.awaits", transaction=transaction.id, until=deadline.at)
         self._show_awaiting(transaction, deadline)
         return None
+
+    def show_awaiting(self) -> None:
+        """Show that a change waits for an operator's word, where something else was shown since."""
+        transaction = self.awaiting
+        if transaction is not None and transaction.deadline is not None:
+            self._show_awaiting(transaction, transaction.deadline)
 
     def _show_awaiting(self, transaction: OpenTransaction, deadline: Deadline) -> None:
         reason = f"{transaction.id} is proven and goes back unless `dockcfgctl confirm` comes"
@@ -359,7 +366,7 @@ class Transactions:
                 impact=transaction.impact,
             )
         if verdict is Verdict.ROLLED_BACK and ending.cause in {Cause.SURROUNDINGS, Cause.EDITED}:
-            self._patience.lose(commit.digest, edited=ending.cause is Cause.EDITED)
+            self._patience.lose(commit.digest, reason or "", edited=ending.cause is Cause.EDITED)
         else:
             self._patience.regain()
         self._count(transaction, ending, commit)
