@@ -19,6 +19,7 @@ from tests.fakes.unit_files import DOCKER_SERVICE_FILE, GENERATED
 
 RESTART = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
 BRIDGED = '[engine]\nlog-driver = "local"'
+PLUGIN = '[engine]\nauthorization-plugins = ["opa"]'
 DROP_IN_TEXT = '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }\n'
 PLAIN = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
 DAEMON_RELOAD = "before: daemon-reload"
@@ -138,6 +139,24 @@ class TestSomebodyElse:
         status = lives.later()
         assert status.condition is Condition.IN_SYNC
         assert lives.files.document["log-driver"] == "local"
+
+    def test_stops_the_engine_where_the_way_back_is_a_restart(self, lives: Lives) -> None:
+        lives.host.files.put("/etc/docker/plugins/opa.spec", "tcp://127.0.0.1:9")
+        lives.want(PLUGIN)
+        reloads = iter([lambda: None, lambda: stop_engine(lives)])
+
+        def no_more() -> None:
+            pass
+
+        def passed(label: str) -> None:
+            if label == f"after: reload {DOCKER_SERVICE}":
+                next(reloads, no_more)()
+
+        lives.host.cuts.watch(passed)
+        status = lives.live(until=Condition.PENDING)
+        assert status is not None
+        assert lives.host.dockerd.process is None, "it was started against somebody's will"
+        assert "authorization-plugins" not in lives.files.document
 
     @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
     def test_kills_the_engine_in_the_middle(self, lives: Lives, text: str) -> None:
