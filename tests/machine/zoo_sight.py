@@ -56,7 +56,11 @@ def look(machine: Machine) -> Seen:
     every = [ask(machine, f"/containers/{one}/json") for one in listed]
     found = {name: one for one in every if not (name := name_of(one)).startswith("disposable")}
     images = ask(machine, "/images/json")
-    tags = [f"{tag} {one['Id']}" for one in images for tag in one["RepoTags"] or []]
+    # Engines of 20.10 say so where newer ones give no name.
+    nameless = "<none>:<none>"
+    tags = [
+        f"{tag} {one['Id']}" for one in images for tag in one["RepoTags"] or [] if tag != nameless
+    ]
     return Seen(
         documents={name: comparable(one) for name, one in found.items()},
         states={name: one["State"]["Status"] for name, one in found.items()},
