@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from dockcfgd.migration.records import read_records
 from dockcfgd.model.status import Condition, Verdict
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
@@ -67,3 +69,58 @@ def test_a_change_that_is_taken_back_leaves_no_half_backup(tmp_path: Path) -> No
     assert host.names(running=True) == ["early", "one"]
     assert lives.later().condition is Condition.IN_SYNC
     assert [one.name for one in Path(lives.backups).glob("*/manifest.json")] == ["manifest.json"]
+
+
+def test_what_changes_while_places_are_made_is_not_held_against_the_change(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.networks.create({"Name": "net"})
+    names = ("updated", "renamed", "connected", "ended", "replaced")
+    made = {name: host.run(name, layer={"/data": name.encode()}) for name in names}
+    host.run("passing", host_config={"AutoRemove": True})
+    host.containers.stop("ended")
+
+    def changes() -> None:
+        host.container("updated").host["Memory"] = 1 << 30
+        host.container("passing").host["Memory"] = 1 << 30
+        host.container("passing").name = "passing-by"
+        host.container("renamed").name = "called"
+        host.networks.connect("net", {"Container": "connected"})
+        host.container("ended").host["Memory"] = 1 << 30
+        host.containers.stop("replaced")
+        host.container("replaced").name = "replaced-old"
+        host.container("updated").name = "replaced"
+
+    once(host, "before: create container stand-in-" + made["replaced"], changes)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    process = host.dockerd.process
+    assert process is not None
+    assert process.driver == "vfs"
+    assert host.names(running=True) == ["called", "connected", "passing-by", "replaced"]
+    assert host.container("passing-by").host["Memory"] == 1 << 30
+    (backup,) = Path(lives.backups).iterdir()
+    recorded = {record.name: record.id for record in read_records(str(backup))}
+    assert recorded.pop("passing-by")
+    assert recorded == {
+        "replaced": made["updated"],
+        "called": made["renamed"],
+        "connected": made["connected"],
+        "ended": made["ended"],
+        "replaced-old": made["replaced"],
+    }
+
+
+def once(host: FakeHost, label: str, act: Callable[[], None]) -> None:
+    """Let something happen at the first passing of a place."""
+    waiting = [act]
+
+    def passed(place: str) -> None:
+        if waiting and place == label:
+            waiting.pop()()
+
+    host.cuts.restart()
+    host.cuts.watch(passed)

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration import disposable
-from dockcfgd.migration.archive import Entry, write_layer
+from dockcfgd.migration.archive import Entry, remove_document, write_layer
 from dockcfgd.migration.dependency import stop_waves
 from dockcfgd.migration.documents import Document, table, text, texts
 from dockcfgd.migration.inventory import ACTIVE, container_name, inspected
 from dockcfgd.migration.kept_images import keep_changes
 from dockcfgd.migration.presence import find_container
-from dockcfgd.migration.records import Record, read_record, read_records, write_record
+from dockcfgd.migration.records import Record, read_records, write_record
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
@@ -42,15 +42,16 @@ _PURPOSE = "stopped"
 def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -> None:
     """Write down every container, then stop the active ones, those that need others first.
 
-    What was written down while a container ran stays, so that this may be done again after a crash.
-    A container that appears meanwhile is taken along.
+    What was written down while a container ran stays once it was stopped, so that this may be done
+    again after a crash. A container that appears meanwhile is taken along.
     """
     active: list[Document] = []
     for _ in range(_ROUNDS):
         disposable.keep(access, folder=f"{folder}/{DISPOSABLE}")
         documents = inspected(access.containers)
-        for document in documents:
-            write_down(access.files, document, folder=folder, root=root)
+        ran = {one.id: one for one in read_records(folder) if one.state in ACTIVE}
+        written = [_as_it_ran(document, ran.get(text(document, "Id"))) for document in documents]
+        write_down(access.files, written, folder=folder, root=root)
         active = [document for document in documents if _status(document) in ACTIVE]
         if not active:
             return
@@ -78,13 +79,24 @@ def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[E
     return entries
 
 
-def write_down(files: Files, document: Document, *, folder: str, root: str) -> None:
-    """Write a container's file, unless an earlier one has it running and now it does not."""
-    macs = asked_macs(files, text(document, "Id"), root=root)
-    record = Record(inspect=document, image=text(document, "Image"), macs=macs)
-    earlier = read_record(folder, record)
-    if earlier is None or (earlier.state not in ACTIVE and record.state in ACTIVE):
-        write_record(folder, record)
+def write_down(files: Files, documents: Sequence[Document], *, folder: str, root: str) -> None:
+    """Write what these containers are, each into its file; those of names they had before go.
+
+    A file that says so already stays as it is, with what it has of the writable layer.
+    """
+    earlier = read_records(folder)
+    said = {record.path: (record.inspect, record.macs) for record in earlier}
+    paths = {}
+    for document in documents:
+        macs = asked_macs(files, text(document, "Id"), root=root)
+        record = Record(inspect=document, image=text(document, "Image"), macs=macs)
+        paths[record.id] = record.path
+        if said.get(record.path) != (record.inspect, record.macs):
+            write_record(folder, record)
+    kept = set(paths.values())
+    for record in earlier:
+        if record.id in paths and record.path not in kept:
+            remove_document(folder, record.path)
 
 
 def asked_macs(files: Files, container: str, *, root: str) -> dict[str, str]:
@@ -114,6 +126,18 @@ def stop_active(access: Access, active: Sequence[Document], progress: Progressin
                 done += 1
                 name = container_name(stops[stopped])
                 progress(item=name, done=done, total=len(active), unit="containers")
+
+
+def _as_it_ran(document: Document, before: Record | None) -> Document:
+    """Give what to write down of one that ran before: it was stopped here where it does not now.
+
+    Under another name it is written down anew, in the state that it had.
+    """
+    if before is None or _status(document) in ACTIVE:
+        return document
+    if before.name == container_name(document):
+        return before.inspect
+    return document | {"State": table(before.inspect, "State")}
 
 
 def _stop_one(access: Access, document: Document) -> None:

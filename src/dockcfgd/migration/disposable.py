@@ -26,7 +26,7 @@ from dockcfgd.migration.recreate import Recreation, Setting, recreation
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "begin_anew",
     "bring_back",
+    "describe",
     "drop_holders",
     "forget",
     "holders",
@@ -72,6 +73,21 @@ def _keep(access: Access, document: Document, *, folder: str) -> None:
     _hold_volumes(access, document)
     image = keep_changes(access, document, purpose=_PURPOSE)
     write_document(folder, path, {"inspect": document, "image": image})
+
+
+def describe(documents: Iterable[Document], *, folder: str) -> None:
+    """Describe those of these containers that `folder` has as they are now.
+
+    What it has of what they had written stays.
+    """
+    begun = {
+        text(document, "Id"): (document, image)
+        for document, image in _contents(folder, again=False)
+    }
+    for document in documents:
+        described, image = begun.get(text(document, "Id"), (document, ""))
+        if image and described != document:
+            write_document(folder, f"{short(document)}.json", {"inspect": document, "image": image})
 
 
 def kept(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:

@@ -116,7 +116,7 @@ def stage_containers(
     """Bring to the staging engine what came meanwhile, and a stand-in for each container.
 
     Until nothing came any more. `--rm` containers that came are kept in `kept` too. The backup gets
-    what the containers, networks and volumes are.
+    what the containers, networks and volumes are then.
     """
     facts = access.facts()
     archive.open_folder(folder)
@@ -126,6 +126,9 @@ def stage_containers(
             disposable.keep(access, folder=kept)
             latest = take_inventory(access.containers, access.images, access.networks)
             if inventory is not None and _same_things(inventory, latest):
+                # They may have other names, settings or networks since.
+                _write_down_all(access, latest, folder=folder, root=facts.root)
+                disposable.describe(latest.containers, folder=kept)
                 return
             inventory = latest
             _refuse(inventory, facts, target_driver=target_driver)
@@ -335,8 +338,7 @@ def _write_down_all(access: Access, inventory: Inventory, *, folder: str, root: 
     for record in read_records(folder):
         if record.id not in present and not flag(record.inspect, "HostConfig", "AutoRemove"):
             archive.remove_document(folder, record.path)
-    for document in inventory.containers:
-        write_down(access.files, document, folder=folder, root=root)
+    write_down(access.files, inventory.containers, folder=folder, root=root)
     write_all(folder, "networks", inventory.networks)
     write_all(folder, "volumes", inventory.volumes)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.archive import file_name, read_document, read_documents, write_document
+from dockcfgd.migration.archive import file_name, read_documents, write_document
 from dockcfgd.migration.documents import Document, table, text
 from dockcfgd.migration.inventory import container_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Record", "read_record", "read_records", "write_record"]
+__all__ = ["Record", "read_records", "write_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,6 @@ def write_record(folder: str, record: Record) -> None:
         "macs": dict(record.macs),
     }
     write_document(folder, record.path, document)
-
-
-def read_record(folder: str, record: Record) -> Record | None:
-    """Give what the backup has already of the same container, None where it has nothing."""
-    if not Path(folder, record.path).exists():
-        return None
-    found = _record(read_document(folder, record.path))
-    return found if found.id == record.id else None
 
 
 def read_records(folder: str) -> list[Record]:

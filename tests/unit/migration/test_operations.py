@@ -12,6 +12,7 @@ import pytest
 from dockcfgd.migration import archive, operations
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.folders import put_back, set_aside
+from dockcfgd.migration.records import read_records
 from dockcfgd.model.errors import EngineFailure, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from tests.fakes.cuts import Crash
@@ -285,6 +286,30 @@ def test_a_backup_that_was_cut_off_is_completed(tmp_path: Path) -> None:
 
     places = sweep(made, lambda _: None, lambda story: story.back_up(), check, folder=tmp_path)
     assert places > 20
+
+
+def test_one_that_is_renamed_after_a_crash_is_written_down_once(story: Story) -> None:
+    operations.back_up_images(
+        story.access, folder=story.backup, target_driver="vfs", progress=story.told
+    )
+    web, db = story.id("web"), story.id("db")
+
+    def crash(label: str) -> None:
+        if label == f"after: stop container {db}":
+            raise Crash(label)
+
+    story.host.cuts.watch(crash)
+    with pytest.raises(Crash):
+        operations.back_up_containers(story.access, folder=story.backup, progress=story.told)
+    story.host.cuts.unwatch()
+    assert story.states()["db"] == "exited"
+    story.host.container("db").name = "db-2"
+    story.host.containers.start(web)
+    story.host.container("web").name = "db"
+    operations.back_up_containers(story.access, folder=story.backup, progress=story.told)
+    found = {record.name: (record.id, record.state) for record in read_records(story.backup)}
+    assert (found["db"], found["db-2"]) == ((web, "running"), (db, "running"))
+    assert sorted(found) == ["db", "db-2", "ended", "passing", "shares", "sleeps", "waits"]
 
 
 @pytest.mark.timeout(300)
