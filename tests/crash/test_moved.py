@@ -114,6 +114,36 @@ def test_what_changes_while_places_are_made_is_not_held_against_the_change(tmp_p
     }
 
 
+def test_what_passing_containers_write_until_the_engine_stops_is_kept(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    passing = {"AutoRemove": True}
+    host.run("writes", layer={"/data": b"1"}, host_config=passing)
+    host.run("rests", layer={"/data": b"2"}, host_config=passing)
+    host.run("begins", host_config=passing)
+
+    def write() -> None:
+        # They were kept, and now larger files are copied ahead.
+        host.container("writes").layer.update({"/data": b"more", "/late": b"3"})
+        host.container("begins").layer["/late"] = b"4"
+
+    once(host, "before: copy ahead", write)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert host.names(running=True) == ["begins", "rests", "writes"]
+    image = host.dockerd.images.content(host.dockerd.images.find("busybox:latest"))
+    assert host.content("writes") == image | {"/data": b"more", "/late": b"3"}
+    assert host.content("rests") == image | {"/data": b"2"}
+    assert host.content("begins") == image | {"/late": b"4"}
+    # What was kept first is gone where it is of no use any more.
+    used = {host.container(name).image for name in host.names()}
+    assert set(host.dockerd.images.images) == {*used, host.dockerd.images.find("busybox:latest").id}
+    assert not host.staging.running
+
+
 def once(host: FakeHost, label: str, act: Callable[[], None]) -> None:
     """Let something happen at the first passing of a place."""
     waiting = [act]

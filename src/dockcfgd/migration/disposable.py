@@ -6,11 +6,16 @@ under its name; it takes the volumes from that container, which leaves unnamed o
 still go when it ends. FOLDER holds ID12.json for each, and restored.json, the present IDs by the
 old ones, so that none is brought back twice. FOLDER/again is the folder of a further stop, the one
 on the way back: what is in it is brought back with the rest.
+
+    inspect    what the container is
+    image      what has its writable layer; empty while it is being kept
+    before     what has it as it was when it was kept first, where it is kept again
 """
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
+    from dockcfgd.ports import Progressing
 
 __all__ = [
     "begin_anew",
@@ -39,6 +45,7 @@ __all__ = [
     "forget",
     "holders",
     "keep",
+    "keep_again",
     "kept",
     "pending",
     "rename",
@@ -49,7 +56,34 @@ _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _RENAMED = "renamed.json"
 _NOT_FOUND = 404
 _AGAIN = "again"
-_PURPOSE = "running"
+_PURPOSE, _ONCE_MORE = "running", "running-again"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A container's file."""
+
+    inspect: Document
+    image: str = ""
+    before: str = ""
+
+    @classmethod
+    def from_json(cls, document: Document) -> _Kept:
+        return cls(table(document, "inspect"), text(document, "image"), text(document, "before"))
+
+    @property
+    def id(self) -> str:
+        return text(self.inspect, "Id")
+
+    @property
+    def newest(self) -> str:
+        """The image that has the most of what it has written."""
+        return self.image or self.before or text(self.inspect, "Image")
+
+    def write(self, folder: str) -> None:
+        document: Document = {"inspect": self.inspect, "image": self.image}
+        document |= {"before": self.before} if self.before else {}
+        write_document(folder, f"{short(self.inspect)}.json", document)
 
 
 def keep(access: Access, *, folder: str) -> None:
@@ -58,21 +92,42 @@ def keep(access: Access, *, folder: str) -> None:
     Also one that has not run so far: an engine that starts removes those that do not run.
     """
     make_folder(folder)
-    begun = {text(document, "Id"): (document, image) for document, image in _contents(folder)}
+    begun = {one.id: one for one in _contents(folder)}
     for document in inspected(access.containers):
         if flag(document, "HostConfig", "AutoRemove"):
-            described, image = begun.get(text(document, "Id"), (document, ""))
-            if not image:
-                _keep(access, described, folder=folder)
+            one = begun.get(text(document, "Id"), _Kept(document))
+            if not one.image:
+                _keep(access, one, folder=folder)
 
 
-def _keep(access: Access, document: Document, *, folder: str) -> None:
+def _keep(access: Access, one: _Kept, *, folder: str) -> None:
     # Described first: committing freezes it, and a crash would leave it looking as if paused.
-    path = f"{short(document)}.json"
-    write_document(folder, path, {"inspect": document, "image": ""})
-    _hold_volumes(access, document)
-    image = keep_changes(access, document, purpose=_PURPOSE)
-    write_document(folder, path, {"inspect": document, "image": image})
+    one.write(folder)
+    _hold_volumes(access, one.inspect)
+    # Under another name than before, so that the image of before keeps its own until all are gone.
+    purpose = _ONCE_MORE if one.before else _PURPOSE
+    image = keep_changes(access, one.inspect, purpose=purpose)
+    replace(one, image=image).write(folder)
+
+
+def keep_again(access: Access, *, folder: str, progress: Progressing) -> None:
+    """Keep those that `folder` has, and that are there still, as they are now: each once.
+
+    What was kept of one before counts until this is.
+    """
+    there = {text(document, "Id"): document for document in inspected(access.containers)}
+    found = [one for one in _contents(folder, again=False) if one.id in there]
+    for count, one in enumerate(found):
+        name = container_name(one.inspect)
+        progress(item=name, done=count, total=len(found), unit="containers")
+        if one.image and not one.before:
+            again = _Kept(there[one.id], before=one.image)
+            try:
+                _keep(access, again, folder=folder)
+            except EngineFailure:
+                if find_container(access.containers, one.id) is not None:
+                    raise
+                one.write(folder)  # it ended meanwhile, and removed itself
 
 
 def describe(documents: Iterable[Document], *, folder: str) -> None:
@@ -80,32 +135,27 @@ def describe(documents: Iterable[Document], *, folder: str) -> None:
 
     What it has of what they had written stays.
     """
-    begun = {
-        text(document, "Id"): (document, image)
-        for document, image in _contents(folder, again=False)
-    }
+    begun = {one.id: one for one in _contents(folder, again=False) if one.image}
     for document in documents:
-        described, image = begun.get(text(document, "Id"), (document, ""))
-        if image and described != document:
-            write_document(folder, f"{short(document)}.json", {"inspect": document, "image": image})
+        one = begun.get(text(document, "Id"))
+        if one is not None and one.inspect != document:
+            replace(one, inspect=document).write(folder)
 
 
 def kept(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
     """Give the kept containers: the inspect document and the image that has the writable layer.
 
-    That is the container's own one, where keeping it was cut off before it was committed. Without
-    `again`, those of the first stop alone.
+    Where keeping it was cut off before it was committed, that is what it was kept in before, else
+    its own one. Without `again`, those of the first stop alone.
     """
-    found = _contents(folder, again=again)
-    return [(document, image or text(document, "Image")) for document, image in found]
+    return [(one.inspect, one.newest) for one in _contents(folder, again=again)]
 
 
-def _contents(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
+def _contents(folder: str, *, again: bool = True) -> list[_Kept]:
     paths = [*Path(folder).glob("*.json"), *(Path(folder, _AGAIN).glob("*.json") if again else ())]
     records = {_RECORD, _RECORD_BACK, _RENAMED}
     names = [path.relative_to(folder) for path in sorted(paths) if path.name not in records]
-    contents = [read_document(folder, str(name)) for name in names]
-    return [(table(content, "inspect"), text(content, "image")) for content in contents]
+    return [_Kept.from_json(read_document(folder, str(name))) for name in names]
 
 
 def bring_back(

@@ -7,6 +7,7 @@ except where a docstring says otherwise; functions raise EngineFailure and FileF
 from __future__ import annotations
 
 import errno
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,31 +116,52 @@ def stage_containers(
 ) -> None:
     """Bring to the staging engine what came meanwhile, and a stand-in for each container.
 
-    Until nothing came any more. `--rm` containers that came are kept in `kept` too. The backup gets
-    what the containers, networks and volumes are then.
+    Until nothing came any more. `--rm` containers that came are kept in `kept` too, and those that
+    were there are kept again, with what they have written since. The backup gets what the
+    containers, networks and volumes are then.
     """
     facts = access.facts()
     archive.open_folder(folder)
+    bring = partial(
+        _bring_what_came, access, folder=folder, kept=kept, target_driver=target_driver,
+        progress=progress,
+    )  # fmt: skip
     with begin() as staging:
-        inventory = None
-        for _ in range(_ROUNDS):
-            disposable.keep(access, folder=kept)
-            latest = take_inventory(access.containers, access.images, access.networks)
-            if inventory is not None and _same_things(inventory, latest):
-                # They may have other names, settings or networks since.
-                _write_down_all(access, latest, folder=folder, root=facts.root)
-                disposable.describe(latest.containers, folder=kept)
-                return
-            inventory = latest
-            _refuse(inventory, facts, target_driver=target_driver)
-            total = content_size(inventory.images, sizes_of_layers(access, inventory))
-            _save_and_stage(
-                access, staging, inventory, folder=folder, total=total, progress=progress
-            )
-            stage_kept(access, staging, kept=kept)
-            _write_down_all(access, inventory, folder=folder, root=facts.root)
-            every = [*inventory.containers, *disposable.holders(access)]
-            stand_ins(staging, every, folder=folder, progress=progress)
+        inventory = bring(staging, None)
+        disposable.keep_again(access, folder=kept, progress=progress)
+        stage_kept(access, staging, kept=kept)
+        # That may have taken its time, too.
+        inventory = bring(staging, inventory)
+        # They may have other names, settings or networks than when they came.
+        _write_down_all(access, inventory, folder=folder, root=facts.root)
+        disposable.describe(inventory.containers, folder=kept)
+
+
+def _bring_what_came(
+    access: Access,
+    staging: Access,
+    inventory: Inventory | None,
+    *,
+    folder: str,
+    kept: str,
+    target_driver: str,
+    progress: Progressing,
+) -> Inventory:
+    """Bring what is not in `inventory`, which was brought, until nothing comes any more."""
+    facts = access.facts()
+    for _ in range(_ROUNDS):
+        disposable.keep(access, folder=kept)
+        latest = take_inventory(access.containers, access.images, access.networks)
+        if inventory is not None and _same_things(inventory, latest):
+            return latest
+        inventory = latest
+        _refuse(inventory, facts, target_driver=target_driver)
+        total = content_size(inventory.images, sizes_of_layers(access, inventory))
+        _save_and_stage(access, staging, inventory, folder=folder, total=total, progress=progress)
+        stage_kept(access, staging, kept=kept)
+        _write_down_all(access, inventory, folder=folder, root=facts.root)
+        every = [*inventory.containers, *disposable.holders(access)]
+        stand_ins(staging, every, folder=folder, progress=progress)
     raise HostChanged("images or containers come and go all the time")
 
 

@@ -216,7 +216,8 @@ class StageContainers:
     """Bring what came since `BackUpImages` to the staging engine, and a stand-in of each container.
 
     While the engine serves. The containers' configuration goes into the backup, `--rm` ones that
-    came since `KeepDisposable` into its folder `kept`. Then the staging engine stops.
+    came since `KeepDisposable` into its folder `kept`, and what the others have written since, too.
+    Then the staging engine stops.
     """
 
     backup: str

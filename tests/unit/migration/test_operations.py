@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from dockcfgd.migration import archive, operations
-from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration import archive, disposable, operations
+from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.folders import put_back, set_aside
+from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.records import read_records
 from dockcfgd.model.errors import EngineFailure, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
@@ -205,6 +206,57 @@ def test_a_passing_container_that_ended_is_not_brought_back_again(story: Story) 
     story.host.containers.stop("passing")
     assert story.resume(running) == []
     assert "passing" not in story.host.names()
+
+
+def kept_image(story: Story, folder: str) -> dict[str, bytes]:
+    ((_, image),) = disposable.kept(folder)
+    images = story.host.dockerd.images
+    return images.content(images.images[image])
+
+
+def test_what_was_kept_first_counts_until_all_is_kept_again(tmp_path: Path) -> None:
+    def prepare(story: Story) -> None:
+        disposable.keep(story.access, folder=story.backup)
+        story.host.container("passing").layer["/y"] = b"4"
+
+    def act(story: Story) -> None:
+        # After a crash what was kept before is there.
+        assert {"/x": b"3"}.items() <= kept_image(story, story.backup).items()
+        disposable.keep(story.access, folder=story.backup)
+        disposable.keep_again(story.access, folder=story.backup, progress=story.told)
+
+    def check(story: Story) -> None:
+        assert {"/x": b"3", "/y": b"4"}.items() <= kept_image(story, story.backup).items()
+        ((document, _),) = disposable.kept(story.backup)
+        assert text(document, "State", "Status") == "running"
+        assert story.states()["passing"] == "running"
+        # Each once: what is written now is not looked at any more.
+        story.host.container("passing").layer["/z"] = b"5"
+        disposable.keep_again(story.access, folder=story.backup, progress=story.told)
+        assert "/z" not in kept_image(story, story.backup)
+        drop_kept_names(story.access.images)
+        assert not [
+            tag for one in story.access.images.list() for tag in texts(one, "RepoTags")
+            if tag.startswith("dockcfgd-kept/")
+        ]  # fmt: skip
+
+    places = sweep(made, prepare, act, check, folder=tmp_path)
+    assert places > 5
+
+
+def test_a_passing_container_that_ends_while_it_is_kept_again(story: Story) -> None:
+    disposable.keep(story.access, folder=story.backup)
+    passing, before = story.id("passing"), disposable.kept(story.backup)
+    story.host.container("passing").layer["/y"] = b"4"
+
+    def end(label: str) -> None:
+        if label == f"before: pause container {passing}":
+            story.host.containers.stop(passing)
+
+    story.host.cuts.watch(end)
+    disposable.keep_again(story.access, folder=story.backup, progress=story.told)
+    assert "passing" not in story.host.names()
+    assert disposable.kept(story.backup) == before
 
 
 def test_a_container_that_does_not_start_is_named(story: Story) -> None:
