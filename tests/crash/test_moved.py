@@ -144,6 +144,28 @@ def test_what_passing_containers_write_until_the_engine_stops_is_kept(tmp_path: 
     assert not host.staging.running
 
 
+def test_the_stand_in_of_a_container_that_is_removed_meanwhile_goes(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("stays", layer={"/data": b"1"})
+    gone = host.run("gone", layer={"/data": b"2"})
+    left: list[set[str]] = []
+
+    def look(label: str) -> None:
+        if label == "before: carry":
+            left.append(host.staging.stand_ins)
+
+    once(host, f"after: create container stand-in-{gone}", lambda: host.containers.remove(gone))
+    host.cuts.watch(look)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert left == [{f"stand-in-{host.container('stays').id}"}]
+    assert host.names(running=True) == ["stays"]
+
+
 def once(host: FakeHost, label: str, act: Callable[[], None]) -> None:
     """Let something happen at the first passing of a place."""
     waiting = [act]

@@ -94,6 +94,12 @@ class FakeStaging:
     def running(self) -> list[str]:
         return [folder for folder, one in self._engines.items() if one.process is not None]
 
+    @property
+    def stand_ins(self) -> set[str]:
+        """The names of the containers of all of them, also of those that do not run."""
+        roots = (root for one in self._engines.values() for root in one.roots.values())
+        return {container.name for root in roots for container in root.containers.values()}
+
 
 class FakeCarrier:
     """ports.Carrier. `unreadable` is what `obstacle` answers."""

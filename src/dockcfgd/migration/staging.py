@@ -29,6 +29,7 @@ __all__ = ["also_to", "cargo_of", "stage_images", "stage_kept", "stand_ins", "st
 
 _RECORD = "staged.json"
 _IMAGES = "images.json"
+_NAMED = "stand-in-"
 
 
 def also_to(images: Images) -> Callable[[Iterable[bytes]], Generator[bytes]]:
@@ -93,19 +94,32 @@ def _kept_name(images: Images, identity: str) -> str:
 def stand_ins(
     staging: Access, containers: Sequence[Document], *, folder: str, progress: Progressing
 ) -> None:
-    """Create a stand-in for each container that stays when the engine stops."""
+    """Create a stand-in for each container that stays when the engine stops.
+
+    Those of other containers, which were removed meanwhile, go.
+    """
     staying = [one for one in containers if not flag(one, "HostConfig", "AutoRemove")]
     images = present_ids(staging.images, read_images(folder)[0])
     made = []
     for count, document in enumerate(staying):
         own, label = text(document, "Id"), container_name(document)
         progress(item=label, done=count, total=len(staying), unit="containers")
-        name = f"stand-in-{own}"
+        name = f"{_NAMED}{own}"
         found = find_container(staging.containers, name)
         body = _body(document, images)
         identity = text(found, "Id") if found else staging.containers.create(name, body)
         made.append({"container": own, "name": label, "stand_in": identity})
     write_document(folder, _RECORD, {"containers": [dict(one) for one in made]})
+    _remove_others(staging, {one["stand_in"] for one in made})
+
+
+def _remove_others(staging: Access, wanted: set[str]) -> None:
+    """Remove the stand-ins that are not wanted: their layers would be moved along, for nobody."""
+    for one in staging.containers.list():
+        identity = text(one, "Id")
+        named = any(name.startswith(f"/{_NAMED}") for name in texts(one, "Names"))
+        if named and identity not in wanted:
+            staging.containers.remove(identity)
 
 
 def stand_ins_of(folder: str) -> dict[str, str]:
