@@ -229,7 +229,7 @@ class _Draft:
             self._write_drop_in()
             return
         touched = {drift.path for drift in self.drifts if drift.desired is not None}
-        watch = max((reload_watch(path) for path in touched), default=0)
+        watch = self._watch()
         interim = self._with_defaults(self.target.document or {})
         shield = bool(watch) and self._may_shield()
         lost = lost_on_the_way_back(self.drifts, self.host)
@@ -247,7 +247,7 @@ class _Draft:
             self._reload_with(interim, touched)
         self._write_drop_in()
         unproven = {_LIVE_RESTORE} if shield else set()
-        self._prove(settle=float(watch), containers=bool(watch), but=unproven)
+        self._prove(settle=0.0, containers=bool(watch), but=unproven)
         if shield and interim.get("live-restore") is not True:
             self._reload_with({**interim, "live-restore": False})
         self._write_final()
@@ -589,10 +589,16 @@ class _Draft:
         touched = keys - set(but)
         flags = launch_with(self.host, self.target.drop_in).flags
         document = effective(self.target.document or {}, flags)
+        longest = max(settle, self._watch())
         proof = proof_of(
-            document, touched, verify=self.rules.verify, settle=settle, containers=containers
+            document, touched, verify=self.rules.verify, settle=longest, containers=containers
         )
         self.steps.append(proof)
+
+    def _watch(self) -> float:
+        """Give how long the engine must stay up for what it may still die of, in seconds."""
+        touched = {drift.path for drift in self.drifts if drift.desired is not None}
+        return float(max((reload_watch(path) for path in touched), default=0))
 
     def disturbed(self, impact: Impact) -> Disturbed:
         """Name the containers that notice."""
