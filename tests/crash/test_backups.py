@@ -112,6 +112,28 @@ def test_cancelled_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("consistency", ["pause", "stop"])
+def test_cut_off_after_one_of_the_same_group_was_frozen(tmp_path: Path, consistency: str) -> None:
+    lives = prepared(tmp_path, backup=f'volumes = true\nconsistency = "{consistency}"')
+    lives.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
+    lives.host.run("holder", host_config={"Binds": ["data:/d", "far:/far"]})
+    lives.host.run("peer", layer={"/x": b"3"}, host_config={"Binds": ["far:/far"]})
+    lives.look()
+    dead: list[str] = []
+
+    def at(label: str) -> None:
+        if label.startswith("while reading /") or dead:
+            dead.append(label)
+            raise Crash(label)
+
+    lives.host.cuts.watch(at)
+    assert lives.live(CreateBackup("b1")) is None
+    assert lives.host.container("holder").state != "running"
+    lives.host.cuts.unwatch()
+    lives.look()
+    assert {lives.host.container(name).state for name in lives.host.names()} == {"running"}
+
+
+@pytest.mark.parametrize("consistency", ["pause", "stop"])
 def test_cut_off_anywhere_it_leaves_nothing(tmp_path: Path, consistency: str) -> None:
     table = f'volumes = true\nconsistency = "{consistency}"'
     whole = prepared(tmp_path / "whole", backup=table)

@@ -25,10 +25,36 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
-__all__ = ["groups", "held", "let_go"]
+__all__ = ["Holding", "groups", "held", "let_go"]
 
 _RUNNING = "running"
 _SHARED = "container:"
+
+
+class Holding:
+    """Who is held at the moment, on several grounds at a time; `note` gets all whenever it changes.
+
+    `note` keeps what `let_go` needs after a crash.
+    """
+
+    def __init__(self, note: Callable[[Sequence[Json]], None]) -> None:
+        self._note = note
+        self._all: list[Document] = []
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """Note some before they are held."""
+        self._all += documents
+        self._tell(documents)
+
+    def drop(self, documents: Sequence[Document]) -> None:
+        """Note that some were let go; one that is held on another ground too stays noted."""
+        for document in documents:
+            self._all.remove(document)
+        self._tell(documents)
+
+    def _tell(self, changed: Sequence[Document]) -> None:
+        if changed:
+            self._note([dict(one) for one in self._all])
 
 
 def groups(documents: Sequence[Document]) -> list[list[Document]]:
@@ -52,23 +78,23 @@ def held(
     *,
     known: Sequence[Document],
     consistency: Consistency,
-    note: Callable[[Sequence[Json]], None],
+    holding: Holding,
 ) -> Iterator[None]:
     """Hold those of `documents` that run while the block works; `known` are all containers.
 
-    `note` keeps what `let_go` needs, and gets nothing when nobody is held any more.
+    In `holding` they are for as long, and after that where they could not be let go.
     """
     running = [one for one in documents if text(one, "State", "Status") == _RUNNING]
     if consistency is Consistency.NONE or not running:
         yield
         return
-    note([dict(one) for one in running])
+    holding.add(running)
     try:
         _hold(access, running, known, consistency)
         yield
     finally:
         let_go(access, running)
-        note(())
+        holding.drop(running)
 
 
 def let_go(access: Access, documents: Sequence[Document]) -> None:

@@ -15,7 +15,7 @@ from dockcfgd.migration import archive
 from dockcfgd.migration.capture import asked_macs, save_layer
 from dockcfgd.migration.choice import Choice, choose, mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
-from dockcfgd.migration.holding import groups, held
+from dockcfgd.migration.holding import Holding, groups, held
 from dockcfgd.migration.inventory import KEPT, Inventory, container_name, take_inventory
 from dockcfgd.migration.kept_images import keep_changes, short
 from dockcfgd.migration.operations import sizes_of_layers, write_all
@@ -104,6 +104,7 @@ class _Work:
     ) -> None:
         self._access, self._archives, self._wish = access, archives, wish
         self._folder, self._reports, self._facts = folder, reports, facts
+        self._holding = Holding(reports.note)
         self._entries: list[Entry] = []
         self._saved: dict[str, Saved] = {}
         self._known: tuple[Document, ...] = ()
@@ -221,7 +222,7 @@ class _Work:
             users,
             known=self._known,
             consistency=self._wish.consistency,
-            note=self._reports.note,
+            holding=self._holding,
         ):
             committed = [one for document in group for one in self._commit(document)]
             for name in names:
@@ -238,12 +239,10 @@ class _Work:
         root = self._facts.root
         macs = asked_macs(self._access.files, text(document, "Id"), root=root)
         record = Record(inspect=document, image=text(document, "Image"), macs=macs)
-        running = text(present, "State", "Status") == "running"
-        if running:
-            self._reports.note([dict(document)])
+        frozen = [document] if text(present, "State", "Status") == "running" else []
+        self._holding.add(frozen)
         image = keep_changes(self._access, present, purpose=_PURPOSE)
-        if running:
-            self._reports.note(())
+        self._holding.drop(frozen)
         yield record, image
 
     def _keep(self, record: Record, image: str) -> None:

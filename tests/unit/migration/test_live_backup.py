@@ -137,6 +137,23 @@ def test_what_shares_a_volume_is_held_together_and_let_go(bench: Bench) -> None:
     assert bench.held[-1] == []
 
 
+def test_who_is_held_stays_noted_while_another_is_frozen(bench: Bench) -> None:
+    bench.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
+    bench.host.run("holder", layer={"/x": b"4"}, host_config={"Binds": ["data:/d", "far:/far"]})
+    bench.host.run("peer", layer={"/x": b"5"}, host_config={"Binds": ["far:/far"]})
+    noted: list[list[str]] = []
+
+    def look(_volume: str) -> bool:
+        noted.append(bench.held[-1])
+        return False
+
+    bench.host.folders.writers.append(look)
+    bench.make()
+    together = ["holder", "reader", "web"]
+    assert bench.held[:5] == [[], together, sorted([*together, "peer"]), together, []]
+    assert noted == [together, []]
+
+
 def test_stopped_where_that_is_asked_for(bench: Bench) -> None:
     shared = {"Binds": ["data:/d"], "AutoRemove": True}
     bench.host.run("fleeting", host_config=shared)
