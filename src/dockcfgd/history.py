@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.model.kept import RECORD, record_from_text
 from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ReloadEngine, from_json
 from dockcfgd.ownership_json import ownership_from_json, ownership_to_json
@@ -160,7 +161,8 @@ class History:
         left = self.left_by(number) or Applied()
         applied = _run_by(left, json.loads(text)) if text else left
         applied = _with_adopted(applied, self._state.fact(_ADOPTED), self.digest_of(number))
-        return replace(applied, slowest_start=float(self._state.fact(_SLOWEST) or 0))
+        slowest, kept = self._state.fact(_SLOWEST), self._state.fact(RECORD)
+        return replace(applied, slowest_start=float(slowest or 0), kept=record_from_text(kept))
 
     def note_start(self, seconds: float) -> None:
         """Note how long a start of the engine took; the slowest is kept."""
@@ -412,22 +414,21 @@ def read_applied(path: str) -> Applied:
 
     StateFileFailure if unreadable.
     """
+    names = (_APPLIED, _ADOPTED, _SLOWEST, RECORD)
     with read_only(path) as connection:
-        fact = connection.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
-        if fact is None:
+        query = "SELECT name, value FROM facts WHERE name IN (?, ?, ?, ?)"
+        rows = connection.execute(query, names).fetchall()
+        facts = dict.fromkeys(names, "") | {str(one["name"]): str(one["value"]) for one in rows}
+        if not facts[_APPLIED]:
             return Applied()
-        in_force = json.loads(fact["value"])
+        in_force = json.loads(facts[_APPLIED])
         number = in_force["generation"]
         row = connection.execute("SELECT * FROM generations WHERE number = ?", (number,)).fetchone()
-        adopted = connection.execute(
-            "SELECT value FROM facts WHERE name = ?", (_ADOPTED,)
-        ).fetchone()
-        slowest = connection.execute(
-            "SELECT value FROM facts WHERE name = ?", (_SLOWEST,)
-        ).fetchone()
     if row is None:
         return Applied()
-    applied = _with_adopted(
-        _run_by(_applied(row), in_force), adopted["value"] if adopted else "", str(row["digest"])
+    applied = _with_adopted(_run_by(_applied(row), in_force), facts[_ADOPTED], str(row["digest"]))
+    return replace(
+        applied,
+        slowest_start=float(facts[_SLOWEST] or 0),
+        kept=record_from_text(facts[RECORD]),
     )
-    return replace(applied, slowest_start=float(slowest["value"]) if slowest else 0.0)

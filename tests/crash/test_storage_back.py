@@ -10,6 +10,7 @@ import pytest
 
 from dockcfgd.model.status import Condition, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from dockcfgd.reconcile.requests import StoragePrune
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
 
@@ -277,6 +278,23 @@ def test_pruned(moved: Moved) -> None:
     assert again.task is not None
     assert again.task.verdict is Verdict.REFUSED
     assert moved.lives.look().condition is Condition.IN_SYNC
+
+
+def test_a_data_root_with_something_kept_is_left_when_that_is_freed(moved: Moved) -> None:
+    moved.go_on()
+    goal = moved.root.with_name("elsewhere")
+    moved.host.roots.renamable = True
+    moved.lives.want(f'{_VFS}\ndata-root = "{goal}"')
+    status = moved.lives.look()
+    assert status.condition is Condition.REJECTED
+    assert f"{moved.root} has what was kept of overlay2" in (status.reason or "")
+    assert "dockcfgctl storage prune first" in (status.reason or "")
+    assert moved.root.is_dir()
+    moved.lives.live(word=lambda _: StoragePrune("prune"), until=Condition.IN_SYNC)
+    assert moved.lives.kept is None
+    assert not moved.root.exists()
+    assert not (goal / "overlay2").exists()
+    moved.expect_as_now()
 
 
 def test_pruned_after_a_rollback(moved: Moved) -> None:

@@ -6,7 +6,8 @@ the defaults below), `containers`, `images`, `volumes`, `networks`, `network-nam
 `prior-drivers`, `engine` ("down"), `command` (the running one), `survey` (of the places of a
 data-root) with `left` (places left before), `facts` (`folders`, `programs`,
 `devices`, `files`, `filesystems`, `routes`, `plugins`), and `applied` with `document`, `managed`
-(lists of key parts), `drop-in`, `invocation`. `kept` is what is kept of the storage, to go back to.
+(lists of key parts), `drop-in`, `invocation`. `kept` is what is kept of the storage, to go back to;
+`recorded` is that where it is not gone back to.
 """
 
 from __future__ import annotations

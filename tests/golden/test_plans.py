@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -55,6 +56,8 @@ def _plan(case: Path) -> tuple[Plan, Target, HostState]:
         target, rules = empty_target(host, applied), Rules(name="T1")
     else:
         target, rules = _wanted(source.read_text(), host, applied)
+    if "recorded" in described:
+        rules = replace(rules, kept=KeptStorage.from_json(described["recorded"]))
     return make_plan(target, host, rules), target, host
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -9,7 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
 
-__all__ = ["Freed", "KeptStorage", "Ran", "SupersededStorage", "record_from_json", "record_to_json"]
+__all__ = [
+    "RECORD",
+    "Freed",
+    "KeptStorage",
+    "Ran",
+    "SupersededStorage",
+    "record_from_text",
+    "record_to_text",
+]
+
+RECORD = "kept-storage"
+"""The name that the record has in the state file."""
 
 SCHEMA = 1
 
@@ -89,13 +101,12 @@ class KeptStorage:
         return cls(**given)
 
 
-def record_to_json(kept: KeptStorage) -> dict[str, Json]:
+def record_to_text(kept: KeptStorage) -> str:
     """Give the record of what is kept: the one place that says so."""
-    return {"schema": SCHEMA, "kept": kept.to_json()}
+    return json.dumps({"schema": SCHEMA, "kept": kept.to_json()})
 
 
-def record_from_json(document: Mapping[str, Any]) -> KeptStorage | None:
-    """Read a record; None where it is one of another release."""
-    if document.get("schema") != SCHEMA:
-        return None
-    return KeptStorage.from_json(document["kept"])
+def record_from_text(text: str) -> KeptStorage | None:
+    """Read a record; None where there is none (an empty text), or one of another release."""
+    document = json.loads(text) if text else {}
+    return KeptStorage.from_json(document["kept"]) if document.get("schema") == SCHEMA else None

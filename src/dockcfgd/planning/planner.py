@@ -60,8 +60,8 @@ class Rules:
     """The tables of the desired state that steer a plan, and names for what it puts on disk.
 
     With `back_to` a change of the driver goes back to what is kept of the storage; without a
-    directory in `backup` what is there now is not backed up first. `slowest_start` is the slowest
-    start of the engine on record, in seconds.
+    directory in `backup` what is there now is not backed up first. `kept` is what is on record as
+    kept of the storage. `slowest_start` is the slowest start of the engine on record, in seconds.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -72,6 +72,7 @@ class Rules:
     kept_in: str = "/var/lib/dockcfgd/kept"
     left_in: str = "/var/lib/dockcfgd/left"
     back_to: KeptStorage | None = None
+    kept: KeptStorage | None = None
     slowest_start: float = 0.0
 
 
@@ -92,7 +93,7 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
         and (flags_lost_by_reload(running_flags(host), host) or kept_from_starting(host))
     ):
         impact = Impact.RESTART
-    refusals = refusals_of(target, drifts, impact, host, rules.storage)
+    refusals = refusals_of(target, drifts, impact, host, rules.storage, kept=rules.kept)
     draft = _Draft(target=target, host=host, rules=rules, drifts=drifts)
     if refusals or not drifts:
         return Plan(impact=impact, drifts=drifts, refusals=refusals, notes=target.notes)
@@ -341,7 +342,7 @@ class _Draft:
         wanted = (self.target.document or {}).get("data-root")
         if hidden != {("data-root",)} or self.host.survey is None:
             return None
-        if any(moved_root_findings(wanted, self.host, self.rules.storage)):
+        if any(moved_root_findings(wanted, self.host, self.rules.storage, self.rules.kept)):
             return None
         return root_move(self.target, self.host, self.drifts, self.rules.name)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.facts import Questions
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.plan import Drift
     from dockcfgd.model.policy import Storage
     from dockcfgd.planning.target import Target
@@ -38,9 +39,18 @@ _BEATS_FILE = "DOCKER_DRIVER"
 
 
 def refusals_of(
-    target: Target, drifts: Sequence[Drift], impact: Impact, host: HostState, storage: Storage
+    target: Target,
+    drifts: Sequence[Drift],
+    impact: Impact,
+    host: HostState,
+    storage: Storage,
+    *,
+    kept: KeptStorage | None = None,
 ) -> tuple[Finding, ...]:
-    """Give every reason why this target must not be tried on this host."""
+    """Give every reason why this target must not be tried on this host.
+
+    `kept` is what an earlier change of the storage left.
+    """
     if not drifts:
         return ()
     document = target.document or {}
@@ -55,6 +65,7 @@ def refusals_of(
             storage if impact is Impact.MIGRATE else None,
             containerd=chooses_containerd(target, host),
             not_in_place=_not_in_place(target, host),
+            kept=kept,
         ),
     )
 

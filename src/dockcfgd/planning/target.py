@@ -13,6 +13,7 @@ from dockcfgd.model.desired import DesiredState, Json, KeyPath
 from dockcfgd.model.files import FileKind, FileState, Ownership
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
+from dockcfgd.model.kept import KeptStorage
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import rebased, render_drop_in
@@ -54,7 +55,8 @@ class Applied:
     state made of hand edits that is not in force yet (empty: none), `adopted_under` the invocation
     of the engine that ran when they were seen. `invocation` is the run of the engine that surely
     has the leaves in force, empty where that is not known. `slowest_start` is how many seconds the
-    slowest start of the engine took that is on record.
+    slowest start of the engine took that is on record, `kept` what is on record as kept of the
+    storage before its newest change.
     The `_owned` are None where there was no file, or an older release did not keep them.
     """
 
@@ -67,6 +69,7 @@ class Applied:
     adopted_under: str = ""
     invocation: str = ""
     slowest_start: float = 0.0
+    kept: KeptStorage | None = None
     daemon_json_owned: Ownership | None = None
     drop_in_owned: Ownership | None = None
 

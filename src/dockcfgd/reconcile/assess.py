@@ -153,7 +153,7 @@ def _assessed(
     name: str,
     notice: Callable[[Assessment], None] | None,
 ) -> Assessment:
-    rules_of = partial(_rules, settings=settings, name=name, slowest=applied.slowest_start)
+    rules_of = partial(_rules, settings=settings, name=name, applied=applied)
     secrets = secrets_of_desired(given.loaded.document) | secrets_of_applied(applied)
 
     def noticed(early: Assessment) -> None:
@@ -175,7 +175,7 @@ def _assessed(
 
 def assess_on_paper(host: HostState, loaded: Loaded, settings: Settings) -> Assessment:
     """Work out the plan for a host that somebody described; nothing is looked at or run."""
-    rules_of = partial(_rules, settings=settings, name="", slowest=0.0)
+    rules_of = partial(_rules, settings=settings, name="", applied=Applied())
     seen = _judged(_Seen(loaded, (), host, ""), Applied(), effects=None, rules_of=rules_of)
     seen = discreet(seen, secrets_of_desired(loaded.document))
     if seen.plan is None:
@@ -310,7 +310,7 @@ def assess_rollback(
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
         return seen
-    rules = _rules(None, settings=settings, name=name, slowest=applied.slowest_start)
+    rules = _rules(None, settings=settings, name=name, applied=applied)
     seen = _planned(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
@@ -340,7 +340,7 @@ def assess_storage_rollback(
     why = barred(kept, engine)
     if why:
         return replace(seen, findings=(Finding(message=why),))
-    rules = _rules(desired, settings=settings, name=name, slowest=applied.slowest_start)
+    rules = _rules(desired, settings=settings, name=name, applied=applied)
     rules = replace(rules, back_to=kept, storage=Storage())
     if not back_up:
         rules = replace(rules, backup=replace(rules.backup, directory=""))
@@ -380,19 +380,24 @@ def _may_strand(plan: Plan, host: HostState) -> bool:
     return reloads and may_forget_gateway(EngineVersion.parse_or_none(host.version))
 
 
-def _rules(desired: DesiredState | None, *, settings: Settings, name: str, slowest: float) -> Rules:
-    kept_in, left_in = f"{settings.state_dir}/kept", settings.left_dir
+def _rules(
+    desired: DesiredState | None, *, settings: Settings, name: str, applied: Applied
+) -> Rules:
+    rules = Rules(
+        name=name,
+        kept_in=f"{settings.state_dir}/kept",
+        left_in=settings.left_dir,
+        kept=applied.kept,
+        slowest_start=applied.slowest_start,
+    )
     if desired is None:
-        return Rules(name=name, kept_in=kept_in, left_in=left_in, slowest_start=slowest)
-    return Rules(
+        return rules
+    return replace(
+        rules,
         policy=desired.policy,
         verify=desired.verify,
         backup=desired.backup,
         storage=desired.storage,
-        name=name,
-        kept_in=kept_in,
-        left_in=left_in,
-        slowest_start=slowest,
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration import disposable
 from dockcfgd.model.kept import (
+    RECORD,
     KeptStorage,
     Ran,
     SupersededStorage,
-    record_from_json,
-    record_to_json,
+    record_from_text,
+    record_to_text,
 )
 from dockcfgd.state_file import read_only
 
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptRecord", "read_kept"]
 
-_FACT = "kept-storage"
-
 
 def read_kept(path: str) -> KeptStorage | None:
     """Read the record beside the daemon. StateFileFailure if the state file is not to be read."""
     with read_only(path) as connection:
-        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_FACT,)).fetchone()
-    return _read("" if row is None else str(row["value"]))
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (RECORD,)).fetchone()
+    return record_from_text("" if row is None else str(row["value"]))
 
 
 class KeptRecord:
@@ -43,7 +41,7 @@ class KeptRecord:
     @property
     def kept(self) -> KeptStorage | None:
         """What is kept, None for nothing."""
-        return _read(self._state.fact(_FACT))
+        return record_from_text(self._state.fact(RECORD))
 
     @property
     def backups(self) -> tuple[str, ...]:
@@ -77,14 +75,14 @@ class KeptRecord:
 
     def put(self, kept: KeptStorage) -> None:
         """Keep the record as it is given."""
-        self._state.remember(_FACT, json.dumps(record_to_json(kept)))
+        self._state.remember(RECORD, record_to_text(kept))
 
     def drop(self) -> None:
         """Forget it: nothing is kept any more."""
         kept = self.kept
         if kept is not None and kept.disposable:
             disposable.forget(kept.disposable)
-        self._state.remember(_FACT, "")
+        self._state.remember(RECORD, "")
 
 
 def _superseded(before: KeptStorage | None, kept: KeptStorage) -> tuple[SupersededStorage, ...]:
@@ -109,7 +107,3 @@ def _ran(outcomes: dict[str, Json]) -> tuple[Ran, ...]:
         for one in entries
         if isinstance(one, dict) and not one.get("auto_remove")
     )
-
-
-def _read(text: str) -> KeptStorage | None:
-    return record_from_json(json.loads(text)) if text else None

@@ -805,7 +805,9 @@ class Reconciler:
             return
         self._backing_up.settle()
         self._freeing.serve(request)
-        self._show_kept()
+        if self._show_kept() is None:
+            # What was refused for it can be done now.
+            self.enqueue(Look("nothing is kept of the storage any more"))
 
     def _show_kept(self) -> KeptStorage | None:
         kept = self._transactions.kept.kept

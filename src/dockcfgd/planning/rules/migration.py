@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dockcfgd.model.desired import Json, KeyPath
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.plan import Drift
     from dockcfgd.model.policy import Storage
 
@@ -47,11 +48,13 @@ def migration_findings(
     *,
     containerd: bool,
     not_in_place: str = "",
+    kept: KeptStorage | None = None,
 ) -> Iterable[Finding]:
     """Give why a change that hides images and containers cannot be carried out.
 
     Without `storage` there is nothing to move on this host. `containerd`: the document chooses
-    containerd's image store. `not_in_place`: why containers would have to be made anew.
+    containerd's image store. `not_in_place`: why containers would have to be made anew. `kept` is
+    what an earlier change of the storage left.
     """
     hiding = [drift for drift in drifts if drift.impact is Impact.MIGRATE]
     if storage is not None and len({_hides(drift.path) for drift in hiding}) > 1:
@@ -63,9 +66,9 @@ def migration_findings(
         )
         return
     if any(drift.path in _ROOTS for drift in hiding):
-        yield from moved_root_findings(document.get("data-root"), host, storage)
+        yield from moved_root_findings(document.get("data-root"), host, storage, kept)
     if any(drift.path == _USERS for drift in hiding):
-        yield from remapped_users_findings(document.get("userns-remap"), host, storage)
+        yield from remapped_users_findings(document.get("userns-remap"), host, storage, kept)
     for drift in hiding:
         if drift.path not in {DRIVER, FEATURE, *_ROOTS, _USERS} and storage is not None:
             yield Finding(

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState
+from dockcfgd.planning.remapping import data_root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.policy import Storage
     from dockcfgd.model.roots import RootSurvey
 
-__all__ = ["left_before", "moved_root_findings", "occupied"]
+__all__ = ["kept_there", "left_before", "moved_root_findings", "occupied"]
 
 _KEY = "engine.data-root"
 _USUAL = "/var/lib/docker"
@@ -29,11 +31,11 @@ _ENGINES = frozenset({"containers", "image", "overlay2", "volumes", "network", "
 
 
 def moved_root_findings(
-    wanted: Json, host: HostState, storage: Storage | None
+    wanted: Json, host: HostState, storage: Storage | None, kept: KeptStorage | None
 ) -> Iterable[Finding]:
     """Give why the data-root cannot be moved to `wanted` (None: where the engine has it by itself).
 
-    Without `storage` there is nothing to move.
+    Without `storage` there is nothing to move. `kept` is what an earlier change of it left.
     """
     engine, seen = host.engine, host.survey
     if storage is None:
@@ -48,6 +50,7 @@ def moved_root_findings(
         yield Finding(key=_KEY, message=why, hint="set storage.migrate-containers = true")
     if engine.swarm_active:
         yield Finding(key=_KEY, message="this host is a swarm node", hint="leave the swarm first")
+    yield from kept_there(_KEY, data_root_of(engine), kept)
     if seen is not None:
         yield from _places(str(wanted or _USUAL), seen)
         yield from _target(host, seen)
@@ -109,6 +112,21 @@ def occupied(key: str, seen: RootSurvey) -> Finding:
         message=f"{seen.target} holds {whose} already ({few})",
         hint="name an empty folder, or move away what is there",
     )
+
+
+def kept_there(key: str, root: str, kept: KeptStorage | None) -> Iterable[Finding]:
+    """Refuse to leave a data-root that has something of an earlier change of the storage.
+
+    Where it lies is on record as a path of the data-root of then, and there it is freed.
+    """
+    roots = () if kept is None else (kept.root, *(one.root for one in kept.superseded))
+    if kept is not None and any(f"{one}/".startswith(f"{root}/") for one in roots):
+        why = (
+            f"{root} has what was kept of {kept.driver} when {kept.successor} came,"
+            " which could not be freed any more"
+        )
+        hint = "dockcfgctl storage prune first; until then, storage rollback leads back to it"
+        yield Finding(key=key, message=why, hint=hint)
 
 
 def _source(seen: RootSurvey) -> Iterable[Finding]:

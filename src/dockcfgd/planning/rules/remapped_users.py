@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState
-from dockcfgd.planning.remapping import MADE_BY_ENGINE, NoRange, ranges_of
-from dockcfgd.planning.rules.moved_root import left_before, occupied
+from dockcfgd.planning.remapping import MADE_BY_ENGINE, NoRange, ranges_of, remap_move
+from dockcfgd.planning.rules.moved_root import kept_there, left_before, occupied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
+    from dockcfgd.model.kept import KeptStorage
     from dockcfgd.model.policy import Storage
     from dockcfgd.model.roots import RootSurvey
 
@@ -29,9 +30,12 @@ _MAKE = (
 
 
 def remapped_users_findings(
-    wanted: Json, host: HostState, storage: Storage | None
+    wanted: Json, host: HostState, storage: Storage | None, kept: KeptStorage | None
 ) -> Iterable[Finding]:
-    """Give why it cannot be; without `storage` there is nothing that has to change its owner."""
+    """Give why it cannot be; without `storage` there is nothing that has to change its owner.
+
+    `kept` is what an earlier change of the storage left.
+    """
     engine, seen = host.engine, host.survey
     if storage is None:
         return
@@ -51,6 +55,8 @@ def remapped_users_findings(
         why = f"the layers of {engine.driver} cannot be given other owners by this release"
         yield Finding(key=_KEY, message=why, hint='change storage-driver to "overlay2" first')
     yield from _ranges(str(wanted or ""), host)
+    if remap_move(str(wanted or ""), host, "") is not None:
+        yield from kept_there(_KEY, engine.root.rstrip("/"), kept)
     if seen is not None:
         yield from _survey(host, seen, turned_on=bool(wanted))
 
