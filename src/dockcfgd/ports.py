@@ -121,6 +121,9 @@ class Files(Protocol):
     def free_inodes(self, folder: str) -> int | None:
         """Give how many files may still be made there; None where the filesystem has no limit."""
 
+    def shares_blocks(self, folder: str) -> bool:
+        """Whether copies of a file in `folder` can share its blocks; False where nobody can say."""
+
 
 class Systemd(Protocol):
     """What systemd's manager does.

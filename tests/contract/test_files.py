@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.layers.contents import share_content
 from dockcfgd.model.errors import FileFailure, StaleFile
 from dockcfgd.model.files import ABSENT, FileKind, Tag, digest_of
 from tests.contract.rigs import FakeTree, HostTree, Tree, mounted
@@ -253,6 +254,18 @@ class TestFolders:
         assert free is None or free > 100
 
 
+def test_whether_blocks_are_shared_is_tried_without_a_trace(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "one").touch()
+    with (tmp_path / "one").open("rb") as one, (tmp_path / "two").open("wb") as two:
+        expected = share_content(one.fileno(), two.fileno())
+    before = folder.stat()
+    assert HostFiles().shares_blocks(str(folder)) is expected
+    assert folder.stat() == before
+    assert not HostFiles().shares_blocks(f"{folder}/missing")
+
+
 def test_an_edit_in_the_very_moment_of_writing_survives(tmp_path: Path) -> None:
     """A writer that renames over the file while it is being replaced never loses an edit."""
     path = tmp_path / "daemon.json"
@@ -296,6 +309,7 @@ def test_an_edit_in_the_very_moment_of_writing_survives(tmp_path: Path) -> None:
 _REPLACER = """
 import sys
 from dockcfgd.adapters.files import HostFiles
+from dockcfgd.layers.contents import share_content
 from dockcfgd.model.files import Tag
 path, files, number = sys.argv[1], HostFiles(), 0
 tag = files.read(path).tag

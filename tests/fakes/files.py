@@ -67,14 +67,15 @@ class _Trouble:
 class FakeFiles:
     """ports.Files. What `put`, `delete` and the like do is on the disk at once, as edits of others.
 
-    `free` is what free_bytes says, `inodes` what free_inodes says. `trouble` makes writes fail by
-    errno. A process that is killed leaves the tree as it is; `power_cut` takes it back to what was
-    synced.
+    `free` is what free_bytes says, `inodes` what free_inodes says, `shares` what shares_blocks
+    does. `trouble` makes writes fail by errno. A process that is killed leaves the tree as it is;
+    `power_cut` takes it back to what was synced.
     """
 
     def __init__(self, cuts: Cuts | None = None) -> None:
         self.cuts = cuts or Cuts()
         self.free = 50 * 1024**3
+        self.shares = False
         self.inodes: int | None = None
         self._live: dict[str, Node] = {"/": Folder()}
         self._durable: dict[str, Node] = dict(self._live)
@@ -153,6 +154,9 @@ class FakeFiles:
 
     def free_bytes(self, folder: str) -> int:  # noqa: ARG002  # the whole tree is one filesystem
         return self.free
+
+    def shares_blocks(self, folder: str) -> bool:  # noqa: ARG002  # the same
+        return self.shares
 
     def free_inodes(self, folder: str) -> int | None:  # noqa: ARG002  # the same
         return self.inodes

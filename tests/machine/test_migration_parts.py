@@ -54,6 +54,9 @@ class MachineFiles(HostFiles):
     def free_inodes(self, folder: str) -> int | None:
         return super().free_inodes(str(self._machine.host_path(folder)))
 
+    def shares_blocks(self, folder: str) -> bool:
+        return super().shares_blocks(str(self._machine.host_path(folder)))
+
 
 def access_to(machine: Machine) -> Access:
     connections = EngineConnections(f"/proc/{machine.pid}/root/run/docker.sock")

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from dockcfgd.adapters.renameat2 import exchange, rename_to_free_name
+from dockcfgd.layers.contents import share_content
 from dockcfgd.model.errors import FileFailure, StaleFile
 from dockcfgd.model.files import (
     ABSENT,
@@ -140,6 +141,23 @@ class HostFiles:
         """Give the files that a process without privileges may still make; None: no limit."""
         filesystem = _filesystem(folder)
         return filesystem.f_favail if filesystem.f_files else None
+
+    def shares_blocks(self, folder: str) -> bool:
+        """Try it with two files that have no name and hold nothing."""
+        try:
+            with _nameless(folder) as source, _nameless(folder) as target:
+                return share_content(source, target)
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def _nameless(folder: str) -> Iterator[int]:
+    opened = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
 
 
 def _filesystem(folder: str) -> os.statvfs_result:

@@ -54,6 +54,10 @@ class LenientFiles:
         """Give the free inodes."""
         return self._files.free_inodes(folder)
 
+    def shares_blocks(self, folder: str) -> bool:
+        """Tell whether copies can share blocks."""
+        return self._files.shares_blocks(folder)
+
     def replace(
         self,
         path: str,

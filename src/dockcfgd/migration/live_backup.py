@@ -21,11 +21,11 @@ from dockcfgd.migration.kept_images import keep_changes, short
 from dockcfgd.migration.operations import sizes_of_layers, write_all
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, write_record
-from dockcfgd.migration.room import room_of
+from dockcfgd.migration.room import room_of, written_by
 from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.space import BackupNeed, backup_refusal, content_size
 from dockcfgd.migration.volume_content import Saved, obstacle, save_volume
-from dockcfgd.model.errors import EngineFailure, FileFailure
+from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.policy import Consistency
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class _Work:
         places = [text(volume, "Mountpoint") for volume in content.values()]
         need = BackupNeed(
             images=content_size(chosen.images, sizes_of_layers(self._access, only)),
-            layers=sum(self._written(document) for document in chosen.containers),
+            layers=sum(written_by(self._access.containers, one) for one in chosen.containers),
             volumes=sum(self._archives.size(place) for place in places),
         )
         directory, root = str(Path(self._folder).parent), self._facts.root
@@ -176,14 +176,6 @@ class _Work:
         why = backup_refusal(need, room, directory=directory, root=root)
         if why:
             raise FileFailure(what="back up to", path=self._folder, errno=errno.ENOSPC, why=why)
-
-    def _written(self, document: Document) -> int:
-        try:
-            return self._access.containers.written(text(document, "Id"))
-        except EngineFailure:
-            if find_container(self._access.containers, text(document, "Id")) is not None:
-                raise
-            return 0  # it ended meanwhile, and removed itself
 
     def _save_images(self, chosen: Choice) -> None:
         sizes = sizes_of_layers(self._access, Inventory(images=chosen.images))

@@ -7,6 +7,7 @@ except where a docstring says otherwise; functions raise EngineFailure and FileF
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from dockcfgd.migration.file_counts import file_counts
 from dockcfgd.migration.folders import obstacle
 from dockcfgd.migration.inventory import (
     Inventory,
+    container_name,
     inspected,
     note,
     take_inventory,
@@ -30,10 +32,13 @@ from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.obstacles import obstacles
 from dockcfgd.migration.presence import came_back, find_container, start_again
 from dockcfgd.migration.records import Record, read_records
-from dockcfgd.migration.room import room_of, same_filesystem
+from dockcfgd.migration.room import room_of, same_filesystem, written_by
 from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.space import (
+    Way,
+    Written,
     content_size,
+    copies_of_layer,
     estimate,
     files_wanted,
     inode_refusal,
@@ -81,7 +86,8 @@ def back_up_images(
     Refuses, with nothing stopped and nothing changed, what could not be brought back on
     `target_driver`, or has no room: FileFailure with ENOSPC.
     """
-    inventory, total = _fitting(access, folder=folder, target_driver=target_driver)
+    moving = _Moving(Way.ANEW, target_driver, "", progress)
+    inventory, total = _fitting(access, moving, folder=folder)
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
 
 
@@ -98,9 +104,8 @@ def back_up_images_and_stage(
 
     One pass over an image feeds both. That engine keeps its layers in `target_root`.
     """
-    inventory, total = _fitting(
-        access, folder=folder, target_driver=target_driver, target_root=target_root
-    )
+    moving = _Moving(Way.IN_PLACE, target_driver, target_root, progress)
+    inventory, total = _fitting(access, moving, folder=folder)
     with begin() as staging:
         _save_and_stage(access, staging, inventory, folder=folder, total=total, progress=progress)
 
@@ -287,33 +292,75 @@ def clean_up_old_engine(access: Access, *, folder: str) -> None:
     drop_kept_names(access.images)
 
 
-def _fitting(
-    access: Access, *, folder: str, target_driver: str, target_root: str = ""
-) -> tuple[Inventory, int]:
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """A move to `driver`, which keeps its layers in `root`, or in data-root where that is empty."""
+
+    way: Way
+    driver: str
+    root: str
+    progress: Progressing
+
+
+def _fitting(access: Access, moving: _Moving, *, folder: str) -> tuple[Inventory, int]:
     """Give the inventory and the size of its layers, if all of it can be moved."""
     facts = access.facts()
     inventory = take_inventory(access.containers, access.images, access.networks)
     sizes = sizes_of_layers(access, inventory)
-    need = estimate(inventory, sizes, target_driver=target_driver)
     saved = bool(read_images(folder)[1])
-    _refuse(inventory, facts, target_driver=target_driver)
+    _refuse(inventory, facts, target_driver=moving.driver)
     if not saved:
-        directory = str(Path(folder).parent)
-        room = room_of(access.files, directory=directory, root=facts.root)
-        why = refusal(need, room, directory=directory, root=facts.root, target_driver=target_driver)
-        if not why and target_driver in SNAPSHOTTERS:
-            # If that is the filesystem of data-root, the rest is wanted there too.
-            shared = same_filesystem(target_root, facts.root)
-            rest = need.data_root + (need.backup if room.shared else 0) if shared else 0
-            store = store_need(inventory, sizes, snapshotter=target_driver) + rest
-            free = access.files.free_bytes(target_root)
-            why = store_refusal(store, free, root=target_root, snapshotter=target_driver)
-        where = target_root if target_driver in SNAPSHOTTERS else facts.root
-        why = why or _too_few_inodes(access, inventory, facts, target_driver, root=where)
+        why = _too_little_room(access, inventory, sizes, facts, moving, folder=folder)
+        where = moving.root if moving.driver in SNAPSHOTTERS else facts.root
+        why = why or _too_few_inodes(access, inventory, facts, moving.driver, root=where)
         if why:
             raise FileFailure(what="back up to", path=folder, errno=errno.ENOSPC, why=why)
     archive.open_folder(folder)
     return inventory, content_size(inventory.images, sizes)
+
+
+def _too_little_room(
+    access: Access,
+    inventory: Inventory,
+    sizes: Mapping[str, Sequence[int]],
+    facts: Facts,
+    moving: _Moving,
+    *,
+    folder: str,
+) -> str:
+    directory, driver = str(Path(folder).parent), moving.driver
+    written = _written(access, inventory, facts, moving)
+    need = estimate(inventory, sizes, target_driver=driver, written=written)
+    room = room_of(access.files, directory=directory, root=facts.root)
+    why = refusal(need, room, directory=directory, root=facts.root, target_driver=driver)
+    if why or driver not in SNAPSHOTTERS:
+        return why
+    # If that is the filesystem of data-root, the rest is wanted there too.
+    shared = same_filesystem(moving.root, facts.root)
+    rest = need.data_root + (need.backup if room.shared else 0) if shared else 0
+    alone = 0 if shared else written.bytes
+    store = store_need(inventory, sizes, snapshotter=driver, written=alone) + rest
+    free = access.files.free_bytes(moving.root)
+    return store_refusal(store, free, root=moving.root, snapshotter=driver, written=written.bytes)
+
+
+def _written(access: Access, inventory: Inventory, facts: Facts, moving: _Moving) -> Written:
+    """Ask how much each container has written."""
+    # Of what comes out of containerd's store nobody knows here which filesystem it lies on.
+    inside = facts.driver not in SNAPSHOTTERS
+    sharing = inside and access.files.shares_blocks(facts.root)
+    size = copies = 0
+    for done, document in enumerate(inventory.containers):
+        moving.progress(
+            item=container_name(document),
+            done=done,
+            total=len(inventory.containers),
+            unit="containers",
+        )
+        written = written_by(access.containers, document)
+        times = copies_of_layer(document, moving.way, target_driver=moving.driver, sharing=sharing)
+        size, copies = size + written, copies + times * written
+    return Written(size, copies)
 
 
 def _too_few_inodes(

@@ -1,17 +1,19 @@
-"""How much room there is for a backup and in data-root, and whether that is the same room."""
+"""How much room there is for a backup and in data-root, and what containers take of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.space import Room
-from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
-    from dockcfgd.ports import Files
+    from dockcfgd.ports import Containers, Files
 
-__all__ = ["room_of", "same_filesystem"]
+__all__ = ["room_of", "same_filesystem", "written_by"]
 
 
 def room_of(files: Files, *, directory: str, root: str) -> Room:
@@ -21,6 +23,17 @@ def room_of(files: Files, *, directory: str, root: str) -> Room:
         data_root=files.free_bytes(root),
         shared=_device(directory) == _device(root),
     )
+
+
+def written_by(containers: Containers, document: Document) -> int:
+    """Give the bytes that a container has written; none of one that has gone. EngineFailure."""
+    try:
+        # Where the engine cannot tell, it says -1.
+        return max(containers.written(text(document, "Id")), 0)
+    except EngineFailure:
+        if find_container(containers, text(document, "Id")) is not None:
+            raise
+        return 0
 
 
 def same_filesystem(first: str, second: str) -> bool:

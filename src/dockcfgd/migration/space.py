@@ -1,15 +1,17 @@
 """How much room a migration takes, and whether it is there. Pure.
 
 Saving and loading both stage the whole uncompressed content below data-root. vfs keeps a full copy
-for every layer of every image and two more for a container; the others store a layer once.
+for every layer of every image and two more for a container; the others store a layer once. What
+containers have written is copied too, and goes into the backup.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.documents import Document, number, text
+from dockcfgd.migration.documents import Document, flag, number, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +22,11 @@ __all__ = [
     "BackupNeed",
     "Need",
     "Room",
+    "Way",
+    "Written",
     "backup_refusal",
     "content_size",
+    "copies_of_layer",
     "estimate",
     "files_wanted",
     "inode_refusal",
@@ -35,6 +40,8 @@ __all__ = [
 _COPYING = frozenset({"vfs", "native"})
 _COPIES_OF_A_CONTAINER = 2
 _COPIES_OF_A_COMMITTED_ONE = 3
+# The engine's commit, what is staged of it, and the layer on the new driver.
+_COPIES_MADE_ANEW = 3
 _MARGIN = 64 * 1024 * 1024
 _FILE_SYSTEM_SHARE = 20
 _MARGIN_FILES = 1000
@@ -45,11 +52,28 @@ _MAKE_ROOM = "docker system df shows what takes it, docker image prune -a frees 
 class Need:
     """Bytes that are wanted: for the backup's folder, and in data-root at the worst moment.
 
-    What the old driver holds stays where it is and is not part of it.
+    What the old driver holds stays where it is and is not part of it. `written` is what of it
+    containers have written, counted once.
     """
 
     backup: int
     data_root: int
+    written: int = 0
+
+
+class Way(Enum):
+    """How containers come to another driver."""
+
+    IN_PLACE = auto()
+    ANEW = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Bytes that containers have written, and those that the copies of it take in data-root."""
+
+    bytes: int = 0
+    copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,31 +117,54 @@ def layer_sizes(image: Image, history: Iterable[Document]) -> tuple[int, ...]:
 
 
 def estimate(
-    inventory: Inventory, sizes: Mapping[str, Sequence[int]], *, target_driver: str
+    inventory: Inventory,
+    sizes: Mapping[str, Sequence[int]],
+    *,
+    target_driver: str,
+    written: Written,
 ) -> Need:
-    """Give what a migration needs; `sizes` are those of each image's layers, by its ID.
-
-    Writable layers are not known before they are saved; a margin stands for them.
-    """
+    """Give what a migration needs; `sizes` are those of each image's layers, by its ID."""
     content = content_size(inventory.images, sizes)
     target = _on_target(inventory, sizes, target_driver)
-    return Need(backup=_with_margin(content), data_root=_with_margin(content + target))
+    return Need(
+        backup=_with_margin(content + written.bytes),
+        data_root=_with_margin(content + target + written.copies),
+        written=written.bytes,
+    )
+
+
+def copies_of_layer(container: Document, way: Way, *, target_driver: str, sharing: bool) -> int:
+    """Give how often what a container has written comes to lie in data-root at the worst moment.
+
+    `sharing`: files that are copied there share their blocks with what they are copied from.
+    """
+    if way is Way.IN_PLACE and not flag(container, "HostConfig", "AutoRemove"):
+        return 0 if sharing else 1
+    return _COPIES_MADE_ANEW + (_COPIES_OF_A_CONTAINER if target_driver in _COPYING else 0)
 
 
 def store_need(
-    inventory: Inventory, sizes: Mapping[str, Sequence[int]], *, snapshotter: str
+    inventory: Inventory,
+    sizes: Mapping[str, Sequence[int]],
+    *,
+    snapshotter: str,
+    written: int,
 ) -> int:
-    """Give the bytes that images take in containerd's store: as they come, and unpacked."""
-    return estimate(inventory, sizes, target_driver=snapshotter).data_root
+    """Give the bytes that containerd's store takes: images as they come, and unpacked.
+
+    And what containers have `written`, where that is not counted in data-root.
+    """
+    content = Written(copies=written)
+    return estimate(inventory, sizes, target_driver=snapshotter, written=content).data_root
 
 
-def store_refusal(need: int, free: int, *, root: str, snapshotter: str) -> str:
+def store_refusal(need: int, free: int, *, root: str, snapshotter: str, written: int) -> str:
     """Say why there is too little room in containerd's store; empty where there is enough."""
     if need <= free:
         return ""
     return (
-        f"the filesystem of {root} has {_size(free)} free, and the images take up to {_size(need)}"
-        f" in containerd's store, as they come and unpacked by {snapshotter}"
+        f"the filesystem of {root} has {_size(free)} free, and {_things(written)} take up to"
+        f" {_size(need)} in containerd's store, images as they come and unpacked by {snapshotter}"
     )
 
 
@@ -151,20 +198,21 @@ def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver:
     if room.shared and total > room.data_root:
         return (
             f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
-            f"backup ({_size(need.backup)}) and the images on {target_driver} "
+            f"backup ({_size(need.backup)}) and {_things(need.written)} on {target_driver} "
             f"({_size(need.data_root)}, docker's staging included) take {_size(total)}; "
             f"{_MAKE_ROOM}, and backup.directory may be on another filesystem"
         )
     if not room.shared and need.backup > room.backup:
         return (
             f"the filesystem of {directory} has {_size(room.backup)} free, "
-            f"and the backup takes up to {_size(need.backup)}; "
+            f"and the backup of {_things(need.written)} takes up to {_size(need.backup)}; "
             "dockcfgctl backup prune removes older ones, and backup.directory may be elsewhere"
         )
     if not room.shared and need.data_root > room.data_root:
         return (
-            f"the filesystem of {root} has {_size(room.data_root)} free, and the images on "
-            f"{target_driver} take {_size(need.data_root)} (docker's staging included); "
+            f"the filesystem of {root} has {_size(room.data_root)} free, and "
+            f"{_things(need.written)} on {target_driver} take {_size(need.data_root)} "
+            f"(docker's staging included); "
             f"{_MAKE_ROOM}"
         )
     return ""
@@ -226,6 +274,12 @@ def _chains(
         for count, size in enumerate(sizes.get(image.id, ()), start=1):
             whole += size
             yield image.layers[:count], (size, whole)
+
+
+def _things(written: int) -> str:
+    """Name what takes the room."""
+    more = f" and what containers have written ({_size(written)})" if written else ""
+    return f"the images{more}"
 
 
 def _with_margin(content: int) -> int:

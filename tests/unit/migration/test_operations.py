@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -441,6 +442,65 @@ def test_too_little_room_is_told_before_anything_is_stopped(story: Story) -> Non
     assert caught.value.errno == errno.ENOSPC
     assert story.states() == states
     assert not Path(story.backup).exists()
+
+
+_MIB = 1024**2
+
+
+class _Fits(Exception):
+    """Nothing was refused."""
+
+
+def _stage(story: Story) -> None:
+    def begin() -> AbstractContextManager[operations.Access]:
+        raise _Fits
+
+    operations.back_up_images_and_stage(
+        story.access,
+        begin,
+        folder=story.backup,
+        target_driver="vfs",
+        target_root=story.root,
+        progress=story.told,
+    )
+
+
+def test_what_containers_have_written_needs_room_twice(story: Story) -> None:
+    """Beside the margins that are wanted in any case: in data-root, and in the backup."""
+    story.host.container("web").layer["/big"] = b"." * 8 * _MIB
+    for free, fits in ((132 * _MIB, False), (140 * _MIB, False), (160 * _MIB, True)):
+        story.host.files.free = free
+        with pytest.raises(_Fits if fits else FileFailure) as caught:
+            _stage(story)
+        assert fits or r"written (8.0 MiB)" in str(caught.value)
+    # Made anew it is committed too, and staged by docker.
+    with pytest.raises(FileFailure, match="written"):
+        story.back_up()
+
+
+def test_copies_that_share_blocks_need_no_room_but_the_backup_does(story: Story) -> None:
+    story.host.container("web").layer["/big"] = b"." * 8 * _MIB
+    story.host.files.shares = True
+    for free, fits in ((132 * _MIB, False), (140 * _MIB, True)):
+        story.host.files.free = free
+        with pytest.raises(_Fits if fits else FileFailure):
+            _stage(story)
+
+
+def test_each_container_is_asked_once_how_much_it_has_written(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    written = story.host.containers.written
+
+    def ask(container: str) -> int:
+        asked.append(container)
+        return written(container)
+
+    monkeypatch.setattr(story.host.containers, "written", ask)
+    with pytest.raises(_Fits):
+        _stage(story)
+    assert sorted(asked) == sorted(story.id(name) for name in story.host.names())
 
 
 def test_too_few_inodes_are_told_before_anything_is_stopped(story: Story) -> None:

@@ -6,12 +6,18 @@ from dockcfgd.migration.inventory import Image, Inventory
 from dockcfgd.migration.space import (
     Need,
     Room,
+    Way,
+    Written,
+    copies_of_layer,
     estimate,
     files_wanted,
     inode_refusal,
     layer_sizes,
     refusal,
+    store_need,
+    store_refusal,
 )
+from dockcfgd.model.desired import Json
 from tests.unit.migration.documents_of import container
 
 GIB = 1024**3
@@ -20,6 +26,7 @@ APP = Image(id="app", layers=("a", "b"), size=3 * GIB)
 OTHER = Image(id="other", layers=("a", "c"), size=2 * GIB)
 SIZES = {"base": (GIB,), "app": (GIB, 2 * GIB), "other": (GIB, GIB)}
 MARGIN = 64 * 1024**2
+NOTHING = Written()
 
 
 def with_margin(size: int) -> int:
@@ -27,20 +34,62 @@ def with_margin(size: int) -> int:
 
 
 def test_shared_layers_count_once() -> None:
-    need = estimate(Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="overlay2")
+    need = estimate(
+        Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="overlay2", written=NOTHING
+    )
     assert need.backup == with_margin(4 * GIB)
     assert need.data_root == with_margin(8 * GIB)  # staging and target
 
 
 def test_vfs_keeps_a_whole_copy_for_each_layer_and_container() -> None:
-    need = estimate(Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="vfs")
+    need = estimate(
+        Inventory(images=(BASE, APP, OTHER)), SIZES, target_driver="vfs", written=NOTHING
+    )
     assert need.data_root == with_margin(4 * GIB + (1 + 3 + 2) * GIB)
     one = container("c", Image="app")
     more = estimate(
-        Inventory(images=(BASE, APP, OTHER), containers=(one,)), SIZES, target_driver="vfs"
+        Inventory(images=(BASE, APP, OTHER), containers=(one,)),
+        SIZES,
+        target_driver="vfs",
+        written=NOTHING,
     )
     assert more.data_root - need.data_root >= 5 * 3 * GIB
     assert more.backup == need.backup
+
+
+def test_what_containers_have_written_counts_for_both() -> None:
+    written = Written(bytes=40 * GIB, copies=80 * GIB)
+    need = estimate(Inventory(images=(BASE,)), SIZES, target_driver="overlay2", written=written)
+    assert need == Need(
+        backup=with_margin(41 * GIB), data_root=with_margin(82 * GIB), written=40 * GIB
+    )
+
+
+def test_what_is_copied_into_containerds_store_needs_room_there() -> None:
+    images = Inventory(images=(BASE,))
+    need = store_need(images, SIZES, snapshotter="overlayfs", written=40 * GIB)
+    assert need == with_margin(42 * GIB)
+    text = store_refusal(need, GIB, root="/r", snapshotter="overlayfs", written=40 * GIB)
+    assert "the images and what containers have written (40.0 GiB) take up to 44.2 GiB" in text
+
+
+@pytest.mark.parametrize(
+    ("way", "host", "driver", "sharing", "copies"),
+    [
+        (Way.IN_PLACE, {}, "overlay2", False, 1),
+        (Way.IN_PLACE, {}, "vfs", False, 1),
+        (Way.IN_PLACE, {}, "vfs", True, 0),
+        # It is committed, and staged from that, whatever the filesystem can do.
+        (Way.IN_PLACE, {"AutoRemove": True}, "overlay2", True, 3),
+        (Way.ANEW, {}, "overlay2", True, 3),
+        (Way.ANEW, {}, "vfs", False, 5),
+    ],
+)
+def test_how_often_it_is_copied(
+    way: Way, host: dict[str, Json], driver: str, *, sharing: bool, copies: int
+) -> None:
+    one = container("c", host=host)
+    assert copies_of_layer(one, way, target_driver=driver, sharing=sharing) == copies
 
 
 @pytest.mark.parametrize(
@@ -71,6 +120,10 @@ def test_refusal(room: Room, why: str) -> None:
     need = Need(backup=2 * GIB, data_root=5 * GIB)
     text = refusal(need, room, directory="/backups", root="/root", target_driver="vfs")
     assert (why in text) if why else text == ""
+    assert "written" not in text
+    more = Need(backup=2 * GIB, data_root=5 * GIB, written=GIB)
+    text = refusal(more, room, directory="/backups", root="/root", target_driver="vfs")
+    assert ("the images and what containers have written (1.0 GiB)" in text) is bool(why)
 
 
 COUNTS = {"base": (100,), "app": (100, 20), "other": (100, 3)}
