@@ -82,7 +82,8 @@ def copy_ahead(changes: Changes, style: Style, folder: str, *, until: int) -> No
     """Copy the content of the larger files of a layer that were not changed since `until`.
 
     That is, in nanoseconds, before a sync that has ended. What changes meanwhile, or goes, is left
-    out. Raises SharesBlocks, LayerRefused where something cannot be stored in `style`, OSError.
+    out. All is looked at, whatever is copied: LayerRefused where something cannot be stored in
+    `style`. Raises SharesBlocks at the first file that would be copied for nothing, OSError.
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, mode=0o700)

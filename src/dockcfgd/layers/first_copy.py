@@ -3,7 +3,8 @@
     python3 -I -S first_copy.py JOB
 
 JOB is the JSON of a FirstCopy (model/cargo.py), with `sources`, the place of each layer that
-containerd has. What it copies goes below `staging`, for carry.py.
+containerd has. What it copies goes below `staging`, for carry.py. All of it is looked at, also
+where nothing is copied, so that what the target cannot store is told while containers run.
 It says {"item": NAME, "done": CONTAINERS, "total": CONTAINERS} before each container and at
 the end, one object a line, and ends with 0, or with 1 and a last line {"why": TEXT, "path": PATH}.
 Killed, it leaves what the next carry can use or what goes with `staging`.
@@ -24,10 +25,11 @@ if __name__ == "__main__":
 
 from dockcfgd.layers.ahead import SharesBlocks, copy_ahead
 from dockcfgd.layers.copying import changes_of
+from dockcfgd.layers.entries import Changes
 from dockcfgd.layers.errors import UnknownFormat
 from dockcfgd.layers.place import Place, form_of, place_of
 from dockcfgd.layers.staying import ahead_of, staying
-from dockcfgd.layers.styles import style_of
+from dockcfgd.layers.styles import Style, style_of
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.mount_points import mount_points
 
@@ -37,6 +39,8 @@ __all__ = ["filesystem_of", "first_copy", "main"]
 _TELLING = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"})
 # A filesystem's clock may lag behind the one that is asked.
 _DOUBT_NS = 2_000_000_000
+# No file is older, so that none is copied.
+_NEVER = 0
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -60,25 +64,33 @@ def first_copy(job: dict[str, Any], *, say: Say) -> None:
     style = style_of(form_of(str(job["target"])))
     given = {key: Place.from_document(one["place"]) for key, one in job["sources"].items()}
     where = next(iter(given.values())).root if given else root
-    # Elsewhere all is read while the engine is stopped.
+    # Elsewhere all is copied while the engine is stopped.
     known = filesystem_of(where) in _TELLING
-    until = time.time_ns() - _DOUBT_NS
+    until = time.time_ns() - _DOUBT_NS if known else _NEVER
     # From here on whoever writes through a mapping has to ask the filesystem again.
     os.sync()
-    there = sorted(staying(Path(root), driver).items()) if known else []
+    there = sorted(staying(Path(root), driver).items())
     for done, (identity, name) in enumerate(there):
         say({"item": name, "done": done, "total": len(there)})
         try:
             changes = changes_of(given.get(identity) or place_of(root, driver, identity))
         except (UnknownFormat, FileNotFoundError):
             continue  # it was removed, or carry.py says what is wrong
-        try:
-            copy_ahead(changes, style, ahead_of(staging, identity), until=until)
-        except SharesBlocks:
-            break
+        until = _go_through(changes, style, ahead_of(staging, identity), until=until)
     # Not in the outage: what was written for it, the images too.
     os.sync()
     say({"item": "", "done": len(there), "total": len(there)})
+
+
+def _go_through(changes: Changes, style: Style, folder: str, *, until: int) -> int:
+    """Do what `copy_ahead` does; give the `until` of the next layer."""
+    try:
+        copy_ahead(changes, style, folder, until=until)
+    except SharesBlocks:
+        # From its beginning, as it was broken off at the first larger file.
+        copy_ahead(changes, style, folder, until=_NEVER)
+        return _NEVER
+    return until
 
 
 def filesystem_of(path: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.layers import ahead, first_copy
+from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.staying import ahead_of, staying
 
 ID = "{:064x}"
@@ -95,6 +96,49 @@ def test_where_a_mapping_would_not_show_nothing_goes_ahead(
     monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "tmpfs")
     first_copy.first_copy(root.job, say=lambda _: None)
     assert root.ahead(1) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_cannot_be_stored_is_told_where_blocks_are_shared(
+    root: Root, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    first, second = root.container(1), root.container(2)
+    # Each folder is gone through by the names in it, and the larger file comes first.
+    (first / "a").write_bytes(os.urandom(BIG))
+    (first / "b").mkdir()
+    ((first / "b") if number == 1 else second).joinpath(".wh.mine").write_text("x")
+    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: True)
+    with pytest.raises(LayerRefused, match=r"\.wh\."):
+        first_copy.first_copy(root.job, say=lambda _: None)
+
+
+def test_where_blocks_are_shared_nothing_is_copied(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        (root.container(number) / "data").write_bytes(os.urandom(BIG))
+    tried: list[int] = []
+
+    def share(source: int, _target: int) -> bool:
+        tried.append(source)
+        return True
+
+    monkeypatch.setattr(ahead, "share_content", share)
+    said: list[dict[str, object]] = []
+    first_copy.first_copy(root.job, say=said.append)
+    assert len(tried) == 1
+    assert [root.ahead(number) for number in (1, 2)] == [[], []]
+    assert not list(Path(root.staging).rglob("0"))
+    assert [one["item"] for one in said] == ["c1", "c2", ""]
+
+
+def test_what_cannot_be_stored_is_told_where_nothing_goes_ahead(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root.container(1) / ".wh.mine").write_text("x")
+    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "zfs")
+    with pytest.raises(LayerRefused, match=r"\.wh\."):
+        first_copy.first_copy(root.job, say=lambda _: None)
 
 
 def test_the_kind_of_a_filesystem_is_found() -> None:
