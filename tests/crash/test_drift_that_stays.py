@@ -99,6 +99,18 @@ def test_an_apply_that_waits_for_the_engine_is_not_called_applied(lives: Lives) 
     assert "log-driver" not in lives.files.document
 
 
+def test_nor_does_it_cost_what_is_in_force(lives: Lives) -> None:
+    edit(lives)
+    lives.host.dockerd.hangs = True
+    status = lives.apply(("50-same.toml", "schema = 1\n[engine]\ndebug = true\n"))
+    assert status.last is not None
+    assert status.last.verdict is Verdict.REFUSED
+    lives.host.dockerd.hangs = False
+    lives.want("")
+    assert lives.later(61).condition is Condition.IN_SYNC
+    assert "labels" not in lives.files.document
+
+
 class TestAnApplyThatIsRefused:
     FILE = ("50-more.toml", 'schema = 1\n[engine]\nhosts = ["unix:///x"]\n')
 

@@ -572,7 +572,8 @@ class Reconciler:
         if newest.verdict != Verdict.REFUSED or newest.reason != (decision.reason or ""):
             impact = seen.plan.impact.word if seen.plan else Impact.NONE.word
             reason = decision.reason
-            self._history.judge(generation, verdict="refused", reason=reason, impact=impact)
+            if not self._in_force(seen.digest):
+                self._history.judge(generation, verdict="refused", reason=reason, impact=impact)
             now = self._effects.clock.now()
             last = LastTransaction(name, generation, Verdict.REFUSED, impact, reason, now, now)
             self._bulletin.show(last=last)
