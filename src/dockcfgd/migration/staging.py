@@ -156,4 +156,5 @@ def _body(document: Document, images: Mapping[str, str]) -> Document:
     if limits:
         host["StorageOpt"] = limits
     image = images.get(text(document, "Image"), text(document, "Image"))
-    return {"Image": image, "Cmd": ["/bin/true"], "HostConfig": host}
+    # The engine makes the working directory when it creates a container; the root is there.
+    return {"Image": image, "Cmd": ["/bin/true"], "WorkingDir": "/", "HostConfig": host}
