@@ -456,8 +456,11 @@ class Roots(Protocol):
     def rename_back(self, move: RootMove) -> None:
         """Undo `rename`, however far it came."""
 
-    def remove_left(self, left: LeftBehind) -> None:
-        """Remove a data-root that was left, and nothing of the one that is used since."""
+    def remove_left(self, left: LeftBehind, *, progress: Progressing) -> None:
+        """Remove a data-root that was left, and nothing of the one that is used since.
+
+        An exception out of `progress` ends it.
+        """
 
 
 class Freeing(Protocol):

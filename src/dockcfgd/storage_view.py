@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.kept_view import kept_paths, then_of
+from dockcfgd.migration.left_behind import belongings, why_not_freed
 from dockcfgd.migration.since import since_of
-from dockcfgd.migration.storage_left import left_overs
+from dockcfgd.migration.storage_left import is_mark, left_overs
 from dockcfgd.model.errors import DockcfgdError, EngineFailure, FileFailure
 from dockcfgd.planning.storage_back import why_not
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dockcfgd.effects import Effects
     from dockcfgd.migration.kept_view import Then
     from dockcfgd.migration.since import Since
     from dockcfgd.model.desired import Json
     from dockcfgd.model.kept import KeptStorage
+    from dockcfgd.model.roots import LeftBehind
     from dockcfgd.ports import Vitals
 
 __all__ = ["storage_document"]
@@ -34,9 +36,17 @@ _CONTENT = "io.containerd.content.v1.content"
 
 
 def storage_document(
-    kept: KeptStorage | None, effects: Effects, vitals: Vitals, *, seconds: float = _SECONDS
+    kept: KeptStorage | None,
+    left: Sequence[LeftBehind],
+    effects: Effects,
+    vitals: Vitals,
+    *,
+    seconds: float = _SECONDS,
 ) -> dict[str, Any]:
-    """Look once; for each of what is measured and what is compared about so many seconds."""
+    """Look once; for each of what is measured and what is compared about so many seconds.
+
+    `left` are the data-roots that were moved from.
+    """
     try:
         info: Mapping[str, Json] = effects.engine.info()
     except EngineFailure:
@@ -50,6 +60,8 @@ def storage_document(
         "left": _left(root) if kept is None else [],
         "hazards": [],
     }
+    share = seconds / max(len(left) + (kept is not None), 1)
+    document["left_roots"] = [_left_root(one, root, vitals, share) for one in left]
     if kept is None:
         return document
     then = then_of(kept)
@@ -57,13 +69,27 @@ def storage_document(
     barred = why_not(kept, driver=driver, root=root)
     document["kept"] = {
         **_described(kept, then),
-        **_measured(kept, _in_containerd(kept, effects), vitals, seconds),
+        **_measured(kept, _in_containerd(kept, effects), vitals, share),
         "can_go_back": not barred,
         "why_not": barred or None,
         "since_then": None if since is None else _lists(since),
     }
     document["hazards"] = _hazards(kept, since)
     return document
+
+
+def _left_root(left: LeftBehind, root: str, vitals: Vitals, seconds: float) -> dict[str, Json]:
+    usage = vitals.usage(belongings(left), seconds=seconds)
+    return {
+        "path": left.path,
+        "moved_to": left.moved_to,
+        "transaction": left.transaction,
+        "at": left.at,
+        "bytes": None if usage is None else usage.bytes,
+        "measured": usage is not None and usage.complete,
+        "freeing": left.freeing,
+        "why_not": why_not_freed(left, root) or None,
+    }
 
 
 def _described(kept: KeptStorage, then: Then) -> dict[str, Json]:
@@ -140,6 +166,6 @@ def _hazards(kept: KeptStorage, since: Since | None) -> list[Json]:
 
 def _left(root: str) -> list[str]:
     try:
-        return left_overs(root) if root else []
+        return [one for one in left_overs(root) if not is_mark(one)] if root else []
     except FileFailure:
         return []

@@ -92,10 +92,18 @@ class FakeRoots:
         rename_back(move.source, move.target, move.name)
         self._cuts.at("after: rename the data-root back")
 
-    def remove_left(self, left: LeftBehind) -> None:
+    def remove_left(self, left: LeftBehind, *, progress: Progressing) -> None:
+        process = self._dockerd.process
+        assert process is None or process.root.path != left.path, "the engine is on it"
         self._cuts.at("before: remove a data-root that was left")
-        for path in belongings(left):
-            shutil.rmtree(path, ignore_errors=True)
+        progress(item=left.path, done=0, total=1, unit="folders")
+        for path in map(Path, belongings(left)):
+            inner = path.iterdir() if path == Path(left.path) and path.is_dir() else [path]
+            for one in sorted(inner):
+                shutil.rmtree(one) if one.is_dir() else one.unlink(missing_ok=True)
+                self._cuts.at("while removing a data-root that was left")
+            if path == Path(left.path) and path.is_dir():
+                path.rmdir()
         self._dockerd.roots.pop(left.path, None)
         self._cuts.at("after: remove a data-root that was left")
 

@@ -143,6 +143,12 @@ def test_copied_renamed_and_back(
     expect_same(before, look(machine))
     expect_one_copy(machine, USUAL, TWO)
 
+    assert f"left:   {TWO}, data-root until" in machine.run("dockcfgctl storage status").stdout
+    machine.run(["dockcfgctl", "storage", "prune", "--yes"])
+    expect_one_copy(machine, USUAL)
+    assert machine.run(["test", "-e", TWO], check=False).returncode == 1
+    expect_same(before, look(machine))
+
 
 @pytest.mark.suite(*ALL)
 @pytest.mark.machine(folders=("/data",))

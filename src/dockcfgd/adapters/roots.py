@@ -64,9 +64,14 @@ class UnitRoots:
         """Give the folder the path that it had."""
         self._alone({"do": "rename-back", **asdict(move)})
 
-    def remove_left(self, left: LeftBehind) -> None:
+    def remove_left(self, left: LeftBehind, *, progress: Progressing) -> None:
         """Remove a data-root that was left."""
-        self._alone({"do": "remove-left", "source": left.path, "target": left.moved_to})
+
+        def attend() -> None:
+            progress(item=left.path, done=0, total=1, unit="folders")
+
+        job = {"do": "remove-left", "source": left.path, "target": left.moved_to}
+        self._alone(job, attend=attend)
 
     def _copy(self, what: str, move: RootMove, progress: Progressing) -> None:
         where = self._folder / "root-progress.json"

@@ -472,12 +472,14 @@ def _doctor() -> dict[str, Any]:
 
 def _storage() -> dict[str, Any]:
     from dockcfgd.adapters.vitals import HostVitals
+    from dockcfgd.migration.left_behind import left_behind
     from dockcfgd.reconcile.kept_storage import read_kept
     from dockcfgd.storage_view import storage_document
 
     path = _kept("storage status")
     kept = read_kept(path) if os.path.exists(path) else None  # noqa: PTH110 -- pathlib is heavy
-    return storage_document(kept, _effects(_settings()), HostVitals())
+    settings = _settings()
+    return storage_document(kept, left_behind(settings.left_dir), _effects(settings), HostVitals())
 
 
 def _engine_info() -> Mapping[str, Any] | None:

@@ -157,7 +157,7 @@ class NoBus:
         """Fail."""
         self._refuse(f"rename {move.target} back")
 
-    def remove_left(self, left: LeftBehind) -> None:
+    def remove_left(self, left: LeftBehind, *, progress: Progressing) -> None:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse(f"remove {left.path}")
 

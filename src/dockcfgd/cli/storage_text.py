@@ -41,23 +41,51 @@ def going_back(document: dict[str, Any]) -> list[str]:
 
 def pruning(document: dict[str, Any]) -> list[str]:
     """Say what freeing it does."""
-    kept = document["kept"]
-    if not kept:
-        return [f"Left behind: {', '.join(map(plain, document['left']))}."]
-    drivers = ", ".join([plain(kept["driver"]), *map(plain, kept["superseded"])])
-    first = f"{_amount(kept)} of {drivers} is deleted for good."
-    return [first, f"Nothing leads back then to how it was {_since(kept)}."]
+    kept, lines = document["kept"], list[str]()
+    if kept:
+        drivers = ", ".join([plain(kept["driver"]), *map(plain, kept["superseded"])])
+        lines.append(f"{_amount(kept)} of {drivers} is deleted for good.")
+        lines.append(f"Nothing leads back then to how it was {_since(kept)}.")
+    elif document["left"]:
+        lines.append(f"Left behind: {', '.join(map(plain, document['left']))}.")
+    for one in document["left_roots"]:
+        path = plain(one["path"])
+        if one["why_not"]:
+            lines.append(f"{path} stays: {plain(one['why_not'])}.")
+        else:
+            lines.append(f"{_amount(one)} in {path}, data-root {_until(one)}, is deleted for good.")
+    return lines
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     kept, driver = document["kept"], plain(document["driver"] or "")
     yield f"in use: {driver}" if driver else "the engine does not answer"
-    if not kept:
+    if kept:
+        yield from _told_kept(document, kept)
+    elif not document["left_roots"]:
         yield "nothing is kept of a storage from before"
-        if document["left"]:
-            left = ", ".join(map(plain, document["left"]))
-            yield f"left behind: {left} (dockcfgctl storage prune removes it)"
-        return
+    if not kept and document["left"]:
+        left = ", ".join(map(plain, document["left"]))
+        yield f"left behind: {left} (dockcfgctl storage prune removes it)"
+    for one in document["left_roots"]:
+        yield from _told_root(one)
+
+
+def _told_root(one: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"left:   {plain(one['path'])}, data-root {_until(one)}"
+        f" (transaction {plain(one['transaction'])}, moved to {plain(one['moved_to'])})"
+    )
+    if one["why_not"]:
+        how = f"storage prune does not free it: {plain(one['why_not'])}"
+    elif one["freeing"]:
+        how = "it is being freed: dockcfgctl storage prune goes on with it"
+    else:
+        how = "dockcfgctl storage prune frees it"
+    yield f"        {_amount(one)}; {how}"
+
+
+def _told_kept(document: dict[str, Any], kept: dict[str, Any]) -> Iterator[str]:
     yield (
         f"kept:   {plain(kept['driver'])} as it was {_since(kept)}"
         f" (transaction {plain(kept['transaction'])}, generation {kept['generation']})"
@@ -112,7 +140,7 @@ def _names(names: Sequence[str]) -> str:
 def _amount(kept: dict[str, Any]) -> str:
     if kept["bytes"] is None:
         return "of a size that cannot be told"
-    words = "at most " if kept["at_most"] else "" if kept["measured"] else "more than "
+    words = "at most " if kept.get("at_most") else "" if kept["measured"] else "more than "
     return f"{words}{size(kept['bytes'])}"
 
 
@@ -121,6 +149,10 @@ def _held(kept: dict[str, Any]) -> str:
     if kept["images"] is not None:
         parts.append(some(kept["images"], "image"))
     return f", {' and '.join(parts)}"
+
+
+def _until(left: dict[str, Any]) -> str:
+    return f"until {clock_time(left['at'])}"
 
 
 def _since(kept: dict[str, Any]) -> str:

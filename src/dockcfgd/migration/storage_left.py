@@ -6,9 +6,11 @@ from pathlib import Path
 
 from dockcfgd.model.errors import FileFailure
 
-__all__ = ["left_overs"]
+__all__ = ["is_mark", "left_overs"]
 
 _OURS = "dockcfgd"
+# What a copy of a data-root leaves of itself (roots/marks.py).
+_MARKS = {"copied.db", "copy.json"}
 
 
 def left_overs(root: str) -> list[str]:
@@ -24,3 +26,8 @@ def left_overs(root: str) -> list[str]:
         why = error.strerror or str(error)
         number = error.errno or 0
         raise FileFailure(what="list", path=str(where), errno=number, why=why) from error
+
+
+def is_mark(path: str) -> bool:
+    """Whether one of these is a mark only: it may go, but nobody need be told."""
+    return Path(path).name in _MARKS

@@ -63,10 +63,14 @@ class RootSurvey:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """A data-root that was moved from, and that is kept. `stamp`: see RootSurvey."""
+    """A data-root that was moved from, and that is kept. `stamp`: see RootSurvey.
+
+    `freeing`: it is being removed, and may be half of what it was.
+    """
 
     path: str
     moved_to: str
     transaction: str
     at: float
     stamp: str
+    freeing: bool = False

@@ -1,5 +1,7 @@
 """Freeing what is kept of the storage: at an operator's word, or as the desired state says.
 
+That is what a storage driver had, and data-roots that were moved from; these at a word only.
+
 For the reconciler's thread. From the first moment on the record says that it is being freed, so
 that nothing goes back to half of it, and that it goes on after a crash.
 """
@@ -13,19 +15,22 @@ from typing import TYPE_CHECKING
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.log import get_logger
 from dockcfgd.migration import folders
-from dockcfgd.migration.storage_left import left_overs
+from dockcfgd.migration.left_behind import left_behind
+from dockcfgd.migration.storage_left import is_mark, left_overs
 from dockcfgd.model.amounts import size, some
 from dockcfgd.model.errors import BackupRefused, DockcfgdError, EngineFailure, StorageRefused
 from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.status import Task, Verdict
+from dockcfgd.reconcile.left_roots import LeftRoots
 from dockcfgd.reconcile.working import Work
 from dockcfgd.transaction.executor import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.kept import Freed, KeptStorage
+    from dockcfgd.model.roots import LeftBehind
     from dockcfgd.reconcile.attention import Heedful
     from dockcfgd.reconcile.bulletin import Bulletin
     from dockcfgd.reconcile.kept_storage import KeptRecord
@@ -37,18 +42,22 @@ _KIND = "storage prune"
 
 
 class FreeingStorage:
-    """Frees it, once at a time. `finished` is told once of each request's end."""
+    """Frees it, once at a time. `finished` is told once of each request's end.
+
+    `left` is the folder that says which data-roots were left.
+    """
 
     def __init__(
         self,
         effects: Effects,
         record: KeptRecord,
+        left: str,
         *,
         bulletin: Bulletin,
         attention: Heedful,
         finished: Callable[[str, str], None],
     ) -> None:
-        self._effects, self._record = effects, record
+        self._effects, self._record, self._left = effects, record, left
         self._bulletin, self._attention, self._finished = bulletin, attention, finished
         self._rests = False
         self._log = get_logger()
@@ -59,9 +68,11 @@ class FreeingStorage:
         After a failure, or an operator's cancel, it waits for the next word or start of dockcfgd.
         """
         kept = self._record.kept
-        if kept is None or not kept.freeing or self._rests or not self._served():
+        begun = [one for one in left_behind(self._left) if one.freeing]
+        due = bool(begun) if kept is None else kept.freeing
+        if not due or self._rests or not self._served():
             return
-        self._run(secrets.token_hex(8), kept.driver)
+        self._run(secrets.token_hex(8), kept, begun)
 
     def _served(self) -> bool:
         try:
@@ -72,8 +83,7 @@ class FreeingStorage:
 
     def serve(self, request: StoragePrune) -> None:
         """Free all that is kept, and tell how that ended."""
-        kept = self._record.kept
-        self._run(request.transaction, "" if kept is None else kept.driver)
+        self._run(request.transaction, self._record.kept, left_behind(self._left))
 
     def refuse(self, request: StoragePrune, why: str) -> None:
         """Free nothing, and tell why."""
@@ -83,14 +93,16 @@ class FreeingStorage:
     def _task(self, transaction: str, driver: str) -> Task:
         return Task(transaction, _KIND, driver, None, None, self._effects.clock.now(), None)
 
-    def _run(self, transaction: str, driver: str) -> None:
+    def _run(self, transaction: str, kept: KeptStorage | None, left: Iterable[LeftBehind]) -> None:
+        driver = "" if kept is None else kept.driver
         task = self._task(transaction, driver)
         self._log.info("task.begins", kind=_KIND, transaction=transaction, driver=driver)
         self._bulletin.show(task=task)
         work = Work(self._effects, self._bulletin, self._attention, task)
         self._rests = True
         try:
-            said, well = self._free(work)
+            places = LeftRoots(self._effects.roots, self._left, left)
+            said, well = self._free(work, kept, places)
         except (StorageRefused, BackupRefused) as refusal:
             self._end(work.ended(well=False), Verdict.REFUSED, str(refusal))
         except Interrupted as interrupted:
@@ -102,14 +114,35 @@ class FreeingStorage:
             self._rests = not well
             self._end(work.ended(well=well), Verdict.APPLIED if well else Verdict.DEGRADED, said)
 
-    def _free(self, work: Work) -> tuple[str, bool]:
+    def _free(self, work: Work, kept: KeptStorage | None, places: LeftRoots) -> tuple[str, bool]:
         work.step("look at what is kept")
-        kept, root, driver = self._record.kept, *self._in_use()
+        root, driver = self._in_use()
         others = left_overs(root)
-        if kept is None and not others:
+        of_drivers = kept is not None or not all(map(is_mark, others))
+        if not of_drivers and not places:
             raise StorageRefused("cannot free anything: nothing is kept of the storage")
         if kept is not None:
             self._refuse_in_use(kept, root=root, driver=driver)
+        places.sort_out(root)
+        if not of_drivers and not places:
+            raise StorageRefused(f"cannot free anything: {'; '.join(places.stays)}")
+        # First: what a driver has may lie in one of them, and freeing that changes its stamp.
+        places.begin()
+        done = list[str]()
+        if kept is not None or others:
+            freed = self._free_driver(work, kept, others)
+            if freed.left:
+                return f"not all of it could be deleted: {'; '.join(freed.left)}", False
+            done += [_told(freed)] if of_drivers else []
+        if places:
+            places.remove(work, used=self._in_use()[0])
+        if places.failed:
+            why = "; ".join([*places.failed, *places.stays])
+            return f"not all of it could be deleted: {why}", False
+        return "; ".join([*done, *places.done, *places.stays]), True
+
+    def _free_driver(self, work: Work, kept: KeptStorage | None, others: list[str]) -> Freed:
+        if kept is not None:
             self._record.put(replace(kept, freeing=True))
             work.step("take it out of the engine's folders")
             self._move_away(kept)
@@ -119,16 +152,17 @@ class FreeingStorage:
                 self._clear_store(snapshotter)
         work.step("delete it")
         freed = self._effects.freeing.free(others, progress=work.progress)
-        if freed.left:
-            return f"not all of it could be deleted: {'; '.join(freed.left)}", False
-        if kept is not None:
+        if kept is not None and not freed.left:
             self._record.drop()
-        return _told(freed), True
+        return freed
 
     def _in_use(self) -> tuple[str, str]:
-        """Give the engine's data-root and driver. EngineFailure where it does not say."""
+        """Give the engine's data-root and driver. EngineFailure where it does not answer."""
         info = self._effects.engine.info()
-        return str(info.get("DockerRootDir") or ""), str(info.get("Driver") or "")
+        root, driver = str(info.get("DockerRootDir") or ""), str(info.get("Driver") or "")
+        if not root or not driver:
+            raise StorageRefused("cannot free anything: the engine does not say what it uses")
+        return root, driver
 
     def _clear_store(self, snapshotter: str) -> None:
         """Clear containerd's store, which all snapshotters share and no data-root has."""
@@ -140,10 +174,7 @@ class FreeingStorage:
 
     @staticmethod
     def _refuse_in_use(kept: KeptStorage, *, root: str, driver: str) -> None:
-        known = _drivers_of(kept)
-        if not root or not driver:
-            raise StorageRefused("cannot free anything: the engine does not say what it uses")
-        if driver in known and root.rstrip("/") == kept.root.rstrip("/"):
+        if driver in _drivers_of(kept) and root.rstrip("/") == kept.root.rstrip("/"):
             raise StorageRefused(f"cannot free what {driver} has in {root}: the engine is on it")
 
     @staticmethod

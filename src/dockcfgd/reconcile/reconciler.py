@@ -138,6 +138,7 @@ class Reconciler:
         self._freeing = FreeingStorage(
             effects,
             self._transactions.kept,
+            settings.left_dir,
             bulletin=self._bulletin,
             attention=self._heedful,
             finished=finished,

@@ -27,7 +27,7 @@ from dockcfgd.roots.marks import (
     forget,
     write_begun,
 )
-from dockcfgd.roots.mounts import below, mounts
+from dockcfgd.roots.mounts import below, below_apart, mounts
 from dockcfgd.roots.owners import Owners
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
 
@@ -103,15 +103,7 @@ def discard_copy(source: str, target: str, name: str) -> None:
     begun = copy_begun(target)
     if (begun.source, begun.name) != (source, name):
         return
-    inner = f"{source}/".startswith(f"{target}/")
-    mounted = [
-        one.point
-        for one in below(target, mounts())
-        if not (inner and f"{one.point}/".startswith(f"{source}/"))
-    ]
-    if mounted:
-        why = f"{mounted[0]} is mounted"
-        raise FileFailure(what="remove", path=target, errno=errno.EBUSY, why=why)
+    _refuse_mounted(target, source)
     _clear(target, source)
     forget(target)
     if begun.made and not os.listdir(target):
@@ -125,14 +117,7 @@ def remove_left(left: str, used: str) -> None:
     in what was left.
     """
     inner = f"{used}/".startswith(f"{left}/")
-    mounted = [
-        one.point
-        for one in below(left, mounts())
-        if not (inner and f"{one.point}/".startswith(f"{used}/"))
-    ]
-    if mounted:
-        why = f"{mounted[0]} is mounted"
-        raise FileFailure(what="remove", path=left, errno=errno.EBUSY, why=why)
+    _refuse_mounted(left, used)
     if not os.path.isdir(left) or left == used:
         return
     with Cursor(os.fsencode(left)) as cursor:
@@ -142,6 +127,13 @@ def remove_left(left: str, used: str) -> None:
                 remove(Spot(cursor.folder, name))
     if not inner and not os.listdir(left) and not os.path.ismount(left):
         os.rmdir(left)
+
+
+def _refuse_mounted(folder: str, other: str) -> None:
+    mounted = below_apart(folder, other, mounts())
+    if mounted:
+        why = f"{mounted[0].point} is mounted"
+        raise FileFailure(what="remove", path=folder, errno=errno.EBUSY, why=why)
 
 
 def _clear(target: str, source: str) -> None:

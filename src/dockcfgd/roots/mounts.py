@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mount", "below", "engines_own", "mount_of", "mounts", "parse"]
+__all__ = ["Mount", "below", "below_apart", "engines_own", "mount_of", "mounts", "parse"]
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _REMAPPED = re.compile(r"\d+\.\d+(?:/|$)")
@@ -81,6 +81,12 @@ def mount_of(path: str, among: Sequence[Mount]) -> Mount:
 def below(folder: str, among: Sequence[Mount]) -> list[Mount]:
     """Give the mounts in a folder, the folder itself left out."""
     return [one for one in among if one.point != folder and _inside(one.point, folder)]
+
+
+def below_apart(folder: str, other: str, among: Sequence[Mount]) -> list[Mount]:
+    """Give the mounts in a folder, those in the data-root `other` left out where it lies in it."""
+    inner = _inside(other, folder)
+    return [one for one in below(folder, among) if not (inner and _inside(one.point, other))]
 
 
 def engines_own(root: str, mount: Mount, among: Sequence[Mount]) -> bool:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from dockcfgd.migration.left_behind import belongings, forget, left_behind, note, stamp_of
+from dockcfgd.migration.left_behind import (
+    belongings,
+    forget,
+    in_use,
+    keep,
+    left_behind,
+    note,
+    stamp_of,
+    why_not_freed,
+)
 
 
 def test_it_is_noted_and_forgotten(tmp_path: Path) -> None:
@@ -41,3 +51,31 @@ def test_of_two_that_lie_in_each_other_only_what_was_left(tmp_path: Path) -> Non
     first, second = left_behind(str(records))
     assert belongings(first) == (f"{outer}/image", f"{outer}/overlay2")
     assert belongings(second) == (str(inner),)
+
+
+def test_of_a_place_that_is_left_again_the_older_note_goes(tmp_path: Path) -> None:
+    records = tmp_path / "left"
+    for number in (1, 2):
+        note(str(records), path="/srv/old", moved_to="/srv/new", transaction=f"T{number}", at=1.0)
+    assert [one.transaction for one in left_behind(str(records))] == ["T2"]
+
+
+def test_what_must_not_be_removed(tmp_path: Path) -> None:
+    records, outer = str(tmp_path / "left"), tmp_path / "docker"
+    inner = outer / "100000.100000"
+    (inner / "image").mkdir(parents=True)
+    (outer / "image").mkdir()
+    note(records, path=str(outer), moved_to=str(inner), transaction="T1", at=1.0)
+    [one] = left_behind(records)
+    assert why_not_freed(one, str(inner)) == ""
+    assert why_not_freed(one, f"{outer}/") == "it is the data-root in use"
+    assert "lies in it" in in_use(one, str(outer / "image"))
+    elsewhere = replace(one, moved_to="/srv/new")
+    assert "lies in it" in in_use(elsewhere, str(inner))
+    assert why_not_freed(elsewhere, "/srv/new") == ""
+    (outer / "made since").mkdir()
+    assert why_not_freed(one, str(inner)) == "it was used again since"
+    keep(records, replace(one, freeing=True))
+    [begun] = left_behind(records)
+    assert why_not_freed(begun, str(inner)) == ""
+    assert why_not_freed(replace(one, path=str(tmp_path / "gone")), str(inner)) == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockcfgd.roots.mounts import below, engines_own, mount_of, parse
+from dockcfgd.roots.mounts import below, below_apart, engines_own, mount_of, parse
 
 ROOT = "/var/lib/docker"
 TABLE = parse("""\
@@ -42,3 +42,11 @@ def test_a_root_mounted_on_itself_is_no_mount_of_its_own(path: str, point: str) 
 
 def test_options_of_mount_and_filesystem() -> None:
     assert {"noexec", "prjquota"} <= mount_of("/srv/with blank", TABLE).options
+
+
+def test_mounts_of_a_data_root_that_lies_in_another_are_its_own() -> None:
+    inner = f"{ROOT}/1000.1000"
+    both = {one.point for one in below(ROOT, TABLE)}
+    apart = {one.point for one in below_apart(ROOT, inner, TABLE)}
+    assert both - apart == {f"{inner}/overlay2/abc/merged"}
+    assert below_apart(inner, ROOT, TABLE) == below(inner, TABLE) != []

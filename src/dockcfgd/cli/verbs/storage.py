@@ -80,9 +80,12 @@ def run(
 
 def _agreed(document: dict[str, Any], screen: Screen, *, back: bool) -> bool:
     """Show what would be done, and ask; what cannot be done is told instead."""
-    kept = document["kept"]
-    if not kept and (back or not document["left"]):
+    kept, roots = document["kept"], document["left_roots"]
+    if not kept and (back or not (document["left"] or roots)):
         screen.note("nothing is kept of a storage from before")
+        return False
+    if not kept and not document["left"] and all(one["why_not"] for one in roots):
+        screen.note(f"nothing can be freed: {' '.join(pruning(document))}")
         return False
     if back and not kept["can_go_back"]:
         screen.note(f"it cannot be gone back to: {plain(kept['why_not'])}")

@@ -61,7 +61,7 @@ def left_before(host: HostState) -> bool:
     """Whether the target is a data-root that was left, and that no engine has used since."""
     seen = host.survey
     return seen is not None and any(
-        one.path == seen.target and one.stamp == seen.stamp for one in host.left
+        one.path == seen.target and one.stamp == seen.stamp and not one.freeing for one in host.left
     )
 
 
