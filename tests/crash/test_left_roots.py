@@ -23,7 +23,7 @@ _VFS = 'storage-driver = "vfs"\n'
 
 
 class Moved:
-    """A host whose data-root was copied to another place, after a change of the driver if so."""
+    """A host whose data-root was copied to another place, before a change of the driver if so."""
 
     def __init__(self, folder: Path, *, driver: str = "", users: str = "") -> None:
         folder.mkdir()
@@ -36,10 +36,10 @@ class Moved:
             self.host.files.put(path, "dockremap:100000:65536\n")
         self.lives = Lives(folder, self.host)
         self.host.run("web", layer={"/data": b"1"})
+        place = users or f'data-root = "{self.new}"'
+        self.want(f'storage-driver = "overlay2"\n{place}')
         if driver:
-            self.want(driver)
-        place = f'data-root = "{self.new}"'
-        self.want(driver + (users or place))
+            self.want(driver + place)
         self.host.cuts.restart()
 
     def want(self, engine: str) -> None:
@@ -110,11 +110,11 @@ def test_it_is_shown_and_freed(moved: Moved) -> None:
     assert moved.prune().verdict is Verdict.REFUSED
 
 
-def test_after_what_a_driver_had_in_it(tmp_path: Path) -> None:
+def test_after_what_a_driver_had_in_the_new_one(tmp_path: Path) -> None:
     moved = Moved(tmp_path / "moved", driver=_VFS)
     kept = moved.lives.kept
     assert kept is not None
-    assert kept.root == str(moved.old)
+    assert kept.root == str(moved.new)
     assert len(pruning(moved.document)) == 3
     task = moved.prune()
     assert task.verdict is Verdict.APPLIED, task.reason

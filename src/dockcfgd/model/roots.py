@@ -27,7 +27,7 @@ class RootSurvey:
 
     `renamable`: both lie on one filesystem, so that the folder can be given the other name.
     `holds` are a few names of what is in the target; empty folders and lost+found do not count.
-    `copied_from` is the data-root that a copy there was begun of, and not ended. `stamp` tells
+    `copied_from` is the data-root that it is a copy of, which no engine has used. `stamp` tells
     whether anything was made in the target's own folder since another look. `mounts` are those in
     the source that no engine made, `linked` the volumes whose options name a folder of the source,
     `binding` the containers that have a folder of it by its path, `limited`: a folder with a

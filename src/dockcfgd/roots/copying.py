@@ -25,6 +25,7 @@ from dockcfgd.roots.marks import (
     Begun,
     copy_begun,
     forget,
+    stamp_of,
     write_begun,
 )
 from dockcfgd.roots.mounts import below, below_apart, mounts
@@ -95,6 +96,8 @@ def copy_rest(
     _pass(source, target, until=None, total=total, progress=progress, shift=shift)
     mend(target, before=source, after=target)
     forget_index(target)
+    ended = Begun(source, name, final=True, made=begun.made, ended=stamp_of(target))
+    write_begun(target, ended)
     os.sync()
 
 

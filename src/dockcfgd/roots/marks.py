@@ -17,8 +17,10 @@ from dockcfgd.roots.index import forget_index
 __all__ = [
     "FOLDER",
     "Begun",
+    "begun_of",
     "copy_begun",
     "forget",
+    "stamp_of",
     "write_begun",
 ]
 
@@ -30,13 +32,15 @@ _MARK = f"{FOLDER}/copy.json"
 class Begun:
     """A copy: of which data-root, by which change; whether its last pass was begun.
 
-    `made`: the folder was not there before.
+    `made`: the folder was not there before. `ended`: its inode and time of change when the last
+    pass had ended; an engine that starts there changes them.
     """
 
     source: str = ""
     name: str = ""
     final: bool = False
     made: bool = False
+    ended: str = ""
 
 
 def copy_begun(target: str) -> Begun:
@@ -46,6 +50,18 @@ def copy_begun(target: str) -> Begun:
         return Begun(**document)
     except (OSError, ValueError, TypeError):
         return Begun()
+
+
+def begun_of(target: str) -> str:
+    """Give the data-root that a folder is a copy of, if no engine has used it since; else ""."""
+    begun = copy_begun(target)
+    return "" if begun.ended not in {"", stamp_of(target)} else begun.source
+
+
+def stamp_of(folder: str) -> str:
+    """Give what tells a folder from what it is once something was made in it. OSError."""
+    status = os.stat(folder)
+    return f"{status.st_ino}.{status.st_mtime_ns}"
 
 
 def write_begun(target: str, begun: Begun) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dockcfgd.migration.renamed_root import only_folders
 from dockcfgd.migration.root_paths import containers_of, names_folder_of
-from dockcfgd.roots.marks import FOLDER, copy_begun
+from dockcfgd.roots.marks import FOLDER, begun_of, stamp_of
 from dockcfgd.roots.mounts import Mount, below, engines_own, mount_of, mounts
 
 __all__ = ["survey"]
@@ -46,8 +46,8 @@ def survey(source: str, target: str, *, remapping: bool = False) -> dict[str, An
         "renamable": not remapping and _renamable(source, target, among),
         "there": there,
         "holds": _holds(target, remapping=remapping) if there else [],
-        "copied_from": copy_begun(target).source if there else "",
-        "stamp": _stamp(target) if there else "",
+        "copied_from": begun_of(target) if there else "",
+        "stamp": stamp_of(target) if there else "",
         "blocked_by": "" if os.path.isdir(near) else near,
         "filesystem": mount.kind,
         "options": sorted(mount.options),
@@ -96,11 +96,6 @@ def _holds(target: str, *, remapping: bool) -> list[str]:
         if entry.name != "lost+found" and not ours and not (folder and only_folders(entry)):
             found.append(entry.name)
     return found[:_FEW]
-
-
-def _stamp(target: str) -> str:
-    status = os.stat(target)
-    return f"{status.st_ino}.{status.st_mtime_ns}"
 
 
 def _others(source: str, among: tuple[Mount, ...]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.roots.copying import copy_live, copy_rest, discard_copy
-from dockcfgd.roots.marks import copy_begun
+from dockcfgd.roots.marks import begun_of, copy_begun
 
 
 @pytest.fixture
@@ -93,6 +93,15 @@ def test_a_whole_copy_is_not_trusted_to_be_one_still(root: Path, tmp_path: Path)
     (target / "volumes/v/_data/file").write_text("an engine wrote there")
     copy(root, target, "T2")
     assert (target / "volumes/v/_data/file").read_text() == "mine"
+
+
+def test_one_that_an_engine_has_used_is_no_copy_any_more(root: Path, tmp_path: Path) -> None:
+    """Else all that was made there since would be cleared away for a new copy."""
+    target = tmp_path / "elsewhere"
+    copy(root, target, "T1")
+    assert begun_of(str(target)) == str(root)
+    (target / "tmp").rename(target / "tmp-old")  # as it does at each start
+    assert begun_of(str(target)) == ""
 
 
 def test_the_rest_only_of_what_was_begun(root: Path, tmp_path: Path) -> None:
