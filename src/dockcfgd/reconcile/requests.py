@@ -49,9 +49,10 @@ class Look:
 class Apply:
     """Apply the desired state with `files` (name and text) as if they lay in conf.d.
 
-    They are copied there at commit.
+    They are copied there at commit; refused, or while the host holds it up, nothing is written.
 
-    Without files: look again and forget a remembered failure. `transaction` is the id under which
+    Without files: look again. That the same failed before does not count; what is refused leaves
+    a degraded host, and what is remembered, as it is. `transaction` is the id under which
     the end is told. `confirm` is for how many seconds the proven change waits for `Confirm`; None:
     as policy.confirm-timeout says.
 
