@@ -47,9 +47,6 @@ def make_zoo(machine: Machine) -> None:
     run = ("run", "--detach", "--stop-timeout=3")
     docker(*run, "--name=writer", "busybox", "sh", "-c", f"{_WRITES}\n{_TRAP}")
     docker(*run, "--name=entry", "app:full", "one", "two")
-    # The engine makes the image's working directory for each container that it creates.
-    docker("run", "--name=no-workdir", "--entrypoint=/bin/sh", "app:full", "-c",
-           "cd / && rmdir /work")  # fmt: skip
     docker(*run, "--name=no-entry", "--entrypoint=", "app:full", "sh", "-c", _TRAP)
     docker(*run, "--name=other-entry", "--entrypoint=/bin/sh", "app:full", "-c", _TRAP)
     docker(

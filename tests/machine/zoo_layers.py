@@ -69,7 +69,8 @@ done
 def make_kinds(machine: Machine) -> None:
     """Make an image with files of each kind, and running containers that changed them.
 
-    One has --rm, and is made anew by each change: of what an archive can hold.
+    One has --rm, and is made anew by each change: of what an archive can hold. One has removed its
+    working directory, and has ended.
     """
     machine.docker("run", "--detach", "--name=maker", "busybox", "sleep", "1000")
     root = seen_by(machine, "maker")
@@ -86,6 +87,9 @@ def make_kinds(machine: Machine) -> None:
         root = seen_by(machine, container)
         for name in [one for one in CHANGES if one not in left]:
             CHANGES[name](_folder(root, name))
+    # The engine makes the image's working directory in each container that it creates.
+    machine.docker("run", "--name=no-workdir", "--entrypoint=/bin/sh", "app:full", "-c",
+                   "cd / && rmdir /work")  # fmt: skip
 
 
 def seen_by(machine: Machine, container: str) -> Path:

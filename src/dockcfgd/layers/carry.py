@@ -72,7 +72,8 @@ def carry(job: dict[str, Any]) -> None:
         _names_known(root, driver, staging, target, images=set(map(str, job["images"])))
     mounts = staging / "image" / target / "layerdb" / "mounts"
     # A stand-in that was only created has nothing of its own (migration/staging.py), and to compare
-    # whole trees takes as long as they have files, while containers are down.
+    # whole trees takes as long as they have files, while containers are down. The copies that
+    # containerd's native makes are not the same in everything.
     begun = (staging / _BEGUN).exists()
     if not begun:
         _write(staging / _BEGUN, b"")
@@ -86,7 +87,7 @@ def carry(job: dict[str, Any]) -> None:
         if source.below != goal.below:
             why = "its stand-in has another image"
             raise UnknownFormat(container=names[identity], path=goal.place.tree, why=why)
-        if begun or goal.place.form is not Form.TREE:
+        if begun or goal.place.form is not Form.TREE or target in SNAPSHOTTERS:
             empty_layer(goal.place)
         fill_layer(source.place, goal.place, ahead=Ahead(ahead_of(str(staging), identity)))
         if not moved and target not in SNAPSHOTTERS:
