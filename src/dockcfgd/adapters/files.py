@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from dockcfgd.adapters.renameat2 import exchange, rename_to_free_name
-from dockcfgd.layers.contents import share_content
 from dockcfgd.model.errors import FileFailure, StaleFile
 from dockcfgd.model.files import (
     ABSENT,
@@ -144,6 +143,9 @@ class HostFiles:
 
     def shares_blocks(self, folder: str) -> bool:
         """Try it with two files that have no name and hold nothing."""
+        # Not above: dockcfgd-recover has this file, and nothing of layers.
+        from dockcfgd.layers.contents import share_content  # noqa: PLC0415
+
         try:
             with _nameless(folder) as source, _nameless(folder) as target:
                 return share_content(source, target)
