@@ -3,7 +3,7 @@
 containerd keeps the task of a shim that lives. Where an engine was killed while it took containers
 down, containerd may have forgotten a container and not its task: nothing lists it, and each start
 of the container fails with "task ...: already exists" (seen with containerd 1.6; made by hand it is
-the same with 1.7 and 2.2). When the shim has ended, containerd forgets the task too.
+the same in Debian 13 and forky). When the shim has ended, containerd forgets the task too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import select
 import signal
 from typing import TYPE_CHECKING, Protocol
 
+from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.processes.roles import left_shim
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ class LeftShims:
         self._listing = listing
 
     def end(self, container: str) -> bool:
-        """End the shim of a container without a process, by its whole ID; False if there is none.
+        """End the shim of a container without a process, by its whole ID.
 
-        Raises SystemdFailure.
+        False where there is none, or systemd cannot be asked: the engine's own words count then.
         """
+        try:
+            return self._end(container)
+        except SystemdFailure:
+            return False
+
+    def _end(self, container: str) -> bool:
         pid = left_shim(container, self._listing.processes())
         if pid is None:
             return False

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from dockcfgd.adapters.left_shims import LeftShims
+from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.processes import Process
 from dockcfgd.processes.roles import left_shim
 
@@ -86,3 +87,14 @@ class TestEnding:
         program.kill()
         program.wait()
         assert LeftShims(Listing([shim(program.pid, ID)])).end(ID)
+
+    def test_nothing_is_ended_while_systemd_cannot_be_asked(self) -> None:
+        """The engine's refusal is what counts, not a failure of the port that was to mend it."""
+        assert not LeftShims(Silent()).end(ID)
+
+
+class Silent:
+    """Cannot list anything."""
+
+    def processes(self) -> tuple[Process, ...]:
+        raise SystemdFailure(what="list the processes", name="NoReply", why="no answer")
