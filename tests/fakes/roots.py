@@ -8,11 +8,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from dockcfgd.migration.left_behind import belongings, stamp_of
+from dockcfgd.migration.left_behind import belongings
 from dockcfgd.migration.renamed_root import MARK, rename_back, rename_root
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.roots import LeftBehind, RootMove, RootSurvey
 from dockcfgd.ports import Progressing
+from dockcfgd.roots.stamp import stamp_of
 from tests.fakes.cuts import Cuts
 from tests.fakes.dockerd import Dockerd
 

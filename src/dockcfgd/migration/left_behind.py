@@ -23,6 +23,7 @@ from pathlib import Path
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.roots import LeftBehind
 from dockcfgd.roots.mounts import below_apart, mounts
+from dockcfgd.roots.stamp import stamp_of
 
 __all__ = [
     "belongings",
@@ -31,7 +32,6 @@ __all__ = [
     "keep",
     "left_behind",
     "note",
-    "stamp_of",
     "why_not_freed",
 ]
 
@@ -140,15 +140,6 @@ def why_not_freed(left: LeftBehind, root: str) -> str:
 
 def _nested(one: str, other: str) -> bool:
     return one.startswith(f"{other}/") or other.startswith(f"{one}/")
-
-
-def stamp_of(path: str) -> str:
-    """Give what tells a folder from what it is once something was made in it; "" for none."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return ""
-    return f"{status.st_ino}.{status.st_mtime_ns}"
 
 
 def _failure(what: str, path: Path, error: OSError) -> FileFailure:

@@ -55,10 +55,11 @@ class Heedful:
     def withdraw(self, wish: Cancel) -> bool:
         """Forget a wish; False where it was heeded already."""
         # Two that ask for the same are equal, and each has somebody who waits for its answer.
-        others = [one for one in self._cancels if one is not wish]
-        known = len(others) < len(self._cancels)
-        self._cancels = others
-        return known
+        for at, one in enumerate(self._cancels):
+            if one is wish:
+                del self._cancels[at]  # in place: another thread may be adding one
+                return True
+        return False
 
     def before_step(self, transaction: OpenTransaction, index: int) -> None:
         """Heed what was noted, before a step."""

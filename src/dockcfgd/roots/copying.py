@@ -25,11 +25,11 @@ from dockcfgd.roots.marks import (
     Begun,
     copy_begun,
     forget,
-    stamp_of,
     write_begun,
 )
 from dockcfgd.roots.mounts import below, below_apart, mounts
 from dockcfgd.roots.owners import Owners
+from dockcfgd.roots.stamp import stamp_of
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
 
 __all__ = ["Progress", "copy_live", "copy_rest", "discard_copy", "remove_left"]

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dockcfgd.roots.index import forget_index
+from dockcfgd.roots.stamp import stamp_of
 
 __all__ = [
     "FOLDER",
@@ -20,7 +21,6 @@ __all__ = [
     "begun_of",
     "copy_begun",
     "forget",
-    "stamp_of",
     "write_begun",
 ]
 
@@ -56,12 +56,6 @@ def begun_of(target: str) -> str:
     """Give the data-root that a folder is a copy of, if no engine has used it since; else ""."""
     begun = copy_begun(target)
     return "" if begun.ended not in {"", stamp_of(target)} else begun.source
-
-
-def stamp_of(folder: str) -> str:
-    """Give what tells a folder from what it is once something was made in it. OSError."""
-    status = os.stat(folder)
-    return f"{status.st_ino}.{status.st_mtime_ns}"
 
 
 def write_begun(target: str, begun: Begun) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from dockcfgd.migration.renamed_root import only_folders
 from dockcfgd.migration.root_paths import containers_of, names_folder_of
-from dockcfgd.roots.marks import FOLDER, begun_of, stamp_of
+from dockcfgd.roots.marks import FOLDER, begun_of
 from dockcfgd.roots.mounts import Mount, below, engines_own, mount_of, mounts
+from dockcfgd.roots.stamp import stamp_of
 
 __all__ = ["survey"]
 

@@ -13,9 +13,9 @@ from dockcfgd.migration.left_behind import (
     keep,
     left_behind,
     note,
-    stamp_of,
     why_not_freed,
 )
+from dockcfgd.roots.stamp import stamp_of
 
 
 def test_it_is_noted_and_forgotten(tmp_path: Path) -> None:
