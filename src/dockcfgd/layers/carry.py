@@ -72,8 +72,8 @@ def carry(job: dict[str, Any]) -> None:
         _names_known(root, driver, staging, target, images=set(map(str, job["images"])))
     mounts = staging / "image" / target / "layerdb" / "mounts"
     # A stand-in that was only created has nothing of its own (migration/staging.py), and to compare
-    # whole trees takes as long as they have files, while containers are down. Of the copies that
-    # containerd's native makes it is not known that they are the same in everything.
+    # whole trees takes as long as they have files, while containers are down. The copies that
+    # containerd's native makes are not exact: folders with hard links in them get another mtime.
     begun = (staging / _BEGUN).exists()
     if not begun:
         _write(staging / _BEGUN, b"")
