@@ -31,12 +31,18 @@ class LinkGroups:
         """Give the names that have to be made anew for the links to be right.
 
         Those that share a file with a name in `changed`, or with one that they did not share it
-        with before, and those that no longer share one.
+        with before. Of those that no longer share one, some that still do stay as they are: it is
+        the others that part from them.
         """
         found: set[bytes] = set()
         for before in self._before.values():
-            if len({key for _, key in before}) > 1:
-                found.update(path for path, _ in before)
+            parts: dict[_Key, list[bytes]] = {}
+            for path, key in before:
+                parts.setdefault(key, []).append(path)
+            stays = next((key for key, part in parts.items() if changed.isdisjoint(part)), None)
+            for key, part in parts.items():
+                if key != stays:
+                    found.update(part)
         for members in self._now.values():
             paths = [path for path, _ in members]
             origins = {key for _, key in members}

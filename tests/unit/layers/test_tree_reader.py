@@ -1,0 +1,59 @@
+"""What a whole tree is found to have changed, where several names share a file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.layers.tree_reader import ComparedTree
+
+NAMES = ("one", "two", "far/three", "far/four")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "base"
+    (folder / "far").mkdir(parents=True)
+    (folder / "one").write_text("shared\n")
+    for name in NAMES[1:]:
+        (folder / name).hardlink_to(folder / "one")
+    return folder
+
+
+@pytest.fixture
+def tree(base: Path) -> Path:
+    copy = base.with_name("tree")
+    shutil.copytree(base, copy)
+    for name in NAMES[1:]:
+        (copy / name).unlink()
+        (copy / name).hardlink_to(copy / "one")
+    for name in (".", "far"):
+        shutil.copystat(base / name, copy / name)
+    return copy
+
+
+def changed(tree: Path, base: Path) -> list[str]:
+    return [entry.path.decode() for entry in ComparedTree(str(tree), str(base)).operations()]
+
+
+@pytest.mark.parametrize("text", ["other\n", "shared\n"])
+def test_one_that_parts_leaves_the_others_where_they_are(tree: Path, base: Path, text: str) -> None:
+    (tree / "one").unlink()
+    (tree / "one").write_text(text)
+    for name in ("one", "."):
+        shutil.copystat(base / name, tree / name)
+    assert changed(tree, base) == ["", "one"]
+
+
+def test_what_is_written_through_one_name_is_written_through_all(tree: Path, base: Path) -> None:
+    (tree / "one").write_text("other\n")
+    shutil.copystat(base, tree)
+    assert changed(tree, base) == ["", "far", *sorted(NAMES[2:]), "one", "two"]
+
+
+def test_a_new_name_comes_with_all_that_it_shares_a_file_with(tree: Path, base: Path) -> None:
+    (tree / "new").hardlink_to(tree / "two")
+    shutil.copystat(base, tree)
+    assert changed(tree, base) == ["", "far", *sorted(NAMES[2:]), "new", "one", "two"]
