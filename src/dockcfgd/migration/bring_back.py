@@ -21,13 +21,13 @@ from dockcfgd.migration.archive import (
     read_manifest,
     write_document,
 )
-from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.dependency import in_order, start_waves
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.inventory import Image
 from dockcfgd.migration.logs import carry_logs
 from dockcfgd.migration.network_body import network_body, network_order
 from dockcfgd.migration.others import Others
-from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.migration.presence import find_container, start_wave
 from dockcfgd.migration.records import Record, read_records
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
 from dockcfgd.migration.saved_images import load_images, present_ids
@@ -188,16 +188,18 @@ class _Maker:
 def _start(
     access: Access, records: Sequence[Record], present: Mapping[str, str], progress: Progressing
 ) -> None:
-    """Start what ran, all that can be; EngineFailure names the others and their reasons."""
+    """Start what ran, many at a time; EngineFailure names those that cannot, with the reasons."""
+    by_id = {record.id: record for record in records}
     refused = []
-    for number, record in enumerate(records):
-        progress(item=record.name, done=number, total=len(records), unit="containers")
-        try:
-            start_as_before(access.containers, present[record.id], record.state)
-        except EngineFailure as error:
-            if error.status == 0:
-                raise
-            refused.append(f"{record.name} ({error})")
+    done = 0
+    for wave in start_waves([record.inspect for record in records]):
+        progress(item="", done=done, total=len(records), unit="containers")
+        starting = [by_id[text(document, "Id")] for document in wave]
+        ids = {present[record.id]: record for record in starting}
+        states = {now: record.state for now, record in ids.items()}
+        for now, error in start_wave(access.containers, states).items():
+            refused.append(f"{ids[now].name} ({error})")
+        done += len(wave)
     progress(item="", done=len(records), total=len(records), unit="containers")
     if refused:
         why = "; ".join(refused)

@@ -10,7 +10,7 @@ from dockcfgd.migration.others import Others
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["in_order", "needed_by", "stop_waves"]
+__all__ = ["in_order", "needed_by", "start_waves", "stop_waves"]
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -46,6 +46,20 @@ def stop_waves(documents: Sequence[Document]) -> list[list[Document]]:
     for document in ordered:
         waves.setdefault(wave[text(document, "Id")], []).append(document)
     return [waves[number] for number in sorted(waves)]
+
+
+def start_waves(documents: Sequence[Document]) -> list[list[Document]]:
+    """Sort inspect documents into waves that may start together, each after what it needs.
+
+    Those that have addresses of their own come before the others of their wave, which could be
+    given these: an engine reserves an address for as long as its container runs.
+    """
+    waves = []
+    for wave in reversed(stop_waves(documents)):
+        first = [document for document in wave if _has_addresses(document)]
+        rest = [document for document in wave if document not in first]
+        waves += [part for part in (first, rest) if part]
+    return waves
 
 
 def needed_by(document: Document, documents: Sequence[Document], others: Others) -> Iterator[str]:
@@ -85,6 +99,12 @@ def _tokens(document: Document) -> Iterator[str]:
     for endpoint in table(document, "NetworkSettings", "Networks").values():
         if isinstance(endpoint, dict):
             yield from (link.partition(":")[0] for link in texts(endpoint, "Links"))
+
+
+def _has_addresses(document: Document) -> bool:
+    endpoints = table(document, "NetworkSettings", "Networks").values()
+    asked = [table(one, "IPAMConfig") for one in endpoints if isinstance(one, dict)]
+    return any(text(one, key) for one in asked for key in ("IPv4Address", "IPv6Address"))
 
 
 def _compose(document: Document, documents: Sequence[Document]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.dependency import stop_waves
+from dockcfgd.migration.dependency import start_waves
 from dockcfgd.migration.documents import Document, number, text
 from dockcfgd.migration.inventory import ACTIVE, container_name
 from dockcfgd.model.errors import EngineFailure
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.ports import Containers
 
-__all__ = ["came_back", "find_container", "start_again", "start_as_before"]
+__all__ = ["came_back", "find_container", "start_again", "start_as_before", "start_wave"]
 
 _AT_A_TIME = 8
 
@@ -61,20 +61,31 @@ def start_again(
 
     Gives the IDs of those that the engine refused to start.
     """
-    refused = set()
+    refused: set[str] = set()
+    for wave in start_waves(documents):
+        identities = [text(document, "Id") for document in wave]
+        refused |= start_wave(containers, {one: states[one] for one in identities}).keys()
+    return refused
+
+
+def start_wave(containers: Containers, states: Mapping[str, str]) -> dict[str, EngineFailure]:
+    """Start containers that were in `states`, by their IDs, many at a time.
+
+    Gives what the engine said of those that it refused to start.
+    """
+    refused = {}
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        for wave in reversed(stop_waves(documents)):
-            identities = [text(document, "Id") for document in wave]
-            starts = [
-                pool.submit(start_as_before, containers, one, states[one]) for one in identities
-            ]
-            for identity, start in zip(identities, starts, strict=True):
-                try:
-                    start.result()
-                except EngineFailure as error:
-                    if error.status == 0:
-                        raise
-                    refused.add(identity)
+        starts = {
+            identity: pool.submit(start_as_before, containers, identity, state)
+            for identity, state in states.items()
+        }
+        for identity, start in starts.items():
+            try:
+                start.result()
+            except EngineFailure as error:
+                if error.status == 0:
+                    raise
+                refused[identity] = error
     return refused
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.dependency import in_order, start_waves
 from dockcfgd.migration.documents import Document
 from dockcfgd.migration.inventory import container_name
 from tests.unit.migration.documents_of import container, identity
@@ -69,3 +69,17 @@ def test_a_long_chain() -> None:
 
 def test_what_is_not_there_needs_nothing() -> None:
     assert ordered(container("web", host={"VolumesFrom": ["gone"]})) == ["web"]
+
+
+def test_they_start_in_waves_each_after_what_it_needs() -> None:
+    web = container("web", host={"Links": ["/db:/web/alias"]})
+    waves = start_waves([web, container("db"), container("alone")])
+    assert [sorted(map(container_name, wave)) for wave in waves] == [["db"], ["alone", "web"]]
+
+
+@pytest.mark.parametrize("address", [{"IPv4Address": "10.0.0.2"}, {"IPv6Address": "fd00::2"}])
+def test_an_address_of_its_own_is_taken_before_others_get_any(address: dict[str, str]) -> None:
+    fixed = container("fixed", networks={"net": {"IPAMConfig": address}})
+    free = container("free", networks={"net": {"IPAMConfig": None}})
+    waves = start_waves([free, fixed])
+    assert [list(map(container_name, wave)) for wave in waves] == [["fixed"], ["free"]]
