@@ -57,6 +57,7 @@ _FILES = (
     "tests/machine/test_recover.py",
     "tests/machine/test_probes.py",
     "tests/machine/test_outside.py",
+    "tests/machine/test_waits.py",
     "tests/machine/test_doctor.py",
     "tests/machine/test_polkit.py",
 )
@@ -67,6 +68,7 @@ _WHOLE = (
     "tests/machine/test_keys.py",
     "tests/machine/test_outside.py",
     "tests/machine/test_schema_truth.py",
+    "tests/machine/test_waits.py",
 )
 _WHAT = (
     r"\d+ of \d+ places", r".*\d+ keys proven", r"\d+ tables", r"\d+ of \d+ failing writes",
