@@ -31,15 +31,16 @@ class LinkGroups:
         """Give the names that have to be made anew for the links to be right.
 
         Those that share a file with a name in `changed`, or with one that they did not share it
-        with before. Of those that no longer share one, some that still do stay as they are: it is
-        the others that part from them.
+        with before. Of those that no longer share one, the most that still do stay as they are: it
+        is the others that part from them.
         """
         found: set[bytes] = set()
         for before in self._before.values():
             parts: dict[_Key, list[bytes]] = {}
             for path, key in before:
                 parts.setdefault(key, []).append(path)
-            stays = next((key for key, part in parts.items() if changed.isdisjoint(part)), None)
+            same = [key for key, part in parts.items() if changed.isdisjoint(part)]
+            stays = max(same, key=lambda key: len(parts[key]), default=None)
             for key, part in parts.items():
                 if key != stays:
                     found.update(part)
