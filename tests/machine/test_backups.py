@@ -192,6 +192,45 @@ def test_killed_while_containers_are_held(
     assert control(machine, "verify", backup)["good"]
 
 
+@pytest.mark.suite("trixie")
+@pytest.mark.timeout(300)
+@IN_FULL
+def test_by_schedule_and_with_containers_stopped_or_not(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    prepared(machine, build_deb(package_of(suite)))
+    runs = ("inspect", "--format={{.State.StartedAt}} {{.State.Status}}", "web", "reader")
+    ran = machine.docker(*runs).splitlines()
+
+    def scheduled(consistency: str) -> str:
+        there = {one["id"] for one in control(machine, "list")["backups"]}
+        wish = f'volumes = true\nkeep = 1\nschedule = "*:*:0/5"\nconsistency = "{consistency}"\n'
+        machine.write("/etc/dockcfgd/conf.toml", f"schema = 1\n[backup]\n{wish}")
+
+        def new() -> str:
+            listed = control(machine, "list")["backups"]
+            whole = [one for one in listed if one["complete"] and one["id"] not in there]
+            return str(whole[0]["id"]) if whole else ""
+
+        made_by_itself: str = wait_for(new, 60.0, what="a backup by schedule")
+        machine.write("/etc/dockcfgd/conf.toml", "schema = 1\n")
+        idle = ["dockcfgctl", "wait", "--timeout", "60s"]
+        machine.run(idle, timeout=70)
+        return made_by_itself
+
+    backup = scheduled("none")
+    assert machine.docker(*runs).splitlines() == ran
+    assert control(machine, "show", backup)["origin"] == "schedule"
+    scheduled("stop")
+    after = machine.docker(*runs).splitlines()
+    assert [line.split()[1] for line in after] == ["running", "running"]
+    # Both have the volume.
+    assert [line > before for line, before in zip(after, ran, strict=True)] == [True, True]
+    listed = control(machine, "list")["backups"]
+    assert len(listed) == 1, "one is to be kept"
+    assert control(machine, "verify", listed[0]["id"])["good"]
+
+
 @pytest.mark.parametrize(
     ("source", "target"), [("bookworm", "forky"), ("forky", "bookworm"), ("trixie", "trixie")]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,45 @@ def test_what_comes_meanwhile(
     assert "Image is up to date" in docker("pull", LATE)
     names = docker("images", "--format={{.Repository}}:{{.Tag}}").split()
     assert {"big:1", "built:1", "other:name", "busybox:latest", LATE} <= set(names)
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_cancelled_while_images_are_copied(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    docker = machine.docker
+    make_busybox(machine)
+    make_image(machine, "big:1", layers_mb=[100, 100])
+    docker("run", "--detach", "--init", "--name=stays", "busybox", "sleep", "1000000")
+    docker("run", "--detach", "--init", "--rm", "--name=disposable", "busybox", "sleep", "1000000")
+    machine.install_deb(build_deb(suite))
+
+    def traces() -> list[str]:
+        ran = docker("inspect", "--format={{.State.StartedAt}}", "stays", "disposable")
+        names = docker("ps", "--all", "--format={{.Names}} {{.Status}}").count("Up")
+        images = docker("images", "--all", "--format={{.ID}} {{.Repository}}:{{.Tag}}")
+        folders = "/var/lib/dockcfgd/backups /var/lib/docker/dockcfgd"
+        kept = machine.run(f"find {folders} -mindepth 1 2>/dev/null", check=False)
+        units = machine.run("systemctl list-units --all --plain --no-legend 'dockcfgd-*.service'")
+        staging = [line.split()[0] for line in units.stdout.splitlines() if "-recover" not in line]
+        return [ran, str(names), images, kept.stdout, " ".join(staging)]
+
+    engine = machine.unit("docker", "InvocationID")
+    before = traces()
+    machine.write("/etc/dockcfgd/conf.toml", 'schema = 1\n[engine]\nstorage-driver = "vfs"\n')
+    wait_for(lambda: copying(machine), 120, what="the copy of images", interval=0.01)
+    assert traces() != before
+    begun = time.monotonic()
+    assert machine.run(["dockcfgctl", "cancel"]).returncode == 0
+
+    def cancelled() -> bool:
+        status = json.loads(machine.run(["dockcfgctl", "status", "--json"], check=False).stdout)
+        return bool(status["phase"] == "idle" and status["reason"] == "cancelled by root")
+
+    wait_for(cancelled, 60, what="the end of the change", interval=0.05)
+    print(f"{suite}: taken back within {time.monotonic() - begun:.1f} s of the word")
+    assert machine.unit("docker", "InvocationID") == engine
+    assert docker("info", "--format={{.Driver}}") == "overlay2"
+    assert traces() == before
