@@ -242,5 +242,5 @@ def at_each_place(
             failed.append(noted(number, label, error))
     reached = len(tried) - missed
     print(f"{story.name}: {reached} of {len(labels)} places {purpose}, {len(failed)} failed")
-    assert failed == []
+    assert failed == [], "\n".join(failed)
     assert missed <= _SHORTER

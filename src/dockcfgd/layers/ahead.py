@@ -20,6 +20,8 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.layers.contents import copy_content, share_content
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from dockcfgd.layers.folder import Spot
     from dockcfgd.layers.styles import Style
 
-__all__ = ["Ahead", "SharesBlocks", "copy_ahead"]
+__all__ = ["Ahead", "Passing", "SharesBlocks", "copy_ahead"]
 
 LEAST = 64 << 10
 _INDEX = "index.json"
@@ -40,6 +42,14 @@ _GONE = frozenset(
 )
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """How content gets from one open file to another: shared where that can be, else copied."""
+
+    share: Callable[[int, int], bool] = share_content
+    copy: Callable[..., None] = copy_content
 
 
 class SharesBlocks(Exception):
@@ -78,7 +88,9 @@ class Ahead:
         return True
 
 
-def copy_ahead(changes: Changes, style: Style, folder: str, *, until: int) -> None:
+def copy_ahead(
+    changes: Changes, style: Style, folder: str, *, until: int, passing: Passing | None = None
+) -> None:
     """Copy the content of the larger files of a layer that were not changed since `until`.
 
     That is, in nanoseconds, before a sync that has ended. What changes meanwhile, or goes, is left
@@ -87,62 +99,70 @@ def copy_ahead(changes: Changes, style: Style, folder: str, *, until: int) -> No
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, mode=0o700)
-    files: dict[str, list[int]] = {}
+    walk = _Walk(style, folder, until=until, passing=passing or Passing())
     for _ in range(_TRIES):
         try:
-            _walk(changes, style, folder, until=until, files=files)
+            walk.through(changes)
             break
         except OSError as error:
             # The container goes on: what is copied by now is not copied again.
             if error.errno not in _GONE:
                 raise
     with open(f"{folder}/{_INDEX}", "w") as file:
-        json.dump(files, file)
+        json.dump(walk.files, file)
 
 
-def _walk(
-    changes: Changes, style: Style, folder: str, *, until: int, files: dict[str, list[int]]
-) -> None:
-    for operation in changes.operations():
-        if isinstance(operation, Deletion):
-            continue
-        style.attributes(operation)
-        path, status = os.fsdecode(operation.path), operation.status
-        if path in files or status.st_ctime_ns >= until or not _is_large(operation):
-            continue
-        number = len(files)
-        found = _copied(operation, f"{folder}/{number}")
-        if found.st_ctime_ns < until:
-            files[path] = [found.st_ino, found.st_ctime_ns, number]
+class _Walk:
+    """Goes through a layer, once or several times, and copies what it has not copied yet."""
+
+    def __init__(self, style: Style, folder: str, *, until: int, passing: Passing) -> None:
+        self.files: dict[str, list[int]] = {}
+        self._style = style
+        self._folder = folder
+        self._until = until
+        self._passing = passing
+
+    def through(self, changes: Changes) -> None:
+        for operation in changes.operations():
+            if isinstance(operation, Deletion):
+                continue
+            self._style.attributes(operation)
+            path, status = os.fsdecode(operation.path), operation.status
+            late = status.st_ctime_ns >= self._until
+            if path in self.files or late or not _is_large(operation):
+                continue
+            number = len(self.files)
+            found = self._copied(operation, f"{self._folder}/{number}")
+            if found.st_ctime_ns < self._until:
+                self.files[path] = [found.st_ino, found.st_ctime_ns, number]
+
+    def _copied(self, entry: Entry, where: str) -> os.stat_result:
+        source = entry.spot.open(_READ)
+        try:
+            status = os.fstat(source)
+            if not stat.S_ISREG(status.st_mode):
+                raise _gone()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(where)
+            target = os.open(where, _NEW, 0o600)
+            try:
+                if self._passing.share(source, target):
+                    raise SharesBlocks
+                self._passing.copy(source, target, size=status.st_size, told=_unheard)
+            except OSError as error:
+                if error.errno == errno.EIO and os.fstat(source).st_size < status.st_size:
+                    raise _gone() from error
+                raise
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+        return status
 
 
 def _is_large(entry: Entry) -> bool:
     regular = stat.S_ISREG(entry.status.st_mode)
     return regular and entry.same_as is None and weight(entry.status) >= LEAST
-
-
-def _copied(entry: Entry, where: str) -> os.stat_result:
-    source = entry.spot.open(_READ)
-    try:
-        status = os.fstat(source)
-        if not stat.S_ISREG(status.st_mode):
-            raise _gone()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(where)
-        target = os.open(where, _NEW, 0o600)
-        try:
-            if share_content(source, target):
-                raise SharesBlocks
-            copy_content(source, target, size=status.st_size, told=_unheard)
-        except OSError as error:
-            if error.errno == errno.EIO and os.fstat(source).st_size < status.st_size:
-                raise _gone() from error
-            raise
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
-    return status
 
 
 def _gone() -> OSError:

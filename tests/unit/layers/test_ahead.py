@@ -5,12 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dockcfgd.layers import ahead
-from dockcfgd.layers.ahead import Ahead, SharesBlocks, copy_ahead
+from dockcfgd.layers.ahead import Ahead, Passing, SharesBlocks, copy_ahead
 from dockcfgd.layers.contents import copy_content
 from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.overlay_reader import OverlayUpper
@@ -22,12 +23,6 @@ BIG = 256 << 10
 STYLE = style_of(Form.TREE)
 
 
-@pytest.fixture(autouse=True)
-def _no_reflinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have content copied, whatever this runs on."""
-    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: False)
-
-
 class Trial:
     """A layer, what is copied ahead of it, and what a writer then makes."""
 
@@ -36,6 +31,8 @@ class Trial:
         self.source.mkdir()
         self.target.mkdir()
         self.clock = 0
+        # Have content copied, whatever this runs on.
+        self.passing = Passing(share=lambda _source, _target: False)
 
     def write(self, name: str, content: bytes) -> Path:
         path = self.source / name
@@ -46,7 +43,8 @@ class Trial:
     def first(self, *, before: bool = False) -> None:
         """Copy ahead; `before`: with what is there having changed after the sync began."""
         until = 0 if before else time.time_ns() + 1_000_000_000
-        copy_ahead(OverlayUpper(str(self.source)), STYLE, str(self.store), until=until)
+        changes = OverlayUpper(str(self.source))
+        copy_ahead(changes, STYLE, str(self.store), until=until, passing=self.passing)
 
     @property
     def stored(self) -> int:
@@ -167,19 +165,17 @@ def test_a_damaged_copy_is_not_used(trial: Trial) -> None:
     assert trial.same()
 
 
-def test_a_file_that_goes_while_it_is_read_is_left_out(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_goes_while_it_is_read_is_left_out(trial: Trial) -> None:
     trial.write("a", os.urandom(BIG))
     going = trial.write("b", os.urandom(BIG))
     trial.write("c", os.urandom(BIG))
 
-    def copied(source: int, target: int, **given: object) -> None:
+    def copied(source: int, target: int, *, size: int, told: Callable[[int], None]) -> None:
         if going.exists() and os.fstat(source).st_ino == going.stat().st_ino:
             os.truncate(going, 10)
-        copy_content(source, target, **given)  # type: ignore[arg-type]  # as they came
+        copy_content(source, target, size=size, told=told)
 
-    monkeypatch.setattr(ahead, "copy_content", copied)
+    trial.passing = replace(trial.passing, copy=copied)
     trial.first()
     assert trial.carry() == 2
     assert trial.same()
@@ -193,10 +189,8 @@ def test_what_cannot_be_stored_is_told_while_the_engine_serves(tmp_path: Path) -
         copy_ahead(changes, style_of(Form.FUSE_OVERLAY), str(tmp_path / "ahead"), until=0)
 
 
-def test_where_files_share_blocks_nothing_is_copied(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: True)
+def test_where_files_share_blocks_nothing_is_copied(trial: Trial) -> None:
+    trial.passing = Passing(share=lambda _source, _target: True)
     trial.write("data", os.urandom(BIG))
     with pytest.raises(SharesBlocks):
         trial.first()

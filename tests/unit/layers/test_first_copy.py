@@ -6,16 +6,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dockcfgd.layers import ahead, first_copy
+from dockcfgd.layers import first_copy
+from dockcfgd.layers.ahead import Passing
 from dockcfgd.layers.errors import LayerRefused
+from dockcfgd.layers.first_copy import Ground
 from dockcfgd.layers.staying import ahead_of, staying
 
 ID = "{:064x}"
 BIG = 128 << 10
+Share = Callable[[int, int], bool]
+
+
+def shares_nothing(_source: int, _target: int) -> bool:
+    return False
 
 
 class Root:
@@ -24,6 +32,12 @@ class Root:
     def __init__(self, top: Path) -> None:
         self.path = top / "docker"
         self.staging = top / "docker/dockcfgd/t.staging"
+        self.said: list[dict[str, object]] = []
+
+    def copy(self, kind: str = "ext4", share: Share = shares_nothing) -> None:
+        """Copy ahead on a filesystem of that kind, on which all is old enough."""
+        ground = Ground(lambda _: kind, doubt_ns=-1_000_000_000, passing=Passing(share=share))
+        first_copy.first_copy(self.job, say=self.said.append, ground=ground)
 
     def container(self, number: int, *, disposable: bool = False) -> Path:
         """Make one; give the folder of what it has written."""
@@ -62,10 +76,7 @@ class Root:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
-    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: False)
-    monkeypatch.setattr(first_copy, "_DOUBT_NS", -1_000_000_000)
-    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "ext4")
+def root(tmp_path: Path) -> Root:
     return Root(tmp_path)
 
 
@@ -73,48 +84,39 @@ def test_each_container_that_stays_is_copied_ahead(root: Root) -> None:
     (root.container(1) / "data").write_bytes(os.urandom(BIG))
     (root.container(2) / "data").write_bytes(os.urandom(BIG))
     (root.container(3, disposable=True) / "data").write_bytes(os.urandom(BIG))
-    said: list[dict[str, object]] = []
-    first_copy.first_copy(root.job, say=said.append)
+    root.copy()
     assert [root.ahead(number) for number in (1, 2, 3)] == [["data"], ["data"], []]
-    assert [(one["item"], one["done"]) for one in said] == [("c1", 0), ("c2", 1), ("", 2)]
+    assert [(one["item"], one["done"]) for one in root.said] == [("c1", 0), ("c2", 1), ("", 2)]
 
 
 def test_one_that_is_being_removed_does_no_harm(root: Root) -> None:
     root.container(1)
     (root.container(2) / "data").write_bytes(os.urandom(BIG))
     (root.path / "image/overlay2/layerdb/mounts" / ID.format(1) / "mount-id").unlink()
-    first_copy.first_copy(root.job, say=lambda _: None)
+    root.copy()
     assert (root.ahead(1), root.ahead(2)) == ([], ["data"])
     (root.path / "containers" / ID.format(1) / "config.v2.json").unlink()
     assert list(staying(root.path, "overlay2")) == [ID.format(2)]
 
 
-def test_where_a_mapping_would_not_show_nothing_goes_ahead(
-    root: Root, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_a_mapping_would_not_show_nothing_goes_ahead(root: Root) -> None:
     (root.container(1) / "data").write_bytes(os.urandom(BIG))
-    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "tmpfs")
-    first_copy.first_copy(root.job, say=lambda _: None)
+    root.copy("tmpfs")
     assert root.ahead(1) == []
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_what_cannot_be_stored_is_told_where_blocks_are_shared(
-    root: Root, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_what_cannot_be_stored_is_told_where_blocks_are_shared(root: Root, number: int) -> None:
     first, second = root.container(1), root.container(2)
     # Each folder is gone through by the names in it, and the larger file comes first.
     (first / "a").write_bytes(os.urandom(BIG))
     (first / "b").mkdir()
     ((first / "b") if number == 1 else second).joinpath(".wh.mine").write_text("x")
-    monkeypatch.setattr(ahead, "share_content", lambda _source, _target: True)
     with pytest.raises(LayerRefused, match=r"\.wh\."):
-        first_copy.first_copy(root.job, say=lambda _: None)
+        root.copy(share=lambda _source, _target: True)
 
 
-def test_where_blocks_are_shared_nothing_is_copied(
-    root: Root, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_blocks_are_shared_nothing_is_copied(root: Root) -> None:
     for number in (1, 2):
         (root.container(number) / "data").write_bytes(os.urandom(BIG))
     tried: list[int] = []
@@ -123,22 +125,17 @@ def test_where_blocks_are_shared_nothing_is_copied(
         tried.append(source)
         return True
 
-    monkeypatch.setattr(ahead, "share_content", share)
-    said: list[dict[str, object]] = []
-    first_copy.first_copy(root.job, say=said.append)
+    root.copy(share=share)
     assert len(tried) == 1
     assert [root.ahead(number) for number in (1, 2)] == [[], []]
     assert not list(Path(root.staging).rglob("0"))
-    assert [one["item"] for one in said] == ["c1", "c2", ""]
+    assert [one["item"] for one in root.said] == ["c1", "c2", ""]
 
 
-def test_what_cannot_be_stored_is_told_where_nothing_goes_ahead(
-    root: Root, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_stored_is_told_where_nothing_goes_ahead(root: Root) -> None:
     (root.container(1) / ".wh.mine").write_text("x")
-    monkeypatch.setattr(first_copy, "filesystem_of", lambda _: "zfs")
     with pytest.raises(LayerRefused, match=r"\.wh\."):
-        first_copy.first_copy(root.job, say=lambda _: None)
+        root.copy("zfs")
 
 
 def test_the_kind_of_a_filesystem_is_found() -> None:
