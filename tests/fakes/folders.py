@@ -52,10 +52,13 @@ class FakeFolders:
         if not layer:
             yield _PackedLayer(b"", MadeImage("", ""))
             return
-        settings = store.images[image].document["config"]
-        made = store.build([layer], config=settings, base=image, tag=name)
-        archive = store.save([name or made], oci=False)
-        built = store.images.pop(made)
+        # What the engine has stays as it is, also where it has an image of the same content.
+        aside = type(store)()
+        aside.images, aside.layers = {image: store.images[image]}, dict(store.layers)
+        settings = aside.images[image].document["config"]
+        made = aside.build([layer], config=settings, base=image, tag=name)
+        archive = aside.save([name or made], oci=False)
+        built = aside.images[made]
         in_store = driver == SNAPSHOTTER
         config = built.config_id if isinstance(built, Manifested) else made
         yield _PackedLayer(archive, MadeImage(config, made if in_store else ""))

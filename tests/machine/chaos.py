@@ -91,21 +91,8 @@ class Life:
         return act.__name__
 
     def cost(self) -> dict[str, int]:
-        """Give dockcfgd's memory in KiB, its file descriptors and threads, its state file's KiB.
-
-        SQLite's own journal counts too.
-        """
-        pid = self._machine.unit("dockcfgd.service", "MainPID")["MainPID"]
-        text = self._machine.run(
-            f"grep -E 'VmRSS|Threads' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l;"
-            " du -kc /var/lib/dockcfgd/state.db* | tail -1 | cut -f1"
-        ).stdout.split()
-        return {
-            "memory": int(text[text.index("VmRSS:") + 1]),
-            "threads": int(text[text.index("Threads:") + 1]),
-            "descriptors": int(text[-2]),
-            "state": int(text[-1]),
-        }
+        """Do what `cost_of` does."""
+        return cost_of(self._machine)
 
     # What may happen
 
@@ -312,3 +299,21 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
     return json.dumps(value)
+
+
+def cost_of(machine: Machine) -> dict[str, int]:
+    """Give dockcfgd's memory in KiB, its file descriptors and threads, its state file's KiB.
+
+    SQLite's own journal counts too.
+    """
+    pid = machine.unit("dockcfgd.service", "MainPID")["MainPID"]
+    text = machine.run(
+        f"grep -E 'VmRSS|Threads' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l;"
+        " du -kc /var/lib/dockcfgd/state.db* | tail -1 | cut -f1"
+    ).stdout.split()
+    return {
+        "memory": int(text[text.index("VmRSS:") + 1]),
+        "threads": int(text[text.index("Threads:") + 1]),
+        "descriptors": int(text[-2]),
+        "state": int(text[-1]),
+    }

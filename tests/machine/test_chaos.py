@@ -5,15 +5,19 @@ from __future__ import annotations
 import collections
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from chaos import Life
+from chaos import Life, cost_of
+from guarded import CALM, Guarded
 from machine import Machine
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 STEPS = 500 if PROOF else 40
+CHANGES = 300
+GROWTH_KIB = 2_000
 MEMORY_KIB, DESCRIPTORS, STATE_KIB = 100_000, 48, 16_000
 # The one that reads the files of `apply` comes with the first of them, and stays.
 MORE_THREADS = 2
@@ -39,3 +43,36 @@ def test_promises_hold_through_a_long_life(
     assert most["descriptors"] < DESCRIPTORS, most
     assert most["threads"] <= costs[0]["threads"] + MORE_THREADS, most
     assert most["state"] < STATE_KIB, most
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_one_process_that_lives_long_keeps_its_size(
+    machine: Machine, build_deb: Callable[[str], Path]
+) -> None:
+    """As many changes again cost nothing more than the first ones did."""
+    host = Guarded(machine, build_deb("trixie"))
+    pid, costs = host.pid, []
+    for number in range(1, CHANGES + 1):
+        wanted = CALM.replace("= 5", f"= {number % 50 + 1}").replace("500ms", "0s")
+        host.want(wanted)
+        have = number % 50 + 1
+        host.awaited(partial(_has, host, have), f"change {number}")
+        host.rests("in-sync")
+        if number % 5 == 0:
+            host.want(wanted.replace("[engine]", "[engine"))
+            host.rests("rejected")
+            host.machine.run("dockcfgctl plan; dockcfgctl history; dockcfgctl status", check=False)
+        if number % (CHANGES // 6) == 0:
+            costs.append(cost_of(machine))
+    print(f"{CHANGES} changes of one process: {costs}")
+    assert host.pid == pid
+    early, late = costs[1], costs[-1]
+    assert late["descriptors"] <= early["descriptors"], costs
+    assert late["threads"] <= early["threads"], costs
+    assert late["memory"] < early["memory"] + GROWTH_KIB, costs
+    assert late["state"] < STATE_KIB, costs
+
+
+def _has(host: Guarded, downloads: int) -> bool:
+    return bool(host.document.get("max-concurrent-downloads") == downloads)
