@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.migration.access import empty_volumes
 from dockcfgd.migration.archive import make_folder, read_document, write_document
-from dockcfgd.migration.dependency import in_order
+from dockcfgd.migration.dependency import in_order, start_waves
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
-from dockcfgd.migration.inventory import HOLD_LABEL, container_name, inspected
+from dockcfgd.migration.inventory import ACTIVE, HOLD_LABEL, container_name, inspected
 from dockcfgd.migration.kept_images import drop_kept_names, keep_changes, short
 from dockcfgd.migration.others import Others
-from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.migration.presence import find_container, start_wave
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
 from dockcfgd.model.errors import EngineFailure
 
@@ -163,6 +163,8 @@ def bring_back(
 ) -> dict[str, str]:
     """Create and start what `keep` kept and is not there; give present IDs by the old ones.
 
+    Started are many at a time, each after those it needs. EngineFailure where one does not start.
+
     `to_old_storage`: on the way back to a storage which has nothing of what was made, and kept
     again, on the new one; there it is brought back as it was at first.
 
@@ -174,15 +176,27 @@ def bring_back(
     record = _RECORD_BACK if to_old_storage else _RECORD
     done = _restored(folder, record)
     empty = empty_volumes(access) if contents else frozenset()
-    for document in in_order([document for document, _ in contents]):
+    left = [one for one in in_order([one for one, _ in contents]) if text(one, "Id") not in done]
+    made: dict[str, str] = {}
+    # One that a crash left half made was kept as that too, beside what it had been before.
+    ran: dict[str, str] = {}
+    for document in left:
         identity = text(document, "Id")
-        if identity not in done:
-            image = _image_here(access, images[identity], folder=folder)
-            setting = Setting(image, api, api, empty_volumes=empty)
-            present = _present(access, document, done) or _create(access, document, setting, done)
-            start_as_before(access.containers, present, text(document, "State", "Status"))
-            done[identity] = present
-            write_document(folder, record, dict(done))
+        image = _image_here(access, images[identity], folder=folder)
+        setting = Setting(image, api, api, empty_volumes=empty)
+        known = done | made
+        made[identity] = _present(access, document, known) or _create(
+            access, document, setting, known
+        )
+        if ran.get(made[identity]) not in ACTIVE:
+            ran[made[identity]] = text(document, "State", "Status")
+    for wave in start_waves(left):
+        now = {text(one, "Id"): made[text(one, "Id")] for one in wave}
+        refused = start_wave(access.containers, {one: ran[one] for one in now.values()})
+        done |= {before: present for before, present in now.items() if present not in refused}
+        write_document(folder, record, dict(done))
+        if refused:
+            raise next(iter(refused.values()))
     drop_holders(access)
     drop_kept_names(access.images)
     return done

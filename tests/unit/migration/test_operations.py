@@ -209,6 +209,34 @@ def test_a_passing_container_that_ended_is_not_brought_back_again(story: Story) 
     assert "passing" not in story.host.names()
 
 
+def test_passing_containers_are_made_first_and_then_started_side_by_side(story: Story) -> None:
+    """One that does not start keeps none of the others down, and is tried again."""
+    for number in range(3):
+        story.host.run(f"job{number}", host_config={"AutoRemove": True})
+    running = operations.note_running(story.access)
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    story.engine(JobVerb.RESTART)
+    story.host.dockerd.container_refusals.append(
+        lambda container: "no such device" if container.name == "job1" else ""
+    )
+    story.host.cuts.restart()
+    with pytest.raises(EngineFailure, match="no such device"):
+        story.resume(running)
+    passed = [label for label in story.host.cuts.passed if label.startswith("before: ")]
+    made = [number for number, label in enumerate(passed) if "create container" in label]
+    started = [number for number, label in enumerate(passed) if "start container" in label]
+    assert (len(made), len(started)) == (4, 4)
+    assert max(made) < min(started)
+    assert [story.states().get(f"job{number}") for number in range(3)] == [
+        "running",
+        "created",
+        "running",
+    ]
+    story.host.dockerd.container_refusals.clear()
+    assert story.resume(running) == []
+    assert story.states()["job1"] == "running"
+
+
 def kept_image(story: Story, folder: str) -> dict[str, bytes]:
     ((_, image),) = disposable.kept(folder)
     images = story.host.dockerd.images
