@@ -16,6 +16,7 @@ from dockcfgd.migration.left_behind import belongings, why_not_freed
 from dockcfgd.migration.since import since_of
 from dockcfgd.migration.storage_left import is_mark, left_overs
 from dockcfgd.model.errors import DockcfgdError, EngineFailure, FileFailure
+from dockcfgd.model.host import driver_of
 from dockcfgd.planning.storage_back import why_not
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def storage_document(
         info: Mapping[str, Json] = effects.engine.info()
     except EngineFailure:
         info = {}
-    driver, root = str(info.get("Driver") or ""), str(info.get("DockerRootDir") or "")
+    driver, root = driver_of(info), str(info.get("DockerRootDir") or "")
     document: dict[str, Any] = {
         "schema": 1,
         "driver": driver or None,

@@ -85,6 +85,7 @@ def test_model_knows_the_standard_library_only(path: str) -> None:
 def test_layers_is_a_program_of_its_own(path: str) -> None:
     allowed = (
         "dockcfgd.layers",
+        "dockcfgd.model.drivers",
         "dockcfgd.model.errors",
         "dockcfgd.model.images",
         "dockcfgd.mount_points",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dockcfgd.adapters import grpc
 from dockcfgd.adapters.protobuf import Fields, decoded, encoded, inner, number, texts
 from dockcfgd.layers.place import Place
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Containerd:
     """containerd at the socket that `address` gives, and in it the engine's namespace.
 
     All methods raise EngineFailure where it does not answer or refuses. `attend` is called while it
-    is waited for.
+    is waited for. A snapshotter is given as model.drivers calls it.
     """
 
     def __init__(self, address: Callable[[], str], *, attend: Callable[[], None]) -> None:
@@ -50,11 +51,11 @@ class Containerd:
 
     def root(self, snapshotter: str) -> str:
         """Give the folder that a snapshotter keeps its layers in; EngineFailure: why it cannot."""
-        what = f"use containerd's snapshotter {snapshotter}"
+        what = f"use containerd's snapshotter {engine_name(snapshotter)}"
         answer = self._ask(_PLUGINS, encoded((1, f"type=={_SNAPSHOTTERS}")), what)
         plugins = [plugin for message in answer for plugin in inner(decoded(message), 1)]
         for plugin in plugins:
-            if texts(plugin, 2) == [snapshotter]:
+            if texts(plugin, 2) == [engine_name(snapshotter)]:
                 failed = inner(plugin, 7)
                 if failed:
                     raise EngineFailure(what=what, status=0, why=_first(texts(failed[0], 2)))
@@ -112,7 +113,7 @@ class Containerd:
         self.mark(container)
         self._ask(
             f"{_SERVICES}.snapshots.v1.Snapshots/Prepare",
-            encoded((1, snapshotter), (2, container), (3, f"{like}-init")),
+            encoded((1, engine_name(snapshotter)), (2, container), (3, f"{like}-init")),
             what,
             lease=container,
             limit=_COPY_SECONDS,
@@ -191,14 +192,15 @@ class Containerd:
 
     def _remove(self, snapshotter: str, key: str) -> None:
         method = f"{_SERVICES}.snapshots.v1.Snapshots/Remove"
-        self._ask_gently(method, encoded((1, snapshotter), (2, key)), f"remove the layer {key}")
+        message = encoded((1, engine_name(snapshotter)), (2, key))
+        self._ask_gently(method, message, f"remove the layer {key}")
 
     def _mounts(
         self, method: str, snapshotter: str, key: str, what: str, *, parent: str = ""
     ) -> list[Fields]:
         answer = self._ask(
             f"{_SERVICES}.snapshots.v1.Snapshots/{method}",
-            encoded((1, snapshotter), (2, key), (3, parent)),
+            encoded((1, engine_name(snapshotter)), (2, key), (3, parent)),
             what,
         )
         return [mount for message in answer for mount in inner(decoded(message), 1)]
@@ -214,15 +216,14 @@ class Containerd:
         return [(one["root"], one["number"]) for one in found if one]
 
     def _parent(self, snapshotter: str, key: str, what: str) -> str:
-        answer = self._ask(
-            f"{_SERVICES}.snapshots.v1.Snapshots/Stat", encoded((1, snapshotter), (2, key)), what
-        )
+        message = encoded((1, engine_name(snapshotter)), (2, key))
+        answer = self._ask(f"{_SERVICES}.snapshots.v1.Snapshots/Stat", message, what)
         return _first([parent for one in answer for parent in texts(_info(decoded(one)), 2)])
 
     def _snapshots(self, snapshotter: str) -> list[tuple[str, int]]:
         answer = self._ask(
             f"{_SERVICES}.snapshots.v1.Snapshots/List",
-            encoded((1, snapshotter)),
+            encoded((1, engine_name(snapshotter))),
             "list containerd's layers",
         )
         found = [info for message in answer for info in inner(decoded(message), 1)]

@@ -23,6 +23,7 @@ from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.access import Access
 from dockcfgd.migration.folders import discard
 from dockcfgd.model.amounts import some
+from dockcfgd.model.drivers import engine_name, of_containerd
 from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 
@@ -168,7 +169,7 @@ class UnitStaging:
     def _settle(self, folder: str, *, driver: str, options: Sequence[str]) -> None:
         settings = {
             **_QUIET,
-            "storage-driver": driver,
+            "storage-driver": engine_name(driver),
             "storage-opts": list(options),
             "features": {"containerd-snapshotter": driver in SNAPSHOTTERS},
         }
@@ -219,8 +220,11 @@ def _stand_ins(folder: str) -> Iterator[tuple[str, str]]:
     """Give the containers of a staging engine that have a layer in containerd."""
     for config in sorted(Path(folder, "containers").glob("*/config.v2.json")):
         with contextlib.suppress(OSError, ValueError):
-            driver = json.loads(config.read_bytes()).get("Driver")
-            if driver in SNAPSHOTTERS:
+            document = json.loads(config.read_bytes())
+            driver = of_containerd(str(document.get("Driver")))
+            # Where a driver has the name too: one in the store has its image's manifest (moby,
+            # daemon/create.go).
+            if driver in SNAPSHOTTERS and document.get("ImageManifest"):
                 yield driver, config.parent.name
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.doctor.case import Leftover
 from dockcfgd.engine_keys.engines import removed_storage_drivers, storage_drivers
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.host import EngineState
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def leftovers_of(
     found = [name for name in there if name in known and files.names(f"{data_root}/{name}")]
     made = _made_with(files, data_root)
     used = _in_use(host, found, made)
+    # Those of the storage in use, where a driver that is not has the same name.
+    made.pop(engine_name(used), None)
     return tuple(
         _leftover(vitals, files, data_root, name, made.get(name, 0))
         for name in found

@@ -8,6 +8,7 @@ from dockcfgd.doctor.finding import error, fine, note, unseen, warning
 from dockcfgd.engine_keys.engines import storage_drivers
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.amounts import size, some
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.planning.rules.breach import Weight
 from dockcfgd.planning.rules.storage import (
     NO_UPPER_LAYER,
@@ -42,7 +43,7 @@ def in_use(case: Case) -> Iterator[Finding]:
     """Name the driver in use and what it stands on."""
     if case.engine is None:
         return
-    driver = case.engine.driver
+    driver = engine_name(case.engine.driver)
     backing = case.engine.status("Backing Filesystem")
     store = case.engine.status("driver-type")
     words = [f"storage driver {driver}"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dockcfgd.layers.errors import UnknownFormat
+from dockcfgd.model.drivers import SNAPSHOTTERS
 
 __all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "form_of", "place_of"]
 
@@ -38,8 +39,6 @@ _PATTERNS = {
     "native": "snapshots/{}",
 }
 DRIVERS = frozenset({"overlay2", "fuse-overlayfs", "vfs", "btrfs"})
-# Of containerd, and no graph driver has their names.
-SNAPSHOTTERS = frozenset({"overlayfs", "native"})
 _SUBVOLUME_INODE = 256
 _ID = re.compile(r"[0-9a-f]{64}")
 _CHAIN = re.compile(r"sha256:[0-9a-f]{64}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dockcfgd.model.drivers import engine_name
+
 __all__ = ["ahead_of", "staying"]
 
 _CONFIG = "config.v2.json"
@@ -23,7 +25,7 @@ def staying(root: Path, driver: str) -> dict[str, str]:
             continue
         state = document.get("State") or {}
         going = state.get("Dead") or state.get("RemovalInProgress") or _disposable(config.parent)
-        if document.get("Driver") == driver and not going:
+        if document.get("Driver") == engine_name(driver) and not going:
             there[config.parent.name] = str(document.get("Name", "")).removeprefix("/")
     return there
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import text
+from dockcfgd.model.host import driver_of
 
 if TYPE_CHECKING:
     from dockcfgd.ports import Clock, Containers, Engine, Files, FolderArchives, Images, Networks
@@ -15,7 +16,10 @@ __all__ = ["Access", "Facts", "empty_volumes"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an engine says of itself. `api` is the version that its documents have."""
+    """What an engine says of itself.
+
+    `api` is the version that its documents have, `driver` what model.drivers calls its storage.
+    """
 
     version: str
     api: str
@@ -45,7 +49,7 @@ class Access:
         return Facts(
             version=text(info, "ServerVersion"),
             api=api,
-            driver=text(info, "Driver"),
+            driver=driver_of(info),
             root=text(info, "DockerRootDir") or "/var/lib/docker",
         )
 

@@ -28,6 +28,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.mount_points import mount_points
 from dockcfgd.side_by_side import side_by_side
@@ -260,7 +261,7 @@ def _containers_of(top: Path, driver: str) -> Iterator[str]:
     for folder in folders:
         with contextlib.suppress(OSError, ValueError):
             document = json.loads((folder / "config.v2.json").read_bytes())
-            if isinstance(document, dict) and document.get("Driver") == driver:
+            if isinstance(document, dict) and document.get("Driver") == engine_name(driver):
                 yield f"{_CONTAINERS}/{folder.name}"
 
 
@@ -272,9 +273,9 @@ def _give_driver(where: Path, driver: str, image: Mapping[str, object]) -> None:
     """Give a container's file the driver, and what it says of its image where that is another."""
     try:
         document = json.loads(_read(where))
-        if document["Driver"] == driver:
+        if document["Driver"] == engine_name(driver):
             return
-        document["Driver"] = driver
+        document["Driver"] = engine_name(driver)
         document.update(image)
         for key in [key for key, value in image.items() if value is None]:
             del document[key]

@@ -13,6 +13,7 @@ from dockcfgd.migration import disposable
 from dockcfgd.migration.documents import table, text
 from dockcfgd.migration.folders import belongings
 from dockcfgd.migration.inventory import KEPT, container_name
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import FileFailure
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _configs(kept: KeptStorage) -> Iterator[tuple[str, dict[str, Any]]]:
     place = Path(kept.folder if kept.moved else kept.root, "containers")
     for path in sorted(place.glob(f"*/{_CONFIG}")):
         document = _document(path)
-        if document.get("Driver") == kept.driver:
+        if document.get("Driver") == engine_name(kept.driver):
             yield path.parent.name, document
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dockcfgd.model.desired import Json
+from dockcfgd.model.drivers import of_containerd
 from dockcfgd.model.facts import Facts
 from dockcfgd.model.files import FileState
 from dockcfgd.model.roots import LeftBehind, RootSurvey
@@ -17,6 +18,7 @@ __all__ = [
     "HostState",
     "UnitFile",
     "UnitState",
+    "driver_of",
     "on_containerd_store",
 ]
 
@@ -133,8 +135,8 @@ class EngineState:
 
     @property
     def driver(self) -> str:
-        """Name of the storage driver (or snapshotter) in use."""
-        return self.text("Driver")
+        """The storage driver or snapshotter in use, as model.drivers calls it."""
+        return driver_of(self.info)
 
     @property
     def root(self) -> str:
@@ -201,6 +203,16 @@ class HostState:
         The running one's, else that of the installed binary, else empty.
         """
         return self.engine.version if isinstance(self.engine, EngineState) else self.binary_version
+
+
+def driver_of(info: Mapping[str, Json]) -> str:
+    """Give the storage driver or snapshotter of an engine with this /info, empty where it has none.
+
+    As model.drivers calls it: /info gives two of them the same name.
+    """
+    name = info.get("Driver")
+    driver = name if isinstance(name, str) else ""
+    return of_containerd(driver) if on_containerd_store(info) else driver
 
 
 def on_containerd_store(info: Mapping[str, Json]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.kept import KeptStorage, Ran
 from dockcfgd.planning import leaves
 from dockcfgd.planning.storage_change import FEATURE, SNAPSHOTTERS
@@ -48,7 +49,7 @@ def why_not(kept: KeptStorage, *, driver: str, root: str) -> str:
 def storage_target(kept: KeptStorage, host: HostState, applied: Applied) -> Target:
     """Give the target that has the driver of then, and all else as it is."""
     document = dict(daemon_json(host))
-    leaves.put(document, _DRIVER, kept.driver)
+    leaves.put(document, _DRIVER, engine_name(kept.driver))
     managed = {*applied.managed, _DRIVER}
     if SNAPSHOTTERS & {kept.driver, kept.successor}:
         leaves.put(document, FEATURE, kept.driver in SNAPSHOTTERS)

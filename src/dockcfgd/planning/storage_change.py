@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.version import EngineVersion
+from dockcfgd.model.drivers import SNAPSHOTTERS, of_containerd
 from dockcfgd.model.host import EngineState, on_containerd_store
 from dockcfgd.model.impact import Impact
+from dockcfgd.planning import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,14 +28,13 @@ __all__ = [
     "UNKNOWN_STORE_FROM",
     "in_containerd",
     "named_storage",
+    "names_snapshotter",
     "storage_changes",
     "storage_keys",
 ]
 
 DRIVER: KeyPath = ("storage-driver",)
 FEATURE: KeyPath = ("features", "containerd-snapshotter")
-# Those that containers can be moved to and from; no graph driver has their names.
-SNAPSHOTTERS = frozenset({"overlayfs", "native"})
 # From this release on nobody has tried what the engine has in containerd's store.
 UNKNOWN_STORE_FROM = EngineVersion(29, 0)
 
@@ -57,11 +58,18 @@ def storage_keys(drifts: Sequence[Drift]) -> tuple[Drift, ...]:
 def named_storage(document: Mapping[str, Json], *, containerd: bool) -> str:
     """Give the driver or snapshotter that a document names; empty for the engine's own choice.
 
-    `containerd`: whether the document chooses containerd's store.
+    As model.drivers calls it. `containerd`: whether the document chooses containerd's store.
     """
     named = document.get("storage-driver")
     driver = named if isinstance(named, str) else ""
-    return driver or (_DEFAULT if containerd else "")
+    return of_containerd(driver or _DEFAULT) if containerd else driver
+
+
+def names_snapshotter(document: Mapping[str, Json]) -> bool:
+    """Tell whether `storage-driver` in a document is the name of a snapshotter."""
+    named = str(document.get("storage-driver"))
+    stored = leaves.get(document, FEATURE) is True
+    return (of_containerd(named) if stored else named) in SNAPSHOTTERS
 
 
 def storage_changes(

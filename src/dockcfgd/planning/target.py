@@ -19,7 +19,12 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import rebased, render_drop_in
 from dockcfgd.planning.freeing import carried_over, freed_flags
 from dockcfgd.planning.launch import launch_of
-from dockcfgd.planning.storage_change import FEATURE, SNAPSHOTTERS, in_containerd, named_storage
+from dockcfgd.planning.storage_change import (
+    FEATURE,
+    in_containerd,
+    named_storage,
+    names_snapshotter,
+)
 
 __all__ = [
     "Applied",
@@ -261,7 +266,7 @@ def _kept_driver(
     value = leaves.get(current, _DRIVER)
     if _DRIVER not in gone or isinstance(value, leaves.Absent) or picks_same_driver(host):
         return frozenset(), ()
-    if isinstance(store, bool) and store is not (value in SNAPSHOTTERS):
+    if isinstance(store, bool) and store is not names_snapshotter(current):
         return frozenset(), ()
     note = (
         f"storage-driver stays {value!r} in daemon.json:"
@@ -359,7 +364,7 @@ def _named_driver(
     now = leaves.get(current, _DRIVER)
     if _DRIVER not in touched or set_then or isinstance(now, leaves.Absent):
         return None, ()
-    if picks_same_driver(host) or leaves.get(before, FEATURE) is True or now in SNAPSHOTTERS:
+    if picks_same_driver(host) or leaves.get(before, FEATURE) is True or names_snapshotter(current):
         return None, ()  # the store's, which is looked at apart
     others: tuple[str, ...] = ()
     if isinstance(host.engine, EngineState):

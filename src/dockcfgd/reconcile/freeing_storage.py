@@ -18,8 +18,9 @@ from dockcfgd.migration import folders
 from dockcfgd.migration.left_behind import left_behind
 from dockcfgd.migration.storage_left import is_mark, left_overs
 from dockcfgd.model.amounts import size, some
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import BackupRefused, DockcfgdError, EngineFailure, StorageRefused
-from dockcfgd.model.host import on_containerd_store
+from dockcfgd.model.host import driver_of, on_containerd_store
 from dockcfgd.model.status import Task, Verdict
 from dockcfgd.reconcile.left_roots import LeftRoots
 from dockcfgd.reconcile.working import Work
@@ -159,7 +160,7 @@ class FreeingStorage:
     def _in_use(self) -> tuple[str, str]:
         """Give the engine's data-root and driver. EngineFailure where it does not answer."""
         info = self._effects.engine.info()
-        root, driver = str(info.get("DockerRootDir") or ""), str(info.get("Driver") or "")
+        root, driver = str(info.get("DockerRootDir") or ""), driver_of(info)
         if not root or not driver:
             raise StorageRefused("cannot free anything: the engine does not say what it uses")
         return root, driver
@@ -174,7 +175,9 @@ class FreeingStorage:
 
     @staticmethod
     def _refuse_in_use(kept: KeptStorage, *, root: str, driver: str) -> None:
-        if driver in _drivers_of(kept) and root.rstrip("/") == kept.root.rstrip("/"):
+        # What belongs to a driver is also known by what the engine calls it.
+        named = {engine_name(one) for one in _drivers_of(kept)}
+        if engine_name(driver) in named and root.rstrip("/") == kept.root.rstrip("/"):
             raise StorageRefused(f"cannot free what {driver} has in {root}: the engine is on it")
 
     @staticmethod

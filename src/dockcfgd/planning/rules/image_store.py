@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.engines import removed_storage_drivers, snapshotters, storage_drivers
+from dockcfgd.model.drivers import of_containerd
 from dockcfgd.planning.rules.breach import misleads, note, refuse
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def snapshotter(scene: Scene) -> Iterator[Breach]:
 
 def _installed(scene: Scene, named: str) -> bool:
     """Whether the running engine uses a snapshotter that this release does not know."""
-    return scene.engine is not None and scene.engine.driver == named
+    return scene.engine is not None and scene.engine.driver == of_containerd(named)
 
 
 def snapshotter_without_feature(scene: Scene) -> Iterator[Breach]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import dotted
+from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import Finding
 from dockcfgd.model.host import EngineState, HostState
 from dockcfgd.model.impact import Impact
@@ -138,8 +139,8 @@ def _store(
     snapshotter = driver if containerd else engine.driver
     version = EngineVersion.parse_or_none(engine.version)
     if snapshotter not in SNAPSHOTTERS:
-        why = f"what the snapshotter {snapshotter} has cannot be moved by this release"
-        hint = f"those that it can are {', '.join(sorted(SNAPSHOTTERS))}"
+        why = f"what the snapshotter {engine_name(snapshotter)} has cannot be moved by this release"
+        hint = f"those that it can are {', '.join(sorted(map(engine_name, SNAPSHOTTERS)))}"
         yield Finding(key=key, message=why, hint=hint)
     elif version is None or version >= UNKNOWN_STORE_FROM:
         why = (
