@@ -70,7 +70,7 @@ def storage_document(
     barred = why_not(kept, driver=driver, root=root)
     document["kept"] = {
         **_described(kept, then),
-        **_measured(kept, _in_containerd(kept, effects), vitals, share),
+        **_measured(kept, effects, vitals, share),
         "can_go_back": not barred,
         "why_not": barred or None,
         "since_then": None if since is None else _lists(since),
@@ -121,10 +121,12 @@ def _in_containerd(kept: KeptStorage, effects: Effects) -> list[str]:
 
 
 def _measured(
-    kept: KeptStorage, in_containerd: list[str], vitals: Vitals, seconds: float
+    kept: KeptStorage, effects: Effects, vitals: Vitals, seconds: float
 ) -> dict[str, Json]:
+    in_containerd = _in_containerd(kept, effects)
     paths = [*kept_paths(kept), *in_containerd]
-    usage = vitals.usage(paths, seconds=seconds)
+    layers = [one for path in in_containerd for one in _subvolumes(path)]
+    usage = vitals.usage([*paths, *layers], seconds=seconds)
     return {
         "paths": cast("Json", [one for one in paths if "/subvolumes/" not in one]),
         "bytes": None if usage is None else usage.bytes,
@@ -132,6 +134,15 @@ def _measured(
         # Snapshots share what they have in common, and nobody counts what is only theirs.
         "at_most": bool(in_containerd) or any("/subvolumes/" in one for one in paths),
     }
+
+
+def _subvolumes(folder: str) -> list[str]:
+    """Give the layers of containerd's btrfs, which are measured alone; none of other folders."""
+    if not Path(folder, "active").is_dir():
+        return []
+    return sorted(
+        str(one) for kind in ("active", "snapshots") for one in Path(folder, kind).iterdir()
+    )
 
 
 def _since(effects: Effects, kept: KeptStorage, then: Then, seconds: float) -> Since | None:

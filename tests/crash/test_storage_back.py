@@ -340,6 +340,18 @@ def test_never_the_driver_in_use(moved: Moved) -> None:
     assert (moved.root / "vfs").exists()
 
 
+def test_never_a_snapshotter_that_the_engine_calls_as_the_driver_in_use(moved: Moved) -> None:
+    kept = moved.lives.kept
+    assert kept is not None
+    moved.lives.keep(replace(kept, driver=f"containerd-{kept.successor}"))
+    status = moved.lives.storage_prune()
+    assert status is not None
+    assert status.task is not None
+    assert status.task.verdict is Verdict.REFUSED
+    assert "the engine is on it" in str(status.task.reason)
+    assert moved.lives.kept is not None
+
+
 def test_what_cannot_be_deleted_is_named_and_stays_to_be_freed(moved: Moved) -> None:
     moved.go_on()
     before = moved.lives.kept

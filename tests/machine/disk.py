@@ -91,6 +91,15 @@ class Disk:
             )
         _call("xfs_io", "-x", "-c", "shutdown", str(self._disk))
 
+    @property
+    def device(self) -> Path | None:
+        """Return the device that the image is mounted from, None where there is no image."""
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            left, _, right = line.partition(" - ")
+            if left.split()[4] == str(self._disk):
+                return Path(right.split()[1])
+        return None
+
     def data_folder(self, name: str) -> Path:
         """Return a folder beside the overlay, made if need be."""
         folder = self._data / name

@@ -308,7 +308,11 @@ class Machine:
             path: self._disk.data_folder(path.strip("/").replace("/", "-"))
             for path in self._folders
         }
-        return folders | {path: Path(path) for path in self._devices if Path(path).exists()}
+        devices = [Path(path) for path in self._devices]
+        if self._disk.filesystem == "btrfs":
+            # containerd mounts each layer there from its device.
+            devices += [self._disk.device] if self._disk.device else []
+        return folders | {str(path): path for path in devices if path.exists()}
 
     def _await_systemd(self) -> None:
         def state() -> str | None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from conftest import NewMachine
+from dockcfgd.model.drivers import of_containerd
 from engine_socket import ask
 from images import make_busybox, make_image
 from loopback_registry import make_pulled, serve_registry
@@ -51,11 +53,17 @@ def ctr(machine: Machine, *words: str) -> list[str]:
     return machine.run(["ctr", "--namespace=moby", *words]).stdout.splitlines()
 
 
-def left_in_store(machine: Machine) -> list[str]:
+def written_in_store(machine: Machine, snapshotter: str) -> set[str]:
+    """Give the keys of the layers in containerd's store that can be written to."""
+    lines = ctr(machine, "snapshots", f"--snapshotter={snapshotter}", "ls")
+    return {line.split()[0] for line in lines if line.split()[-1] == "Active"}
+
+
+def left_in_store(machine: Machine, snapshotter: str) -> list[str]:
     """Give what the engine has in containerd's store: names, layers, leases."""
     lines = [
         *ctr(machine, "images", "ls", "--quiet"),
-        *ctr(machine, "snapshots", "ls")[1:],
+        *ctr(machine, "snapshots", f"--snapshotter={snapshotter}", "ls")[1:],
         *ctr(machine, "leases", "ls")[1:],
     ]
     return [line.split()[0] for line in lines]
@@ -71,6 +79,13 @@ def of_any_store(seen: Seen) -> Seen:
     return replace(seen, documents=documents, images=images, digests=[])
 
 
+def machine_for(new_machine: NewMachine, suite: str, snapshotter: str) -> Machine:
+    """Boot one whose containerd has the snapshotter, on overlay2."""
+    machine = new_machine(suite, data="btrfs" if snapshotter == "btrfs" else "host")
+    machine.boot()
+    return machine
+
+
 MOMENT = 1_700_000_000_123_456_789
 IMAGE_IDS = {"Image", "ImageManifestDescriptor"}
 
@@ -78,10 +93,11 @@ IMAGE_IDS = {"Image", "ImageManifestDescriptor"}
 @pytest.mark.suite(*WITH_STORE)
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(not PROOF, reason="in make proof")
-@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "native", "btrfs"])
 def test_zoo_into_the_store_and_out(
-    machine: Machine, build_deb: Callable[[str], Path], snapshotter: str
+    new_machine: NewMachine, build_deb: Callable[[str], Path], suite: str, snapshotter: str
 ) -> None:
+    machine = machine_for(new_machine, suite, snapshotter)
     make_zoo(machine)
     make_kinds(machine)
     # containerd leaves `trusted.` attributes out of what it unpacks.
@@ -92,7 +108,7 @@ def test_zoo_into_the_store_and_out(
     before, digests = look(machine), layer_digests(machine)
     change(machine, into(snapshotter), snapshotter)
     expect_same(of_any_store(before), of_any_store(look(machine)))
-    if snapshotter == SNAPSHOTTER:
+    if snapshotter != "native":
         assert layer_digests(machine) == digests
     passing = machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file")
     assert passing == "disposable\nmine"
@@ -138,16 +154,22 @@ def marked(machine: Machine, name: str) -> bool:
 
 @pytest.mark.suite(*WITH_STORE)
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "btrfs"] if PROOF else ["overlayfs"])
 def test_there_and_back_and_freed(
-    machine: Machine, build_deb: Callable[[str], Path], suite: str
+    new_machine: NewMachine, build_deb: Callable[[str], Path], suite: str, snapshotter: str
 ) -> None:
-    assert suite in WITH_STORE
+    machine = machine_for(new_machine, suite, snapshotter)
     make_few(machine, build_deb("trixie"))
     before, digests = look(machine), layer_digests(machine)
     mark(machine, "written")
+    # Without a name it is overlayfs that the engine takes.
+    wanted = into("" if snapshotter == SNAPSHOTTER else snapshotter)
 
-    change(machine, into(), SNAPSHOTTER)
+    change(machine, wanted, snapshotter)
     expect_same(of_any_store(before), of_any_store(look(machine)))
+    # Those of the stand-ins are gone.
+    every = machine.docker("ps", "--all", "--quiet", "--no-trunc").split()
+    assert written_in_store(machine, snapshotter) == set(every)
     assert layer_digests(machine) == digests
     assert machine.docker("exec", "disposable", "cat", "/written") == "mine"
     assert marked(machine, "written")
@@ -165,37 +187,37 @@ def test_there_and_back_and_freed(
     assert marked(machine, "written")
     assert marked(machine, "more")
     kept = json.loads(machine.run(["dockcfgctl", "storage", "status", "--json"]).stdout)["kept"]
-    assert kept["driver"] == SNAPSHOTTER
+    assert kept["driver"] == of_containerd(snapshotter)
 
     # What the store has from then is neither mixed with nor lost.
-    there = left_in_store(machine)
-    code, status = want(machine, into())
+    there = left_in_store(machine, snapshotter)
+    code, status = want(machine, wanted)
     assert code == 1
     assert "dockcfgctl storage prune" in status["last"]["reason"]
     assert ask(machine, "/info")["Driver"] == "overlay2"
-    assert left_in_store(machine) == there
+    assert left_in_store(machine, snapshotter) == there
     want(machine, OUT)
 
     machine.docker("exec", "web", "sh", "-c", "echo later > /written")
     machine.run(["dockcfgctl", "storage", "rollback", "--yes"], timeout=300)
-    assert ask(machine, "/info")["Driver"] == SNAPSHOTTER
+    assert ask(machine, "/info")["Driver"] == snapshotter
     assert machine.docker("exec", "web", "cat", "/written") == "since"
     machine.run(["dockcfgctl", "storage", "rollback", "--yes"], timeout=300)
     assert ask(machine, "/info")["Driver"] == "overlay2"
     assert machine.docker("exec", "web", "cat", "/written") == "later"
 
     machine.run(["dockcfgctl", "storage", "prune", "--yes"], timeout=300)
-    assert left_in_store(machine) == []
+    assert left_in_store(machine, snapshotter) == []
     assert machine.run(["ls", f"{ROOT}/dockcfgd"]).stdout == ""
     assert machine.docker("exec", "web", "cat", "/written") == "later"
 
     # Taken back, such a change takes out again what it has brought.
     machine.write(
         "/etc/dockcfgd/conf.d/never.toml",
-        '[verify]\ncommands = ["! docker info | grep -q overlayfs"]\n',
+        f'[verify]\ncommands = ["! docker info | grep -q \\"Driver: {snapshotter}\\""]\n',
     )
-    code, status = want(machine, into())
+    code, status = want(machine, wanted)
     assert (code, status["last"]["verdict"]) == (1, "rolled-back"), status["last"]
     assert ask(machine, "/info")["Driver"] == "overlay2"
     assert machine.docker("exec", "web", "cat", "/written") == "later"
-    assert left_in_store(machine) == []
+    assert left_in_store(machine, snapshotter) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dockcfgd.model.drivers import IN_SUBVOLUMES, SNAPSHOTTERS, engine_name
+from dockcfgd.model.host import driver_of
 from engine_socket import ask
 from machine import Machine
 from tests.support.layer_changes import CHANGES, make_folder
@@ -50,6 +52,7 @@ while read -r name id upper lower; do
     case $driver in
     vfs) tree=$root/vfs/dir/$(cat "$root/image/vfs/layerdb/mounts/$id/mount-id") ;;
     btrfs) tree=$root/btrfs/subvolumes/$(cat "$root/image/btrfs/layerdb/mounts/$id/mount-id") ;;
+    containerd-btrfs) mount -t btrfs -o "ro,subvolid=$upper" "$lower" /run/layer; tree=/run/layer ;;
     fuse-overlayfs) fuse-overlayfs -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
     *) mount -t overlay layer -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
     esac
@@ -106,33 +109,38 @@ def layer_digests(machine: Machine) -> dict[str, str]:
     copies what an image has without attributes and with some hard links apart.
     """
     info = ask(machine, "/info")
+    driver = driver_of(info)
     lines = []
     for one in ask(machine, "/containers/json?all=1"):
         document = ask(machine, f"/containers/{one['Id']}/json")
         name = document["Name"].removeprefix("/")
         disposable = document["HostConfig"]["AutoRemove"]
-        if disposable and (name != KINDS_DISPOSABLE or info["Driver"] == "vfs"):
+        if disposable and (name != KINDS_DISPOSABLE or driver == "vfs"):
             continue
-        if info["Driver"] == SNAPSHOTTER:
-            data = _in_containerd(machine, one["Id"])
+        if driver in SNAPSHOTTERS:
+            layers = _in_containerd(machine, one["Id"], driver)
         else:
             data = document["GraphDriver"]["Data"] or {}
-        layers = f"{data.get('UpperDir', '')} {data.get('LowerDir', '')}"
+            layers = f"{data.get('UpperDir', '')} {data.get('LowerDir', '')}"
         lines.append(f"{name} {one['Id']} {layers}\n")
     own = " -o ".join(f"-path ./{path}" for path in _ENGINES_OWN)
-    command = ["sh", "-c", _DIGEST.replace("OWN", own), "sh", info["DockerRootDir"], info["Driver"]]
+    command = ["sh", "-c", _DIGEST.replace("OWN", own), "sh", info["DockerRootDir"], driver]
     said = machine.run(command, input="".join(lines), timeout=300.0).stdout
     digests = dict(line.split()[::-1] for line in said.splitlines())
     assert len(digests) == len(lines), said
     return digests
 
 
-def _in_containerd(machine: Machine, container: str) -> dict[str, str]:
-    """Give the folders of a container's layers, as the engine shows those of a graph driver."""
-    command = ["ctr", "--namespace=moby", "snapshots", "mounts", "/run/layer", container]
-    options = machine.run(command).stdout.rpartition(" -o ")[2].strip()
+def _in_containerd(machine: Machine, container: str, driver: str) -> str:
+    """Give the folders of a container's layers, on btrfs the subvolume's ID and the device."""
+    command = ["ctr", "--namespace=moby", "snapshots", f"--snapshotter={engine_name(driver)}"]
+    said = machine.run([*command, "mounts", "/run/layer", container]).stdout
+    # mount -t KIND SOURCE /run/layer -o OPTIONS
+    words, _, options = said.strip().partition(" /run/layer -o ")
     found = dict(option.partition("=")[::2] for option in options.split(","))
-    return {"UpperDir": found["upperdir"], "LowerDir": found["lowerdir"]}
+    if driver == IN_SUBVOLUMES:
+        return f"{found['subvolid']} {words.split()[-1]}"
+    return f"{found['upperdir']} {found['lowerdir']}"
 
 
 def _folder(root: Path, name: str) -> Path:

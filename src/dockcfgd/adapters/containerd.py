@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.adapters import grpc
 from dockcfgd.adapters.protobuf import Fields, decoded, encoded, inner, number, texts
+from dockcfgd.adapters.subvolumes import subvolumes
 from dockcfgd.layers.place import Place
-from dockcfgd.model.drivers import engine_name
+from dockcfgd.model.drivers import IN_SUBVOLUMES, engine_name
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["MOBY", "Containerd", "address_in"]
+__all__ = ["MOBY", "Containerd", "address_in", "subvolume_of"]
 
 MOBY = "moby"
 
@@ -140,7 +141,10 @@ class Containerd:
         what = f"find the layer of container {container}"
         below = self._parent(snapshotter, container, what)
         chain = self._parent(snapshotter, below, what)
-        own = self._numbered(self._mounts("Mounts", snapshotter, container, what), what)
+        mounts = self._mounts("Mounts", snapshotter, container, what)
+        if snapshotter == IN_SUBVOLUMES:
+            return self._in_subvolumes(snapshotter, mounts, what), chain
+        own = self._numbered(mounts, what)
         if snapshotter == "native":
             base = self._viewed(snapshotter, container, below, what)
         else:
@@ -189,6 +193,28 @@ class Containerd:
         mounts = self._mounts("View", snapshotter, key, what, parent=below)
         self._remove(snapshotter, key)
         return self._numbered(mounts, what)
+
+    def _in_subvolumes(self, snapshotter: str, mounts: Sequence[Fields], what: str) -> Place:
+        """Find the subvolume that a mount names by its ID, and the one that it is a snapshot of.
+
+        A view of that would be a snapshot of it, and gone with the view (containerd,
+        snapshots/btrfs).
+        """
+        root, identity = self.root(snapshotter), subvolume_of(mounts)
+        try:
+            found = [one for one in subvolumes(f"{root}/active") if one[1].id == identity]
+            below = [
+                (name, one)
+                for name, one in subvolumes(f"{root}/snapshots")
+                if any(one.uuid == upper.origin for _, upper in found)
+            ]
+        except OSError as error:
+            why = f"{error.filename}: {error.strerror}"
+            raise EngineFailure(what=what, status=0, why=why) from error
+        if not found or not below:
+            why = f"it is not laid out as known releases do it (subvolume {identity} in {root})"
+            raise EngineFailure(what=what, status=0, why=why)
+        return Place(snapshotter, root, f"active/{found[0][0]}", f"snapshots/{below[0][0]}")
 
     def _remove(self, snapshotter: str, key: str) -> None:
         method = f"{_SERVICES}.snapshots.v1.Snapshots/Remove"
@@ -296,6 +322,14 @@ def address_in(command: Sequence[str]) -> str:
     return _ADDRESS
 
 
+def subvolume_of(mounts: Sequence[Fields]) -> int:
+    """Give the ID of the subvolume of btrfs that mounts show, 0 where it is none."""
+    options = {name: value for mount in mounts for name, value in _options(mount).items()}
+    kinds = {kind for mount in mounts for kind in texts(mount, 1)}
+    number_ = options.get("subvolid", "") if kinds == {"btrfs"} else ""
+    return int(number_) if number_.isdecimal() else 0
+
+
 def _architecture(manifest: Mapping[str, Any]) -> str:
     return str((manifest.get("platform") or {}).get("architecture", ""))
 
@@ -312,11 +346,16 @@ def _info(answer: Fields) -> Fields:
 
 def _paths(mount: Fields) -> list[str]:
     """Give the folders of the layers that a mount shows, the uppermost first."""
-    options = dict(option.partition("=")[::2] for option in texts(mount, 4))
     if texts(mount, 1) == ["bind"]:
         return texts(mount, 2)
+    options = _options(mount)
     lower = options.get("lowerdir", "")
     return [path for path in (options.get("upperdir", ""), *lower.split(":")) if path]
+
+
+def _options(mount: Fields) -> dict[str, str]:
+    found = (option.partition("=") for option in texts(mount, 4))
+    return {name: value for name, _, value in found}
 
 
 def _first(values: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ _CARRIED = "carried.json"
 _BEGUN = "carry-begun"
 _CONFIG = "config.v2.json"
 _NAMES = "repositories.json"
+_INEXACT = "native"
 _OF_IMAGE = ("Image", "ImageManifest")
 # Names that dockcfgd gives for a while (migration.inventory).
 _KEPT = "dockcfgd-kept/"
@@ -74,6 +75,7 @@ def carry(job: dict[str, Any]) -> None:
     # A stand-in that was only created has nothing of its own (migration/staging.py), and to compare
     # whole trees takes as long as they have files, while containers are down. The copies that
     # containerd's native makes are not exact: folders with hard links in them get another mtime.
+    # Snapshots of btrfs are.
     begun = (staging / _BEGUN).exists()
     if not begun:
         _write(staging / _BEGUN, b"")
@@ -87,7 +89,7 @@ def carry(job: dict[str, Any]) -> None:
         if source.below != goal.below:
             why = "its stand-in has another image"
             raise UnknownFormat(container=names[identity], path=goal.place.tree, why=why)
-        if begun or goal.place.form is not Form.TREE or target in SNAPSHOTTERS:
+        if begun or goal.place.form is not Form.TREE or target == _INEXACT:
             empty_layer(goal.place)
         fill_layer(source.place, goal.place, ahead=Ahead(ahead_of(str(staging), identity)))
         if not moved and target not in SNAPSHOTTERS:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dockcfgd.layers.errors import UnknownFormat
-from dockcfgd.model.drivers import SNAPSHOTTERS
+from dockcfgd.model.drivers import IN_SUBVOLUMES, SNAPSHOTTERS
 
 __all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "form_of", "place_of"]
 
@@ -29,6 +29,7 @@ _FORMS = {
     "vfs": Form.TREE,
     "btrfs": Form.TREE,
     "native": Form.TREE,
+    IN_SUBVOLUMES: Form.TREE,
 }
 _PATTERNS = {
     "overlay2": "overlay2/{}/diff",
@@ -37,6 +38,7 @@ _PATTERNS = {
     "vfs": "vfs/dir/{}",
     "btrfs": "btrfs/subvolumes/{}",
     "native": "snapshots/{}",
+    IN_SUBVOLUMES: "{}",
 }
 DRIVERS = frozenset({"overlay2", "fuse-overlayfs", "vfs", "btrfs"})
 _SUBVOLUME_INODE = 256
@@ -50,8 +52,9 @@ class Place:
     """The writable layer of one container.
 
     `driver` is one of `DRIVERS`, with the engine's data-root as `root`, or a snapshotter of
-    containerd (overlayfs, native) with that snapshotter's own folder as `root`, the snapshot's
-    number as `mount_id` and its parent's as `init_id`.
+    containerd (model.drivers) with that snapshotter's own folder as `root`, the snapshot's number
+    as `mount_id` and its parent's as `init_id`, on btrfs with the folder that it is in
+    (`active/7`, `snapshots/6`).
 
     `made_ns` is when the engine had made the layer, before the container first started, in
     nanoseconds since 1970; 0 where that is not known. What a whole tree holds that has not changed

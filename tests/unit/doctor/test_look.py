@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from dockcfgd.doctor.finding import Level
+from dockcfgd.doctor.leftovers import leftovers_of
+from dockcfgd.doctor.lenient import LenientFiles
 from dockcfgd.doctor.look import look_doctor
+from dockcfgd.model.desired import Json
 from dockcfgd.model.errors import FileFailure, SystemdFailure
 from dockcfgd.model.files import FileState
-from dockcfgd.model.host import UnitState
+from dockcfgd.model.host import EngineState, UnitState
 from dockcfgd.model.systemd import JobVerb
 from dockcfgd.settings import Settings
 from tests.fakes.files import FakeFiles
@@ -49,6 +52,18 @@ def test_left_over_folders_are_found_with_the_containers_that_they_hide() -> Non
     (left,) = (one for one in _look(ward) if "left /" in one["what"])
     assert left["what"] == f"vfs left {root}/vfs and {root}/image/vfs: 7 B"
     assert "1 container made with it" in left["why"]
+
+
+def test_containers_of_a_snapshotter_are_not_hidden_by_a_left_over_driver_of_its_name() -> None:
+    ward = Ward()
+    root = "/var/lib/docker"
+    ward.host.files.put(f"{root}/btrfs/subvolumes/x", b"12345")
+    ward.host.files.put(f"{root}/containers/c1/config.v2.json", '{"Driver": "btrfs"}')
+    store: Json = [["driver-type", "io.containerd.snapshotter.v1"]]
+    engine = EngineState("26.1.5", "1.45", {"Driver": "btrfs", "DriverStatus": store})
+    host = replace(ward.case().host, engine=engine)
+    (left,) = leftovers_of(ward.vitals, LenientFiles(ward.host.files), host, root) or ()
+    assert (left.driver, left.containers) == ("btrfs", 0)
 
 
 def test_the_driver_of_an_engine_that_is_down_is_that_of_its_containers() -> None:

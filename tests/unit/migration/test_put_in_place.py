@@ -104,6 +104,22 @@ def test_there_and_back(host: Host) -> None:
     assert host.tree() == before
 
 
+def test_a_snapshotter_leaves_the_layers_of_a_driver_of_its_name_alone(host: Host) -> None:
+    (host.root / "vfs").rename(host.root / "btrfs")
+    (host.root / "image/vfs").rename(host.root / "image/btrfs")
+    before = host.tree()
+    set_aside(str(host.root), "containerd-btrfs", str(host.aside))
+    put_in_place(str(host.root), "containerd-btrfs", str(host.aside), str(host.staging))
+    after = host.tree()
+    assert host.drivers() == {"btrfs"}
+    assert {path for path, text in before.items() if after.get(path) == text} >= {
+        "btrfs/dir/old",
+        "image/btrfs/repositories.json",
+    }
+    put_back(str(host.root), "containerd-btrfs", str(host.aside))
+    assert host.tree() == before
+
+
 def test_what_is_saved_does_not_change_with_the_container(host: Host) -> None:
     before = host.tree()
     host.forward()

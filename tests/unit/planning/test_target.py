@@ -118,6 +118,30 @@ class TestStorageDriverThatLeaves:
         assert target.document == now
         assert target.managed == {("storage-driver",)}
 
+    def test_one_of_containerd_goes_with_its_store(self) -> None:
+        store = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+        for driver in ("overlayfs", "btrfs"):
+            target = _target(
+                _desired("features = { containerd-snapshotter = false }"),
+                now={"storage-driver": driver, "features": {"containerd-snapshotter": True}},
+                applied=_DRIVER_APPLIED,
+                info={"Driver": driver, **store},
+            )
+            assert target.document == {"features": {"containerd-snapshotter": False}}
+
+    def test_a_driver_called_as_one_of_containerd_stays(self) -> None:
+        target = _target(
+            _desired("features = { containerd-snapshotter = false }"),
+            now={"storage-driver": "btrfs"},
+            applied=_DRIVER_APPLIED,
+            info={"Driver": "btrfs"},
+            **{"prior-drivers": ["btrfs", "overlay2"]},
+        )
+        assert target.document == {
+            "storage-driver": "btrfs",
+            "features": {"containerd-snapshotter": False},
+        }
+
 
 class TestBackToAGeneration:
     def _back(self, wanted_then: Applied, **described: Any) -> tuple[Target, Plan]:

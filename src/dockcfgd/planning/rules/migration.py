@@ -85,6 +85,7 @@ def migration_findings(
         if changes or not driver:
             yield from _storage(driver, host, storage)
             yield from _inside_store(driver, host, containerd=containerd)
+            yield from _namesakes(driver, host, kept)
             if driver and storage is not None:
                 yield from _store(driver, document, host, not_in_place, containerd=containerd)
 
@@ -119,9 +120,40 @@ def _inside_store(driver: str, host: HostState, *, containerd: bool) -> Iterable
     """Refuse another snapshotter: all of them share the store's images and leases."""
     engine = host.engine
     if isinstance(engine, EngineState) and containerd and in_containerd(engine):
-        why = f"the store's snapshotter cannot be changed from {engine.driver} to {driver}"
+        there, coming = engine_name(engine.driver), engine_name(driver)
+        why = f"the store's snapshotter cannot be changed from {there} to {coming}"
         hint = "leave the store first: containerd-snapshotter = false, and a storage-driver"
         yield Finding(key=_KEY, message=why, hint=hint)
+
+
+def _namesakes(driver: str, host: HostState, kept: KeptStorage | None) -> Iterable[Finding]:
+    """Refuse a driver beside a snapshotter of the same name: containers' files have that alone."""
+    engine = host.engine
+    if not isinstance(engine, EngineState):
+        return
+    there = {engine.driver, *engine.prior_drivers}
+    if kept is not None:
+        there |= {kept.driver, *(one.driver for one in kept.superseded)}
+    name = engine_name(driver)
+    for other in sorted(there - {driver}):
+        if engine_name(other) == name:
+            why = (
+                f"the engine could not tell containers of {_kind(driver)} {name} from those of"
+                f" {_kind(other)} {name}, of which there is something"
+            )
+            yield Finding(key=_KEY, message=why, hint=_way_out(other, engine))
+
+
+def _kind(driver: str) -> str:
+    return "the snapshotter" if driver in SNAPSHOTTERS else "the storage driver"
+
+
+def _way_out(other: str, engine: EngineState) -> str:
+    prune = "dockcfgctl storage prune"
+    if other == engine.driver:
+        return f'change to another one first, such as "overlay2", and then {prune}'
+    left = f"remove {engine.root}/{other} and {engine.root}/image/{other} if somebody else left it"
+    return f"{prune} frees what is kept" + (f"; {left}" if other in engine.prior_drivers else "")
 
 
 def _store(
