@@ -61,6 +61,19 @@ def test_a_driver_that_cannot_work_is_refused_with_the_command_that_mends_it(
     assert command in found.hint
 
 
+@pytest.mark.parametrize(
+    ("driver", "store", "named"),
+    [("overlay2", "", "overlay2"), ("overlayfs", "io.containerd.snapshotter.v1", "btrfs")],
+)
+def test_of_several_drivers_with_data_one_is_named_that_is_there(
+    driver: str, store: str, named: str
+) -> None:
+    engine = make_engine(Driver=driver, DriverStatus=[["driver-type", store]])
+    scene = _scene({}, prior_drivers=("btrfs", "overlay2"), engine=engine)
+    (found,) = breaches_of(scene)
+    assert f'such as "{named}"' in found.hint
+
+
 def test_every_rule_that_refuses_has_a_pair() -> None:
     scenes = [
         _scene(settings, **beside)

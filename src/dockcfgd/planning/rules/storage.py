@@ -91,7 +91,9 @@ def several_with_data(scene: Scene) -> Iterator[Breach]:
         return
     drivers = ", ".join(scene.prior_drivers)
     why = f"{scene.data_root} holds data of several drivers ({drivers}), and none is chosen"
-    choice = scene.engine.driver if scene.engine else scene.prior_drivers[0]
+    # One of containerd's store is none of these.
+    in_use = scene.engine.driver if scene.engine else ""
+    choice = in_use if in_use in scene.prior_drivers else scene.prior_drivers[0]
     yield refuse(_KEY, why, f'set storage-driver, such as "{choice}"', also=("data-root",))
 
 
