@@ -12,6 +12,7 @@ from dockcfgd.model.files import FileState
 from dockcfgd.model.roots import LeftBehind, RootSurvey
 
 __all__ = [
+    "SNAPSHOTTER",
     "Container",
     "EngineDown",
     "EngineState",
@@ -22,7 +23,9 @@ __all__ = [
     "on_containerd_store",
 ]
 
-_SNAPSHOTTER = "io.containerd.snapshotter"
+SNAPSHOTTER = "io.containerd.snapshotter"
+"""What `driver-type` of /info begins with where images are in containerd's store."""
+
 _SIGKILL = 9
 
 
@@ -219,6 +222,6 @@ def on_containerd_store(info: Mapping[str, Json]) -> bool:
     """Tell whether an engine with this /info has its images in containerd's store."""
     rows = info.get("DriverStatus")
     return any(
-        isinstance(row, list) and row[:1] == ["driver-type"] and _SNAPSHOTTER in str(row[1:])
+        isinstance(row, list) and row[:1] == ["driver-type"] and SNAPSHOTTER in str(row[1:])
         for row in (rows if isinstance(rows, list) else ())
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.host import EngineDown, EngineState
+from dockcfgd.model.host import SNAPSHOTTER, EngineDown, EngineState
+from dockcfgd.planning import leaves
+from dockcfgd.planning.storage_change import FEATURE
 from dockcfgd.planning.target import UnreadableFile, daemon_json
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ def supposed(host: HostState) -> HostState:
 def _info(version: str, document: Mapping[str, Json]) -> dict[str, Json]:
     """Give of /info what daemon.json itself says; the rest cannot be told."""
     pools = document.get("default-address-pools")
+    stored = leaves.get(document, FEATURE) is True
     return {
         "ServerVersion": version,
         **({"Driver": document["storage-driver"]} if "storage-driver" in document else {}),
+        **({"DriverStatus": [["driver-type", SNAPSHOTTER]]} if stored else {}),
         "LiveRestoreEnabled": document.get("live-restore") is True,
         "DefaultAddressPools": [
             {"Base": pool.get("base"), "Size": pool.get("size")}
