@@ -165,7 +165,11 @@ def trace_of(machine: Machine) -> dict[str, int]:
         "volumes": "docker volume ls --quiet | wc -l",
         "networks": "docker network ls --quiet | wc -l",
         "mounts": "wc -l < /proc/self/mountinfo",
-        "folders of data-root": f"find {ROOT} -mindepth 1 -maxdepth 2 | wc -l",
+        # An engine that ends while it removes a container with --rm, as at any restart, may leave
+        # a folder without its configuration, which no engine loads (moby, daemon/delete.go).
+        "folders of data-root": f"find {ROOT} -mindepth 1 -maxdepth 2"
+        f" ! -path '{ROOT}/containers/*' | wc -l",
+        "folders of containers": f"ls {ROOT}/containers/*/config.v2.json | wc -l",
         "writable layers": f"ls -d {ROOT}/image/*/layerdb/mounts/* | wc -l",
         "layers": f"ls -d {ROOT}/image/*/layerdb/sha256/* | wc -l",
         "backups": "ls /var/lib/dockcfgd/backups | wc -l",
