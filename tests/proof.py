@@ -45,6 +45,7 @@ _FILES = (
     "tests/machine/test_made_anew.py",
     "tests/machine/test_live_changes.py",
     "tests/machine/test_engine_lost.py",
+    "tests/machine/test_zoo_cut.py",
     "tests/machine/test_backups.py",
     "tests/machine/test_compose.py",
     "tests/machine/test_impossible_targets.py",
