@@ -24,6 +24,9 @@ from tests.support.packages import built_package
 
 NewMachine = Callable[..., Machine]
 
+# What their assertions compare is shown as that of tests is.
+pytest.register_assert_rewrite("zoo_sight")
+
 _FIXTURES = {"machine", "module_machine", "new_machine"}
 _SECONDS = 300
 _TREE = Path(__file__).parents[2]
