@@ -14,7 +14,7 @@ from tests.crash.stories import Told
 from tests.golden.test_plans import golden_plans
 
 # Going back to a kept storage is no desired state; test_storage_back.py cuts it off.
-ELSEWHERE = {"storage-back"}
+ELSEWHERE = {"storage-back", "containerd-store-btrfs-storage-back"}
 
 Shape = tuple[str, ...]
 
