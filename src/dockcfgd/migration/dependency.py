@@ -56,9 +56,10 @@ def start_waves(documents: Sequence[Document]) -> list[list[Document]]:
     """
     waves = []
     for wave in reversed(stop_waves(documents)):
-        first = [document for document in wave if _has_addresses(document)]
-        rest = [document for document in wave if document not in first]
-        waves += [part for part in (first, rest) if part]
+        parts: tuple[list[Document], list[Document]] = [], []
+        for document in wave:
+            parts[0 if _has_addresses(document) else 1].append(document)
+        waves += [part for part in parts if part]
     return waves
 
 
