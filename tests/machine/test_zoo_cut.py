@@ -156,9 +156,10 @@ def test_cut_off_at_each_step_nothing_differs(
         place = f"{way} at {number} ({reached}), {last['verdict']}"
         try:
             expect_whole(machine, before, digests, last["verdict"], goal)
+            print(f"{place}: whole", flush=True)
         except AssertionError as error:
             wrong.append(f"{place}: {error}")
-        print(f"{place}: {'lost' if wrong and place in wrong[-1] else 'whole'}", flush=True)
+            print(wrong[-1], flush=True)
     print(f"zoo: {len(steps)} of {len(steps)} places to be cut off at, {len(wrong)} losses")
     assert wrong == [], "\n".join(wrong)
 
