@@ -10,7 +10,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 NEED := packaging/need
 
-SETUP_PACKAGES    := python3-venv python3-gi python3-pydbus python3-dbus gir1.2-glib-2.0 dbus libglib2.0-bin
+SETUP_PACKAGES    := systemd python3-venv python3-gi python3-pydbus python3-dbus gir1.2-glib-2.0 dbus libglib2.0-bin
 MACHINE_PACKAGES  := mmdebstrap systemd-container debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
 PACKAGE_PACKAGES  := debhelper dh-python dpkg-dev
 TERMINAL_PACKAGES := tmux less bash-completion zsh fish

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from tests.contract.rigs import FakeTree, HostTree, Tree, mounted
 from tests.fakes import FakeFiles
 
 FRESH = Tag(digest="", uid=0, gid=0, mode=0o640)
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files of other owners need root")
 
 
 @pytest.fixture(params=["fake", "tmpfs", "ext4", "btrfs"])

@@ -65,8 +65,6 @@ def filesystem(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
 
 
 def _mount(kind: str, image: Path, target: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("cannot mount a filesystem: not root")
     source = ["-t", "tmpfs", "none"]
     if kind != "tmpfs":
         with image.open("wb") as file:
