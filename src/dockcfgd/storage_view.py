@@ -141,7 +141,7 @@ def _subvolumes(folder: str) -> list[str]:
     if not Path(folder, "active").is_dir():
         return []
     return sorted(
-        str(one) for kind in ("active", "snapshots") for one in Path(folder, kind).iterdir()
+        str(one) for kind in ("active", "snapshots") for one in Path(folder, kind).glob("*")
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dockcfgd.model.drivers import IN_SUBVOLUMES, SNAPSHOTTERS, engine_name
+from dockcfgd.model.drivers import BTRFS_SNAPSHOTTER, SNAPSHOTTERS, engine_name
 from dockcfgd.model.host import driver_of
 from engine_socket import ask
 from machine import Machine
@@ -138,7 +138,7 @@ def _in_containerd(machine: Machine, container: str, driver: str) -> str:
     # mount -t KIND SOURCE /run/layer -o OPTIONS
     words, _, options = said.strip().partition(" /run/layer -o ")
     found = dict(option.partition("=")[::2] for option in options.split(","))
-    if driver == IN_SUBVOLUMES:
+    if driver == BTRFS_SNAPSHOTTER:
         return f"{found['subvolid']} {words.split()[-1]}"
     return f"{found['upperdir']} {found['lowerdir']}"
 

@@ -17,7 +17,7 @@ from dockcfgd.adapters import grpc
 from dockcfgd.adapters.protobuf import Fields, decoded, encoded, inner, number, texts
 from dockcfgd.adapters.subvolumes import subvolumes
 from dockcfgd.layers.place import Place
-from dockcfgd.model.drivers import IN_SUBVOLUMES, engine_name
+from dockcfgd.model.drivers import BTRFS_SNAPSHOTTER, engine_name
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Containerd:
         below = self._parent(snapshotter, container, what)
         chain = self._parent(snapshotter, below, what)
         mounts = self._mounts("Mounts", snapshotter, container, what)
-        if snapshotter == IN_SUBVOLUMES:
+        if snapshotter == BTRFS_SNAPSHOTTER:
             return self._in_subvolumes(snapshotter, mounts, what), chain
         own = self._numbered(mounts, what)
         if snapshotter == "native":

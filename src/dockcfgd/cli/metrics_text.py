@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dockcfgd.model.host import driver_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -102,7 +104,7 @@ def _of_engine(info: Mapping[str, Any] | None) -> Iterator[_Metric]:
     yield "engine_up", "Whether the engine answers.", [_Sample(info is not None)]
     if info is None:
         return
-    labels = (("version", _text(info, "ServerVersion")), ("storage", _text(info, "Driver")))
+    labels = (("version", _text(info, "ServerVersion")), ("storage", driver_of(info)))
     yield "engine_info", "The engine's release and storage driver.", [_Sample(1, labels)]
     counts = [
         _Sample(info[key], (("state", state),))

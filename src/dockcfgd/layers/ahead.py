@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dockcfgd.layers.folder import Spot
     from dockcfgd.layers.styles import Style
 
-__all__ = ["Ahead", "Passing", "SharesBlocks", "copy_ahead"]
+__all__ = ["USUAL", "Ahead", "SharesBlocks", "Transfer", "copy_ahead"]
 
 LEAST = 64 << 10
 _INDEX = "index.json"
@@ -45,11 +45,14 @@ _READ = os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
+class Transfer:
     """How content gets from one open file to another: shared where that can be, else copied."""
 
     share: Callable[[int, int], bool] = share_content
     copy: Callable[..., None] = copy_content
+
+
+USUAL = Transfer()
 
 
 class SharesBlocks(Exception):
@@ -89,7 +92,7 @@ class Ahead:
 
 
 def copy_ahead(
-    changes: Changes, style: Style, folder: str, *, until: int, passing: Passing | None = None
+    changes: Changes, style: Style, folder: str, *, until: int, transfer: Transfer = USUAL
 ) -> None:
     """Copy the content of the larger files of a layer that were not changed since `until`.
 
@@ -99,7 +102,7 @@ def copy_ahead(
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, mode=0o700)
-    walk = _Walk(style, folder, until=until, passing=passing or Passing())
+    walk = _Walk(style, folder, until=until, transfer=transfer)
     for _ in range(_TRIES):
         try:
             walk.through(changes)
@@ -115,12 +118,12 @@ def copy_ahead(
 class _Walk:
     """Goes through a layer, once or several times, and copies what it has not copied yet."""
 
-    def __init__(self, style: Style, folder: str, *, until: int, passing: Passing) -> None:
+    def __init__(self, style: Style, folder: str, *, until: int, transfer: Transfer) -> None:
         self.files: dict[str, list[int]] = {}
         self._style = style
         self._folder = folder
         self._until = until
-        self._passing = passing
+        self._transfer = transfer
 
     def through(self, changes: Changes) -> None:
         for operation in changes.operations():
@@ -146,9 +149,9 @@ class _Walk:
                 os.unlink(where)
             target = os.open(where, _NEW, 0o600)
             try:
-                if self._passing.share(source, target):
+                if self._transfer.share(source, target):
                     raise SharesBlocks
-                self._passing.copy(source, target, size=status.st_size, told=_unheard)
+                self._transfer.copy(source, target, size=status.st_size, told=_unheard)
             except OSError as error:
                 if error.errno == errno.EIO and os.fstat(source).st_size < status.st_size:
                     raise _gone() from error

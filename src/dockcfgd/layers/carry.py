@@ -35,7 +35,7 @@ _CARRIED = "carried.json"
 _BEGUN = "carry-begun"
 _CONFIG = "config.v2.json"
 _NAMES = "repositories.json"
-_INEXACT = "native"
+_NATIVE = "native"
 _OF_IMAGE = ("Image", "ImageManifest")
 # Names that dockcfgd gives for a while (migration.inventory).
 _KEPT = "dockcfgd-kept/"
@@ -89,7 +89,7 @@ def carry(job: dict[str, Any]) -> None:
         if source.below != goal.below:
             why = "its stand-in has another image"
             raise UnknownFormat(container=names[identity], path=goal.place.tree, why=why)
-        if begun or goal.place.form is not Form.TREE or target == _INEXACT:
+        if begun or goal.place.form is not Form.TREE or target == _NATIVE:
             empty_layer(goal.place)
         fill_layer(source.place, goal.place, ahead=Ahead(ahead_of(str(staging), identity)))
         if not moved and target not in SNAPSHOTTERS:

@@ -17,14 +17,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dockcfgd.layers.ahead import Passing, SharesBlocks, copy_ahead
+from dockcfgd.layers.ahead import USUAL, SharesBlocks, Transfer, copy_ahead
 from dockcfgd.layers.copying import changes_of
 from dockcfgd.layers.entries import Changes
 from dockcfgd.layers.errors import UnknownFormat
@@ -34,7 +34,7 @@ from dockcfgd.layers.styles import Style, style_of
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.mount_points import mount_points
 
-__all__ = ["Ground", "filesystem_of", "first_copy", "main"]
+__all__ = ["Filesystem", "filesystem_of", "first_copy", "main"]
 
 # Where a write through a mapping shows in a file's ctime; not so in memory (tmpfs).
 _TELLING = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"})
@@ -58,12 +58,15 @@ def filesystem_of(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Filesystem:
     """What lies below: the kind of filesystem at a path, how far its clock may lag, in ns."""
 
     kind_of: Callable[[str], str] = filesystem_of
     doubt_ns: int = _DOUBT_NS
-    passing: Passing = field(default_factory=Passing)
+    transfer: Transfer = USUAL
+
+
+_HERE = Filesystem()
 
 
 def main(path: str) -> int:
@@ -79,16 +82,15 @@ def main(path: str) -> int:
     return 1
 
 
-def first_copy(job: dict[str, Any], *, say: Say, ground: Ground | None = None) -> None:
+def first_copy(job: dict[str, Any], *, say: Say, filesystem: Filesystem = _HERE) -> None:
     """Do a job. Raises LayerRefused where a layer cannot be stored on the target, OSError."""
-    ground = ground or Ground()
     root, driver, staging = str(job["root"]), str(job["driver"]), str(job["staging"])
     style = style_of(form_of(str(job["target"])))
     given = {key: Place.from_document(one["place"]) for key, one in job["sources"].items()}
     where = next(iter(given.values())).root if given else root
     # Elsewhere all is copied while the engine is stopped.
-    known = ground.kind_of(where) in _TELLING
-    until = time.time_ns() - ground.doubt_ns if known else _NEVER
+    known = filesystem.kind_of(where) in _TELLING
+    until = time.time_ns() - filesystem.doubt_ns if known else _NEVER
     # From here on whoever writes through a mapping has to ask the filesystem again.
     os.sync()
     there = sorted(staying(Path(root), driver).items())
@@ -99,21 +101,21 @@ def first_copy(job: dict[str, Any], *, say: Say, ground: Ground | None = None) -
         except (UnknownFormat, FileNotFoundError):
             continue  # it was removed, or carry.py says what is wrong
         folder = ahead_of(staging, identity)
-        until = _go_through(changes, style, folder, until=until, passing=ground.passing)
+        until = _go_through(changes, style, folder, until=until, transfer=filesystem.transfer)
     # Not in the outage: what was written for it, the images too.
     os.sync()
     say({"item": "", "done": len(there), "total": len(there)})
 
 
 def _go_through(
-    changes: Changes, style: Style, folder: str, *, until: int, passing: Passing
+    changes: Changes, style: Style, folder: str, *, until: int, transfer: Transfer
 ) -> int:
     """Do what `copy_ahead` does; give the `until` of the next layer."""
     try:
-        copy_ahead(changes, style, folder, until=until, passing=passing)
+        copy_ahead(changes, style, folder, until=until, transfer=transfer)
     except SharesBlocks:
         # From its beginning, as it was broken off at the first larger file.
-        copy_ahead(changes, style, folder, until=_NEVER, passing=passing)
+        copy_ahead(changes, style, folder, until=_NEVER, transfer=transfer)
         return _NEVER
     return until
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dockcfgd.layers.errors import UnknownFormat
-from dockcfgd.model.drivers import IN_SUBVOLUMES, SNAPSHOTTERS
+from dockcfgd.model.drivers import BTRFS_SNAPSHOTTER, SNAPSHOTTERS
 
 __all__ = ["DRIVERS", "SNAPSHOTTERS", "Form", "Place", "form_of", "place_of"]
 
@@ -29,7 +29,7 @@ _FORMS = {
     "vfs": Form.TREE,
     "btrfs": Form.TREE,
     "native": Form.TREE,
-    IN_SUBVOLUMES: Form.TREE,
+    BTRFS_SNAPSHOTTER: Form.TREE,
 }
 _PATTERNS = {
     "overlay2": "overlay2/{}/diff",
@@ -38,7 +38,7 @@ _PATTERNS = {
     "vfs": "vfs/dir/{}",
     "btrfs": "btrfs/subvolumes/{}",
     "native": "snapshots/{}",
-    IN_SUBVOLUMES: "{}",
+    BTRFS_SNAPSHOTTER: "{}",
 }
 DRIVERS = frozenset({"overlay2", "fuse-overlayfs", "vfs", "btrfs"})
 _SUBVOLUME_INODE = 256

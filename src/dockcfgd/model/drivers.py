@@ -8,15 +8,15 @@ releases wrote down has them.
 
 from __future__ import annotations
 
-__all__ = ["IN_SUBVOLUMES", "SNAPSHOTTERS", "engine_name", "of_containerd"]
+__all__ = ["BTRFS_SNAPSHOTTER", "SNAPSHOTTERS", "engine_name", "of_containerd"]
 
 _PLAIN = frozenset({"overlayfs", "native"})
 _PREFIX = "containerd-"
 
-IN_SUBVOLUMES = f"{_PREFIX}btrfs"
+BTRFS_SNAPSHOTTER = f"{_PREFIX}btrfs"
 """The snapshotter whose layers are subvolumes of btrfs."""
 
-SNAPSHOTTERS = _PLAIN | {IN_SUBVOLUMES}
+SNAPSHOTTERS = _PLAIN | {BTRFS_SNAPSHOTTER}
 """Those that containers can be moved to and from."""
 
 

@@ -45,6 +45,12 @@ def test_condition_and_engine_are_told() -> None:
     assert r'dockcfgd_engine_info{version="26.1.5\"\\\n",storage="overlay2"} 1' in lines
 
 
+def test_a_snapshotter_has_the_name_that_the_status_gives_it() -> None:
+    stored = {"Driver": "btrfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+    lines = render(golden("status", "in-sync"), _INFO | stored).splitlines()
+    assert any('storage="containerd-btrfs"' in line for line in lines)
+
+
 def test_a_host_where_nothing_runs_is_told_too() -> None:
     console = Console()
     code = metrics.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dockcfgd.layers.ahead import Ahead, Passing, SharesBlocks, copy_ahead
+from dockcfgd.layers.ahead import Ahead, SharesBlocks, Transfer, copy_ahead
 from dockcfgd.layers.contents import copy_content
 from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.overlay_reader import OverlayUpper
@@ -32,7 +32,7 @@ class Trial:
         self.target.mkdir()
         self.clock = 0
         # Have content copied, whatever this runs on.
-        self.passing = Passing(share=lambda _source, _target: False)
+        self.transfer = Transfer(share=lambda _source, _target: False)
 
     def write(self, name: str, content: bytes) -> Path:
         path = self.source / name
@@ -44,7 +44,7 @@ class Trial:
         """Copy ahead; `before`: with what is there having changed after the sync began."""
         until = 0 if before else time.time_ns() + 1_000_000_000
         changes = OverlayUpper(str(self.source))
-        copy_ahead(changes, STYLE, str(self.store), until=until, passing=self.passing)
+        copy_ahead(changes, STYLE, str(self.store), until=until, transfer=self.transfer)
 
     @property
     def stored(self) -> int:
@@ -175,7 +175,7 @@ def test_a_file_that_goes_while_it_is_read_is_left_out(trial: Trial) -> None:
             os.truncate(going, 10)
         copy_content(source, target, size=size, told=told)
 
-    trial.passing = replace(trial.passing, copy=copied)
+    trial.transfer = replace(trial.transfer, copy=copied)
     trial.first()
     assert trial.carry() == 2
     assert trial.same()
@@ -190,7 +190,7 @@ def test_what_cannot_be_stored_is_told_while_the_engine_serves(tmp_path: Path) -
 
 
 def test_where_files_share_blocks_nothing_is_copied(trial: Trial) -> None:
-    trial.passing = Passing(share=lambda _source, _target: True)
+    trial.transfer = Transfer(share=lambda _source, _target: True)
     trial.write("data", os.urandom(BIG))
     with pytest.raises(SharesBlocks):
         trial.first()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.layers import first_copy
-from dockcfgd.layers.ahead import Passing
+from dockcfgd.layers.ahead import Transfer
 from dockcfgd.layers.errors import LayerRefused
-from dockcfgd.layers.first_copy import Ground
+from dockcfgd.layers.first_copy import Filesystem
 from dockcfgd.layers.staying import ahead_of, staying
 
 ID = "{:064x}"
@@ -36,8 +36,10 @@ class Root:
 
     def copy(self, kind: str = "ext4", share: Share = shares_nothing) -> None:
         """Copy ahead on a filesystem of that kind, on which all is old enough."""
-        ground = Ground(lambda _: kind, doubt_ns=-1_000_000_000, passing=Passing(share=share))
-        first_copy.first_copy(self.job, say=self.said.append, ground=ground)
+        filesystem = Filesystem(
+            lambda _: kind, doubt_ns=-1_000_000_000, transfer=Transfer(share=share)
+        )
+        first_copy.first_copy(self.job, say=self.said.append, filesystem=filesystem)
 
     def container(self, number: int, *, disposable: bool = False) -> Path:
         """Make one; give the folder of what it has written."""
