@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from driver_change import changed, newest, other, rest, status, until, want
 from images import make_busybox
-from machine import Machine, wait_for
+from machine import Machine
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 RELEASES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
-STATUS = "/run/dockcfgd/status.json"
-DRIVERS = ("overlay2", "vfs")
 CONTAINERS = {"always": "always", "by-hand": "unless-stopped", "plain": "no"}
 # From this step on dockcfgd knows what ran; before it the engine's end is one like any other: one
 # that comes up stops the containers that still run, which counts as stopped by hand.
 NOTED = "note which containers run"
 CALM_SECONDS = 15.0
-NUMBERS = itertools.count(4)
 SAMPLE = ("start what ran before",)
 # A task without a process whose container containerd does not know: what an engine of 20.10 leaves
 # that is killed while it takes a container down, now and then.
@@ -61,7 +57,7 @@ def test_the_engine_is_killed_at_each_step(
             continue
         goal = other(driver)
         reached = killed(machine, goal, number)
-        last = rest(machine)["last"]
+        last = rest(machine, calm=CALM_SECONDS)["last"]
         noted = reached >= next(at for at, one in enumerate(steps) if one == NOTED)
         wrong = what_is_wrong(machine, last, driver=driver, goal=goal, noted=noted)
         print(f"killed at {steps[min(reached, len(steps) - 1)]}: {last['verdict']} {wrong}")
@@ -96,7 +92,7 @@ def test_a_shim_that_an_engine_left_is_ended(
     machine.write("/run/systemd/system/docker.service.d/leave.conf", before)
     machine.run("systemctl daemon-reload")
     want(machine, "vfs")
-    last = rest(machine)["last"]
+    last = rest(machine, calm=CALM_SECONDS)["last"]
     assert (last["verdict"], last["reason"]) == ("applied", None)
     said = machine.run(["journalctl", "--unit=docker", "--output=cat"]).stdout
     assert f"task {identity}: already exists" in said, "the shim was not in the way"
@@ -114,68 +110,13 @@ def prepared(machine: Machine, package: Path) -> None:
     machine.install_deb(package)
 
 
-def other(driver: str) -> str:
-    return next(one for one in DRIVERS if one != driver)
-
-
-def want(machine: Machine, driver: str) -> None:
-    # Another state each time: what was rolled back is not tried again by itself.
-    more = f"max-concurrent-downloads = {next(NUMBERS)}"
-    text = f'schema = 1\n[engine]\nstorage-driver = "{driver}"\n{more}\n'
-    machine.write("/etc/dockcfgd/conf.toml", f'{text}[verify]\nsettle = "500ms"\n')
-
-
-def changed(machine: Machine, driver: str) -> list[str]:
-    """Change the driver without a kill; give the steps of that."""
-    want(machine, driver)
-    done = machine.run(["dockcfgctl", "wait", "--timeout", "5m"], check=False, timeout=310)
-    last = status(machine)["last"]
-    assert done.returncode == 0, last
-    return [str(step["name"]) for step in last["steps"]]
-
-
-def status(machine: Machine) -> Document:
-    # /run is a filesystem of the machine's own.
-    place = Path(f"/proc/{machine.pid}/root{STATUS}")
-    document: Document = json.loads(place.read_bytes())
-    return document
-
-
 def killed(machine: Machine, goal: str, number: int) -> int:
     """Kill the engine once a step of the change has begun; give the one that has by then."""
-    before = status(machine)["last"]["transaction"]
+    before = newest(machine)
     want(machine, goal)
-
-    def begun() -> int | None:
-        last = status(machine)["last"]
-        count = len(last["steps"])
-        new = last["transaction"] != before
-        return count if new and (count > number or last["verdict"]) else None
-
-    wait_for(begun, timeout=180, what=f"step {number}", interval=0.01)
+    until(machine, number, after=before)
     machine.run("systemctl kill --kill-whom=main --signal=KILL docker", check=False)
     return len(status(machine)["last"]["steps"]) - 1
-
-
-def rest(machine: Machine) -> Document:
-    """Wait until nothing is tried any more; give the status."""
-    since: list[Any] = [time.monotonic(), ""]
-
-    def rests() -> Document | None:
-        seen = status(machine)
-        last, at_rest = seen["last"] or {}, seen["phase"] == "idle" and machine.ping()
-        now = f"{last.get('transaction')} {last.get('verdict')} {at_rest}"
-        if now != since[1]:
-            since[:] = [time.monotonic(), now]
-        if not at_rest or last.get("verdict") is None:
-            return None
-        # What the surroundings prevented is tried again by itself.
-        long = time.monotonic() - since[0] > CALM_SECONDS
-        return seen if seen["condition"] == "in-sync" or long else None
-
-    found = wait_for(rests, 300, what="dockcfgd at rest and an engine that serves", interval=0.2)
-    assert found is not None
-    return found
 
 
 def what_is_wrong(machine: Machine, last: Document, *, driver: str, goal: str, noted: bool) -> str:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conftest import NewMachine
-from machine import Machine, wait_for
+from driver_change import changed, newest, other, rest, status, until, want
+from machine import Machine
 from migration_zoo import make_zoo
 from zoo_layers import KINDS_DISPOSABLE, layer_digests, make_kinds
 from zoo_sight import ACTIVE, Seen, expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
-STATUS = "/run/dockcfgd/status.json"
-DRIVERS = ("overlay2", "vfs")
 # What the host prevents is tried again within a minute.
 CALM_SECONDS = 75.0
-NUMBERS = itertools.count(1)
 
 
 def kill_dockcfgd(machine: Machine) -> None:
@@ -51,64 +46,6 @@ WAYS = {
     "kill -9 of the engine": kill_engine,
     "power cut": cut_power,
 }
-
-
-def status(machine: Machine) -> dict[str, Any]:
-    # /run is a filesystem of the machine's own.
-    place = Path(f"/proc/{machine.pid}/root{STATUS}")
-    document: dict[str, Any] = json.loads(place.read_bytes())
-    return document
-
-
-def want(machine: Machine, driver: str) -> None:
-    # Another state each time: what was taken back is not tried again by itself.
-    more = f"max-concurrent-downloads = {next(NUMBERS)}"
-    text = f'schema = 1\n[engine]\nstorage-driver = "{driver}"\n{more}\n'
-    machine.write("/etc/dockcfgd/conf.toml", f'{text}[backup]\nkeep = 1\n[verify]\nsettle = "1s"\n')
-
-
-def steps_of(machine: Machine, driver: str) -> list[str]:
-    """Change the driver without a cut; give the steps of that."""
-    want(machine, driver)
-    done = machine.run(["dockcfgctl", "wait", "--timeout", "10m"], check=False, timeout=610)
-    last = status(machine)["last"]
-    assert done.returncode == 0, last
-    return [str(step["name"]) for step in last["steps"]]
-
-
-def until(machine: Machine, number: int, before: str) -> str:
-    """Wait for a step of a new change to begin; give the name of the one that has by then."""
-
-    def begun() -> str | None:
-        last = status(machine)["last"]
-        new = last["transaction"] != before
-        far = len(last["steps"]) > number or last["verdict"]
-        return str(last["steps"][-1]["name"]) if new and far else None
-
-    return str(wait_for(begun, timeout=300, what=f"step {number}", interval=0.005))
-
-
-def rest(machine: Machine) -> dict[str, Any]:
-    """Wait until nothing is tried any more; give the status."""
-    seen: list[Any] = ["", 0.0]
-
-    def rests() -> dict[str, Any] | None:
-        try:
-            found = status(machine)
-        except FileNotFoundError:
-            return None
-        last = found["last"] or {}
-        still = f"{last.get('transaction')} {last.get('verdict')} {found['phase']}"
-        if still != seen[0]:
-            seen[:] = [still, time.monotonic()]
-        if found["phase"] != "idle" or last.get("verdict") is None or not machine.ping():
-            return None
-        long = time.monotonic() - seen[1] > CALM_SECONDS
-        return found if found["condition"] in {"in-sync", "rejected"} or long else None
-
-    found = wait_for(rests, timeout=500, what="dockcfgd at rest")
-    assert found is not None
-    return found
 
 
 def revive(machine: Machine, states: Mapping[str, str]) -> None:
@@ -140,19 +77,19 @@ def test_cut_off_at_each_step_nothing_differs(
     machine.docker("rm", "--force", KINDS_DISPOSABLE, *frozen)
     machine.install_deb(build_deb("trixie"))
     before, digests = look(machine), layer_digests(machine)
-    steps = [steps_of(machine, driver) for driver in ("vfs", "overlay2")][1]
+    steps = [changed(machine, driver) for driver in ("vfs", "overlay2")][1]
     ways = itertools.cycle(WAYS.items())
     wrong = []
     for number in range(len(steps)):
         way, end = next(ways)
-        driver = machine.docker("info", "--format={{.Driver}}")
-        goal = next(one for one in DRIVERS if one != driver)
-        transaction = status(machine)["last"]["transaction"]
+        goal = other(machine.docker("info", "--format={{.Driver}}"))
+        transaction = newest(machine)
         machine.run(["sync"])
         want(machine, goal)
-        reached = until(machine, number, transaction)
+        until(machine, number, after=transaction)
+        reached = status(machine)["last"]["steps"][-1]["name"]
         end(machine)
-        last = rest(machine)["last"]
+        last = rest(machine, calm=CALM_SECONDS)["last"]
         place = f"{way} at {number} ({reached}), {last['verdict']}"
         try:
             expect_whole(machine, before, digests, last["verdict"], goal)
