@@ -18,6 +18,7 @@ from dockcfgd.layers import Place, copy_layer
 from dockcfgd.layers.digest import describe_tree
 from tests.support.layer_store import LayerStore, need_mounts
 
+PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 _NAMES = ("a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "n", "n/a")
 _TIME = 1_700_000_000_000_000_000
 
@@ -95,8 +96,9 @@ def described(store: LayerStore, place: Place) -> list[str]:
         return list(describe_tree(str(root)))
 
 
+@pytest.mark.timeout(900)
 @settings(
-    max_examples=25 if os.environ.get("DOCKCFGD_PROOF") != "1" else 400,
+    max_examples=400 if PROOF else 25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=st.lists(steps, max_size=20), first=st.sampled_from(("overlay2", "vfs")))
@@ -115,7 +117,11 @@ def test_any_history_goes_around(store: LayerStore, history: list[Step], first: 
         source = target
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(900)
+@settings(
+    max_examples=400 if PROOF else 10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     history=st.lists(steps, min_size=1, max_size=15),
     more=st.lists(steps, max_size=10),
