@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import shutil
 import threading
@@ -15,6 +16,7 @@ from dockcfgd.adapters.file_watch import FileWatch
 # Well under the second that a dropped file may take to show.
 PROMPT = 0.6
 QUIET = 0.4
+RENAMES = 200
 
 
 class Watched:
@@ -236,3 +238,22 @@ def test_links_in_a_circle_do_no_harm(folder: Path, watching: Watching) -> None:
     watched = watching(folder)
     (folder / "c").write_text("new")
     assert watched.hinted()
+
+
+def test_what_is_renamed_is_not_remembered(
+    folder: Path, tmp_path: Path, watching: Watching
+) -> None:
+    """Whoever renames files in a watched folder, for as long as the process lives."""
+    target = tmp_path / "busy" / "daemon.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    (folder / "daemon.json").symlink_to(target)
+    watched = watching(folder)
+    neighbours = [target.with_name(f"neighbour-{number}") for number in range(2)]
+    neighbours[0].write_text("new")
+    for number in range(RENAMES):
+        neighbours[number % 2].rename(neighbours[1 - number % 2])
+        rename_over(folder / "10-a.toml")
+    assert watched.hinted()
+    kept = [one for one in gc.get_objects() if type(one).__name__ == "InotifyEvent"]
+    assert len(kept) < RENAMES / 2, len(kept)

@@ -10,6 +10,8 @@ code stands on:
 - A folder that is renamed away takes its watch with it and gives no event; one that is deleted and
   made again may have the same inode. The first is found by `check`, the second by its last event.
 - From release 5 on reading a file is an event (opened, closed_no_write); those are no hints.
+- Before release 7 whatever is renamed in a watched folder is remembered for good, though only a
+  watch of a whole tree has a use for that.
 
 Rejected: watching all parents up to the root, so that renamed folders give a hint at once. Each
 watch costs two threads before release 7.
@@ -39,6 +41,7 @@ __all__ = ["FileWatch"]
 Interests: TypeAlias = "dict[str, frozenset[str] | None]"
 
 _HINTS = {"created", "modified", "moved", "deleted", "closed", "attrib"}
+_RENAMES = {"moved", "deleted"}  # deleted: renamed to where nobody watches
 _LINKS = 40
 _ATTEMPTS = 10
 _JOIN_SECONDS = 5.0
@@ -129,7 +132,7 @@ class FileWatch:
 
     def _watch(self, folder: str, names: frozenset[str] | None) -> bool:
         identity = _identity(folder)
-        handler = _Handler(folder, names, self._told)
+        handler = _Handler(folder, names, self._told, self._forget_renames)
         try:
             watch = self._observer.schedule(handler, folder)
         except OSError:
@@ -137,6 +140,14 @@ class FileWatch:
             return False
         self._armed[folder] = _Armed(watch, identity, handler)
         return True
+
+    def _forget_renames(self) -> None:
+        """Have watchdog forget what was renamed. In the observer's thread, as `_told`."""
+        for emitter in self._observer.emitters:
+            reader = getattr(getattr(emitter, "_inotify", None), "_inotify", None)
+            forget = getattr(reader, "clear_move_records", None)
+            if forget is not None:
+                forget()
 
     def _told(self, path: str, folder: str, *, structural: bool) -> None:
         """Take a relevant event. In the observer's thread, which holds the observer's lock."""
@@ -151,16 +162,23 @@ class _Handler(FileSystemEventHandler):
     """Passes the events of one folder on that are hints: about `names`, or about all if None."""
 
     def __init__(
-        self, folder: str, names: frozenset[str] | None, told: Callable[..., None]
+        self,
+        folder: str,
+        names: frozenset[str] | None,
+        told: Callable[..., None],
+        renamed: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._told = told
+        self._renamed = renamed
         self.names = names
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event; called by watchdog."""
         if event.event_type not in _HINTS:
             return
+        if event.event_type in _RENAMES:
+            self._renamed()
         # Only events of the kind "moved" have a second path in the older releases.
         for path in (event.src_path, getattr(event, "dest_path", "")):
             if path:
