@@ -17,6 +17,8 @@ from zoo_layers import KINDS_DISPOSABLE, layer_digests, make_kinds
 from zoo_sight import ACTIVE, Seen, expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
+# Where the engine stops, is copied from, and its data change places: each in another way.
+SAMPLE = (5, 6, 7, 8)
 # What the host prevents is tried again within a minute.
 CALM_SECONDS = 75.0
 
@@ -64,10 +66,7 @@ def look_states(machine: Machine) -> dict[str, str]:
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.skipif(not PROOF, reason="in make proof")
-def test_cut_off_at_each_step_nothing_differs(
-    new_machine: NewMachine, build_deb: Callable[[str], Path]
-) -> None:
+def test_cut_off_nothing_differs(new_machine: NewMachine, build_deb: Callable[[str], Path]) -> None:
     machine = new_machine("trixie", data="ext4")
     machine.boot()
     make_zoo(machine)
@@ -76,11 +75,14 @@ def test_cut_off_at_each_step_nothing_differs(
     frozen = machine.docker("ps", "--filter=status=paused", "--format={{.Names}}").split()
     machine.docker("rm", "--force", KINDS_DISPOSABLE, *frozen)
     machine.install_deb(build_deb("trixie"))
+    states = look_states(machine)
     before, digests = look(machine), layer_digests(machine)
-    steps = [changed(machine, driver) for driver in ("vfs", "overlay2")][1]
+    # The way to a driver used before has one step more.
+    steps = len([changed(machine, driver) for driver in ("vfs", "overlay2")][1])
+    places = range(steps) if PROOF else SAMPLE
     ways = itertools.cycle(WAYS.items())
     wrong = []
-    for number in range(len(steps)):
+    for number in places:
         way, end = next(ways)
         goal = other(machine.docker("info", "--format={{.Driver}}"))
         transaction = newest(machine)
@@ -92,23 +94,29 @@ def test_cut_off_at_each_step_nothing_differs(
         last = rest(machine, calm=CALM_SECONDS)["last"]
         place = f"{way} at {number} ({reached}), {last['verdict']}"
         try:
-            expect_whole(machine, before, digests, last["verdict"], goal)
+            expect_driver(machine, last["verdict"], goal)
+            expect_whole(machine, before, digests, states)
             print(f"{place}: whole", flush=True)
         except AssertionError as error:
             wrong.append(f"{place}: {error}")
             print(wrong[-1], flush=True)
-    print(f"zoo: {len(steps)} of {len(steps)} places to be cut off at, {len(wrong)} losses")
+    print(f"zoo: {len(places)} of {steps} places to be cut off at, {len(wrong)} losses")
     assert wrong == [], "\n".join(wrong)
 
 
-def expect_whole(
-    machine: Machine, before: Seen, digests: Mapping[str, str], verdict: str, goal: str
-) -> None:
-    """Expect the driver that the verdict says, and every container as it was."""
+def expect_driver(machine: Machine, verdict: str, goal: str) -> None:
+    """Expect the driver that the verdict says."""
     present = machine.docker("info", "--format={{.Driver}}")
     assert verdict in {"applied", "rolled-back"}, verdict
     assert (present == goal) == (verdict == "applied"), present
+
+
+def expect_whole(
+    machine: Machine, before: Seen, digests: Mapping[str, str], states: Mapping[str, str]
+) -> None:
+    """Expect every container as it was, and those with --rm to be there."""
     revive(machine, before.states)
+    assert look_states(machine) == states
     expect_same(before, look(machine))
     seen = layer_digests(machine)
     assert {name: seen.get(name) for name in digests if not name.startswith("disposable")} == {
