@@ -177,10 +177,13 @@ def _end_left_containers(step: do.PutBack, effects: Effects) -> None:
     """End what still runs of containers whose engine was killed instead of stopped.
 
     They have the same IDs on the other driver, whose engine does not know that they run, and starts
-    them in vain for as long as they do.
+    them in vain for as long as they do. What runs below a living engine is its own: at a boot it
+    begins on data that dockcfgd-recover has put back before.
     """
     # Where systemd cannot be asked no engine is started either.
     with suppress(SystemdFailure):
+        if effects.systemd.unit(DOCKER_SERVICE).main_pid:
+            return
         for folder in sorted(Path(step.root, "containers").glob("*")):
             scope = f"docker-{folder.name}.scope"
             if effects.systemd.unit(scope).active_state in _RUNS:

@@ -10,7 +10,7 @@ import pytest
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.host import UnitState
 from dockcfgd.model.steps import PutBack
-from dockcfgd.model.systemd import JobResult, JobVerb
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobResult, JobVerb
 from dockcfgd.transaction.perform import perform
 from tests.fakes.host import FakeHost
 
@@ -31,6 +31,21 @@ def test_scopes_of_containers_are_stopped(tmp_path: Path, monkeypatch: pytest.Mo
 
     put_back(tmp_path, monkeypatch, unit, run_job)
     assert stopped == [(JobVerb.STOP, f"docker-{LEFT}.scope")]
+
+
+def test_those_below_an_engine_that_lives_run_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a boot it begins, on what dockcfgd-recover has put back, before dockcfgd does."""
+
+    def unit(name: str) -> UnitState:
+        pid = 94 if name == DOCKER_SERVICE else 0
+        return UnitState(name, "loaded", "active", "running", main_pid=pid)
+
+    def run_job(verb: JobVerb, name: str, *, timeout: float, going: float = 0.0) -> JobResult:
+        raise AssertionError(f"{verb} {name} {timeout} {going}")
+
+    put_back(tmp_path, monkeypatch, unit, run_job)
 
 
 def test_without_systemd_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
