@@ -450,8 +450,9 @@ def _process(cgroup: str, pid: int, command: str) -> Process:
 
 def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
     commands = values.get("ExecStart", ())
-    started = values.get("ExecMainStartTimestampMonotonic", 0) / _MICRO
     ready = values.get("ActiveEnterTimestampMonotonic", 0) / _MICRO
+    began = values.get("ExecMainStartTimestampMonotonic")
+    started = ready if began is None else began / _MICRO
     return UnitState(
         name=name,
         load_state=values["LoadState"],

@@ -34,8 +34,9 @@ class UnitState:
     """A unit as systemd knows it.
 
     Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
-    process began, on the machine's monotonic clock, `start_seconds` how long that took to be ready;
-    both are 0 where that is not known. `queued`: a job of it waits or runs.
+    process began, on the machine's monotonic clock (of a scope, which has none of its own, when it
+    became active), `start_seconds` how long that took to be ready; both are 0 where not known.
+    `queued`: a job of it waits or runs.
     """
 
     name: str

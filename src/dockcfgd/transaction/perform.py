@@ -5,6 +5,7 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -177,16 +178,17 @@ def _end_left_containers(step: do.PutBack, effects: Effects) -> None:
     """End what still runs of containers whose engine was killed instead of stopped.
 
     They have the same IDs on the other driver, whose engine does not know that they run, and starts
-    them in vain for as long as they do. What runs below a living engine is its own: at a boot it
-    begins on data that dockcfgd-recover has put back before.
+    them in vain for as long as they do. What began after a living engine is its own: at a boot it
+    starts containers on data that dockcfgd-recover has put back before.
     """
     # Where systemd cannot be asked no engine is started either.
     with suppress(SystemdFailure):
-        if effects.systemd.unit(DOCKER_SERVICE).main_pid:
-            return
+        engine = effects.systemd.unit(DOCKER_SERVICE)
+        since = engine.started if engine.main_pid else math.inf
         for folder in sorted(Path(step.root, "containers").glob("*")):
             scope = f"docker-{folder.name}.scope"
-            if effects.systemd.unit(scope).active_state in _RUNS:
+            unit = effects.systemd.unit(scope)
+            if unit.active_state in _RUNS and unit.started < since:
                 effects.systemd.run_job(JobVerb.STOP, scope, timeout=_SCOPE_SECONDS)
 
 

@@ -33,19 +33,25 @@ def test_scopes_of_containers_are_stopped(tmp_path: Path, monkeypatch: pytest.Mo
     assert stopped == [(JobVerb.STOP, f"docker-{LEFT}.scope")]
 
 
-def test_those_below_an_engine_that_lives_run_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("engine", "ended"), [(94, [LEFT]), (0, [LEFT, ENDED])])
+def test_those_that_began_after_an_engine_that_lives_run_on(
+    engine: int, ended: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a boot it begins, on what dockcfgd-recover has put back, before dockcfgd does."""
+    began = {DOCKER_SERVICE: 20.0, f"docker-{LEFT}.scope": 19.9, f"docker-{ENDED}.scope": 20.1}
+    stopped: list[str] = []
 
     def unit(name: str) -> UnitState:
-        pid = 94 if name == DOCKER_SERVICE else 0
-        return UnitState(name, "loaded", "active", "running", main_pid=pid)
+        pid = engine if name == DOCKER_SERVICE else 0
+        return UnitState(name, "loaded", "active", "running", main_pid=pid, started=began[name])
 
     def run_job(verb: JobVerb, name: str, *, timeout: float, going: float = 0.0) -> JobResult:
-        raise AssertionError(f"{verb} {name} {timeout} {going}")
+        assert (verb, timeout > going) == (JobVerb.STOP, True)
+        stopped.append(name)
+        return JobResult.DONE
 
     put_back(tmp_path, monkeypatch, unit, run_job)
+    assert stopped == [f"docker-{one}.scope" for one in ended]
 
 
 def test_without_systemd_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
