@@ -69,6 +69,14 @@ def watching() -> Iterator[Watching]:
     assert not [thread for thread in threading.enumerate() if thread.name == "file-watch"]
 
 
+def elsewhere(tmp_path: Path) -> Path:
+    """Make a file for a link to lead to, in a folder of its own."""
+    target = tmp_path / "srv" / "daemon.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    return target
+
+
 def write_anew(path: Path) -> None:
     path.write_text("new")
 
@@ -180,9 +188,7 @@ def test_a_check_that_finds_nothing_gives_no_hint(folder: Path, watching: Watchi
 def test_the_target_of_a_linked_file_is_watched(
     folder: Path, tmp_path: Path, watching: Watching
 ) -> None:
-    target = tmp_path / "srv" / "daemon.json"
-    target.parent.mkdir()
-    target.write_text("old")
+    target = elsewhere(tmp_path)
     (folder / "daemon.json").symlink_to(target)
     watched = watching(folder)
     write_in_place(target)
@@ -196,9 +202,7 @@ def test_the_target_of_a_linked_file_is_watched(
 def test_a_link_made_later_has_its_target_watched(
     folder: Path, tmp_path: Path, watching: Watching
 ) -> None:
-    target = tmp_path / "srv" / "daemon.json"
-    target.parent.mkdir()
-    target.write_text("old")
+    target = elsewhere(tmp_path)
     watched = watching(folder)
     (folder / "daemon.json").symlink_to(target)
     assert watched.hinted()
@@ -244,9 +248,7 @@ def test_what_is_renamed_is_not_remembered(
     folder: Path, tmp_path: Path, watching: Watching
 ) -> None:
     """Whoever renames files in a watched folder, for as long as the process lives."""
-    target = tmp_path / "busy" / "daemon.json"
-    target.parent.mkdir()
-    target.write_text("old")
+    target = elsewhere(tmp_path)
     (folder / "daemon.json").symlink_to(target)
     watched = watching(folder)
     neighbours = [target.with_name(f"neighbour-{number}") for number in range(2)]
