@@ -153,6 +153,15 @@ class Systemd(Protocol):
         A unit that is not loaded is fine.
         """
 
+    def processes(self) -> tuple[Process, ...]:
+        """Give the host's processes: number, name, arguments and control group of each."""
+
+    def kill(self, unit: str) -> None:
+        """Send SIGKILL to all processes of a unit.
+
+        One that is not loaded, or has none, is fine.
+        """
+
     def stopping(self) -> bool:
         """Whether systemd is shutting the machine down."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,25 @@ def test_whether_the_machine_goes_down(systemd: SystemdBus, fake: FakeSystemd) -
     assert not systemd.stopping()
     fake.rules(system_state="stopping")
     assert systemd.stopping()
+
+
+def test_killing(systemd: SystemdBus, fake: FakeSystemd) -> None:
+    for name in (DOCKER_SERVICE, "gone.scope"):
+        systemd.kill(name)
+    assert fake.calls("KillUnit")[0] == ["KillUnit", DOCKER_SERVICE, "all", "9"]
+    fake.rules(errors={"KillUnit": "org.freedesktop.DBus.Error.AccessDenied"})
+    with pytest.raises(SystemdFailure, match=r"^cannot kill docker\.service: "):
+        systemd.kill(DOCKER_SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"), [(90_000_000, 90.0), (2**64 - 1, math.inf), (1_500_000, 1.5)]
+)
+def test_how_long_a_stop_may_take(
+    systemd: SystemdBus, fake: FakeSystemd, told: int, seconds: float
+) -> None:
+    fake.set_unit(DOCKER_SERVICE, TimeoutStopUSec=told)
+    assert systemd.unit(DOCKER_SERVICE).stop_seconds == seconds
 
 
 def test_forgetting_failures(systemd: SystemdBus, fake: FakeSystemd) -> None:

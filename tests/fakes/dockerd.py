@@ -180,6 +180,22 @@ class Dockerd:
         """End the process at once; the containers' processes live on."""
         self.process = None
 
+    def running_scopes(self) -> list[str]:
+        """Give the scopes of the containers that have processes, whether an engine lives or not."""
+        return [
+            f"docker-{container.id}.scope"
+            for root in self.roots.values()
+            for container in root.containers.values()
+            if container.alive
+        ]
+
+    def end_scope(self, scope: str) -> None:
+        """End the container of a scope, as SIGKILL does."""
+        for root in self.roots.values():
+            for container in root.containers.values():
+                if container.alive and scope == f"docker-{container.id}.scope":
+                    container.end(exit_code=_KILLED, moment=self.moment())
+
     def power_off(self) -> None:
         """End every process of the host at once."""
         self.process = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.host import UnitState
+from dockcfgd.model.processes import Process
 from dockcfgd.model.systemd import (
     DOCKER_SERVICE,
     DOCKER_SOCKET,
@@ -146,6 +147,19 @@ class FakeSystemd:
             service.result = "success"
             if service.active == "failed":
                 service.active, service.sub = "inactive", "dead"
+
+    def processes(self) -> tuple[Process, ...]:
+        """Give those of containers that run, engine or not."""
+        self._reach("list the processes")
+        running = self._dockerd.running_scopes()
+        return tuple(
+            Process(pid=pid, parent=1, name="sh", cgroups=(f"/system.slice/{scope}",))
+            for pid, scope in enumerate(running, start=1000)
+        )
+
+    def kill(self, unit: str) -> None:
+        self._reach(f"kill {unit}")
+        self._dockerd.end_scope(unit)
 
     def stopping(self) -> bool:
         self._reach("read the state of the system")

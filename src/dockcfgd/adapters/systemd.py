@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import string
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ _NAME_LENGTH = 15  # the kernel cuts names off here
 
 _ALREADY_SUBSCRIBED = "org.freedesktop.systemd1.AlreadySubscribed"
 _NO_SUCH_JOB = "org.freedesktop.systemd1.NoSuchJob"
+_NO_SUCH_PROCESS = "org.freedesktop.systemd1.NoSuchProcess"
 _NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
 _RATE_LIMITED = "org.freedesktop.DBus.Error.LimitsExceeded"
 
@@ -57,6 +60,7 @@ _EXITED = 1  # CLD_EXITED
 _OWN_UNIT = "dockcfgd.service"
 _LOW_WEIGHT = 10  # of 100, which every other service has
 _MICRO = 1_000_000
+_ENDLESS = 2**64 - 1
 
 _TYPES = {"service": "Service", "socket": "Socket"}
 _VERBS = {
@@ -238,6 +242,15 @@ class SystemdBus:
                 self._bus.call(_MANAGER, "ResetFailedUnit", unit)
             except BusFailure as error:
                 if error.name != _NO_SUCH_UNIT:
+                    raise
+
+    def kill(self, unit: str) -> None:
+        """Send SIGKILL to all processes of a unit; fine if it is not loaded or has none."""
+        with _own_errors(f"kill {unit}"):
+            try:
+                self._bus.call(_MANAGER, "KillUnit", unit, "all", signal.SIGKILL)
+            except BusFailure as error:
+                if error.name not in {_NO_SUCH_UNIT, _NO_SUCH_PROCESS}:
                     raise
 
     def stopping(self) -> bool:
@@ -453,6 +466,7 @@ def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
     ready = values.get("ActiveEnterTimestampMonotonic", 0) / _MICRO
     began = values.get("ExecMainStartTimestampMonotonic")
     started = ready if began is None else began / _MICRO
+    stop = values.get("TimeoutStopUSec", 0)
     return UnitState(
         name=name,
         load_state=values["LoadState"],
@@ -472,6 +486,7 @@ def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
         environment_files=tuple(path for path, _ in values.get("EnvironmentFiles", ())),
         started=started,
         start_seconds=round(ready - started, 3) if 0 < started < ready else 0.0,
+        stop_seconds=math.inf if stop == _ENDLESS else stop / _MICRO,
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.kept import Freed
     from dockcfgd.model.probes import CommandEnd, Endpoint
+    from dockcfgd.model.processes import Process
     from dockcfgd.model.roots import LeftBehind, RootMove
     from dockcfgd.model.systemd import JobResult, JobVerb, JournalLine
     from dockcfgd.ports import Progressing
@@ -52,6 +53,14 @@ class NoBus:
     def reset_failed(self, unit: str) -> None:
         """Fail."""
         self._refuse(f"reset {unit}")
+
+    def processes(self) -> tuple[Process, ...]:
+        """Fail."""
+        self._refuse("list the processes")
+
+    def kill(self, unit: str) -> None:
+        """Fail."""
+        self._refuse(f"kill {unit}")
 
     def stopping(self) -> bool:
         """Fail."""

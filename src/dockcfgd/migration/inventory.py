@@ -153,13 +153,18 @@ def inspected(containers: Containers) -> tuple[Document, ...]:
 
 
 def note(documents: Iterable[Document]) -> list[Json]:
-    """Give the active ones among inspect documents as {id, name, state, auto_remove}."""
+    """Give the active ones among inspect documents.
+
+    As {id, name, state, auto_remove, stop_timeout}; the last in seconds, -1 for any time, None
+    where the engine's own rule holds.
+    """
     return [
         {
             "id": text(document, "Id"),
             "name": container_name(document),
             "state": text(document, "State", "Status"),
             "auto_remove": table(document, "HostConfig").get("AutoRemove") is True,
+            "stop_timeout": table(document, "Config").get("StopTimeout"),
         }
         for document in documents
         if text(document, "State", "Status") in ACTIVE

@@ -253,7 +253,7 @@ def keep_disposable(access: Access, *, folder: str) -> None:
 
 
 def note_running(access: Access) -> list[Json]:
-    """Give the active containers as {id, name, state, auto_remove}."""
+    """Give the active containers as {id, name, state, auto_remove, stop_timeout}."""
     return note(inspected(access.containers))
 
 

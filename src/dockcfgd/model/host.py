@@ -36,6 +36,7 @@ class UnitState:
     Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
     process began, on the machine's monotonic clock (of a scope, which has none of its own, when it
     became active), `start_seconds` how long that took to be ready; both are 0 where not known.
+    `stop_seconds` is how long it may take to stop before systemd kills it, inf for any time.
     `queued`: a job of it waits or runs.
     """
 
@@ -56,6 +57,7 @@ class UnitState:
     environment_files: tuple[str, ...] = ()
     started: float = 0.0
     start_seconds: float = 0.0
+    stop_seconds: float = 0.0
     queued: bool = False
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
     from dockcfgd.model.files import FileState, Ownership, Tag
+    from dockcfgd.model.host import UnitState
 
 __all__ = [
     "ownership",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 _STOP_SECONDS = 120.0
+_ENDLESS_STOP_SECONDS = 3600.0
+_SYSTEMDS_OWN_SECONDS = 30.0
 _TIMES_THE_SLOWEST = 3.0
 
 
@@ -38,12 +41,13 @@ def patient(verify: Verify, slowest_start: float) -> Verify:
     return replace(verify, timeout=max(verify.timeout, float(least)))
 
 
-def stop_timeout() -> float:
-    """Give the seconds that the engine may take to stop.
+def stop_timeout(unit: UnitState) -> float:
+    """Give the seconds that the engine may take to stop: as long as systemd lets it, and some more.
 
-    That is its containers' own time and systemd's 90 s.
+    Where systemd never ends it (TimeoutStopSec=infinity) it has an hour.
     """
-    return _STOP_SECONDS
+    allowed = unit.stop_seconds if math.isfinite(unit.stop_seconds) else _ENDLESS_STOP_SECONDS
+    return max(_STOP_SECONDS, allowed + _SYSTEMDS_OWN_SECONDS)
 
 
 def ownership(state: FileState, given: Ownership | None = None) -> tuple[int, int, int]:

@@ -312,7 +312,7 @@ class _Draft:
         else:
             self._write_files(self._write_final)
         timeout = self.rules.verify.timeout
-        self.steps.append(do.RestartEngine(timeout, self._run_on(), stop_timeout()))
+        self.steps.append(do.RestartEngine(timeout, self._run_on(), stop_timeout(self.host.unit)))
         if running:
             self.steps.append(do.ResumeContainers(kept))
         # Proven before live-restore goes off: until then the way back spares the containers too.
@@ -356,7 +356,7 @@ class _Draft:
         self.steps.append(do.NoteRunning())
         self._note_probes(containers=True)
         self.steps += [
-            do.StopEngine(stop_timeout()),
+            do.StopEngine(stop_timeout(self.host.unit)),
             do.SetAside(engine.root, driver, folder),
         ]
         self._write_files(self._write_final)
@@ -404,7 +404,7 @@ class _Draft:
         self._note_probes(containers=True)
         if engine.live_restore and engine.running:
             self._reload_with({**self._before, "live-restore": False})
-        self.steps.append(do.StopEngine(stop_timeout()))
+        self.steps.append(do.StopEngine(stop_timeout(self.host.unit)))
         self.steps += moved(
             engine,
             backup=backup,
@@ -431,7 +431,7 @@ class _Draft:
         self._note_probes(containers=True)
         if engine.live_restore and engine.running:
             self._reload_with({**self._before, "live-restore": False})
-        self.steps.append(do.StopEngine(stop_timeout()))
+        self.steps.append(do.StopEngine(stop_timeout(self.host.unit)))
         self.steps += while_stopped(move, self.host)
         self._write_files(self._write_final)
         self.steps += [
@@ -455,7 +455,7 @@ class _Draft:
         self._note_probes(containers=False)
         if engine.live_restore and engine.running:
             self._reload_with({**self._before, "live-restore": False})
-        self.steps += [do.StopEngine(stop_timeout()), *stopped]
+        self.steps += [do.StopEngine(stop_timeout(self.host.unit)), *stopped]
         self._write_files(self._write_final)
         self.steps += [do.StartEngine(self.rules.verify.timeout), start]
         self._prove(settle=self.rules.verify.settle, containers=True)
@@ -468,7 +468,7 @@ class _Draft:
         self.steps += [
             do.BackUpImages(backup, directory, driver),
             do.BackUpContainers(backup, directory),
-            do.StopEngine(stop_timeout()),
+            do.StopEngine(stop_timeout(self.host.unit)),
             do.SetAside(engine.root, driver, f"{engine.root}/dockcfgd/{backup}"),
         ]
         self._write_files(self._write_final)

@@ -59,7 +59,7 @@ def way_back(
         back.append(BackStep(do.KeepDisposable(f"{kept}/again"), heavy))
     if heavy is not None:
         back += _containers_as_then(steps, host, heavy)
-        back.append(BackStep(do.StopEngine(stop_timeout()), heavy))
+        back.append(BackStep(do.StopEngine(stop_timeout(host.unit)), heavy))
     back += [
         BackStep(do.PutBack(step.root, step.driver, step.folder), index)
         for index, step in enumerate(steps)
@@ -168,7 +168,7 @@ def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Ite
     content = render(_bridge(host, value=True)) if shielded else _interim(steps, host)
     at = reloads[1] if shielded else reloads[0]
     yield BackStep(_write(steps, state, content, _known(steps, host)), at)
-    yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout()), at)
+    yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout(host.unit)), at)
 
 
 def _only_a_restart_brings_back(
@@ -182,7 +182,7 @@ def _only_a_restart_brings_back(
 
 def _anew(steps: Sequence[do.Step], host: HostState, verify: Verify, at: int) -> Iterable[BackStep]:
     """Take a reload back by a restart, under live-restore where there are running containers."""
-    restart = do.RestartEngine(verify.timeout, going=stop_timeout())
+    restart = do.RestartEngine(verify.timeout, going=stop_timeout(host.unit))
     engine = host.engine
     if not isinstance(engine, EngineState) or engine.live_restore or not engine.running:
         write = _write(steps, host.daemon_json, _interim(steps, host), _known(steps, host))

@@ -5,8 +5,6 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -23,6 +21,7 @@ from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.roots import RootMove
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.planning import judge
+from dockcfgd.transaction.left_running import await_end, end_older_than_engine
 from dockcfgd.transaction.probing import note_probes
 from dockcfgd.transaction.prove import prove
 
@@ -40,8 +39,6 @@ __all__ = ["perform"]
 _NO_SOCKETS = "no sockets found via socket activation"
 _COMING_UP = frozenset({"activating", "failed"})
 _NOTHING_KEPT = "/nonexistent"
-_RUNS = frozenset({"active", "deactivating"})
-_SCOPE_SECONDS = 100.0
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
@@ -78,7 +75,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.RestartEngine():
             return _job(effects, JobVerb.RESTART, step.timeout, going=step.going)
         case do.StopEngine():
-            _stop(effects, step.timeout)
+            return _stop(effects, step.timeout)
         case do.StartEngine():
             return _job(effects, JobVerb.START, step.timeout)
         case do.ResumeContainers():
@@ -102,6 +99,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.StageContainers():
             _stage_containers(step, effects, progress)
         case do.CarryLayers():
+            _await_containers(step.root, effects, outcomes)
             effects.carrier.carry(_cargo(step), progress=progress)
         case do.BackUpLayers():
             back_up_left_layers(
@@ -120,6 +118,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.ForgetBackup():
             forget_half_a_backup(effects.access, folder=_folder(step))
         case do.ReturnStorage():
+            _await_containers(step.root, effects, outcomes)
             folders.return_to(step.root, step.driver, step.folder, kept=step.kept, moved=step.moved)
         case do.StartThen():
             return start_then(
@@ -145,18 +144,21 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 )
             )
         case do.SetAside():
+            _await_containers(step.root, effects, outcomes)
             folders.set_aside(root=step.root, driver=step.driver, folder=step.folder)
         case do.PutBack():
-            _end_left_containers(step, effects)
+            end_older_than_engine(step.root, effects)
             folders.put_back(root=step.root, driver=step.driver, folder=step.folder)
         case do.CopyRoot():
             left_behind.forget(step.records, path=step.target)
             effects.roots.copy_live(_move(step), progress=progress)
         case do.CopyRootRest():
+            _await_containers(step.source, effects, outcomes)
             effects.roots.copy_rest(_move(step), progress=progress)
         case do.DiscardCopy():
             effects.roots.discard(_move(step))
         case do.RenameRoot():
+            _await_containers(step.source, effects, outcomes)
             effects.roots.rename(_move(step))
         case do.RenameRootBack():
             effects.roots.rename_back(_move(step))
@@ -174,22 +176,16 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
     return None
 
 
-def _end_left_containers(step: do.PutBack, effects: Effects) -> None:
-    """End what still runs of containers whose engine was killed instead of stopped.
+def _await_containers(root: str, effects: Effects, outcomes: Mapping[str, Json]) -> None:
+    """See that nothing is copied or moved under a container that runs on."""
+    stopped = outcomes.get("StopEngine")
+    at = stopped.get("at") if isinstance(stopped, dict) else None
+    stopped_at = at if isinstance(at, float) else effects.clock.monotonic()
+    await_end(root, effects, noted=_noted(outcomes), stopped_at=stopped_at)
 
-    They have the same IDs on the other driver, whose engine does not know that they run, and starts
-    them in vain for as long as they do. What began after a living engine is its own: at a boot it
-    starts containers on data that dockcfgd-recover has put back before.
-    """
-    # Where systemd cannot be asked no engine is started either.
-    with suppress(SystemdFailure):
-        engine = effects.systemd.unit(DOCKER_SERVICE)
-        since = engine.started if engine.main_pid else math.inf
-        for folder in sorted(Path(step.root, "containers").glob("*")):
-            scope = f"docker-{folder.name}.scope"
-            unit = effects.systemd.unit(scope)
-            if unit.active_state in _RUNS and unit.started < since:
-                effects.systemd.run_job(JobVerb.STOP, scope, timeout=_SCOPE_SECONDS)
+
+def _noted(outcomes: Mapping[str, Json]) -> Json:
+    return outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
 
 
 def _write(step: do.WriteFile, effects: Effects) -> None:
@@ -339,7 +335,9 @@ def _last_line(effects: Effects) -> str:
     return effects.systemd.last_line(DOCKER_SERVICE, invocation=unit.invocation_id)
 
 
-def _stop(effects: Effects, timeout: float) -> None:
+def _stop(effects: Effects, timeout: float) -> Json:
+    """Stop the engine; give the monotonic moment at which it was told to."""
+    at = effects.clock.monotonic()
     if effects.systemd.unit(DOCKER_SOCKET).load_state not in _RETRY_SOCKET:
         effects.systemd.run_job(JobVerb.STOP, DOCKER_SOCKET, timeout=timeout)
     result = effects.systemd.run_job(JobVerb.STOP, DOCKER_SERVICE, timeout=timeout)
@@ -347,10 +345,11 @@ def _stop(effects: Effects, timeout: float) -> None:
     if not result.good or unit.active_state not in {"inactive", "failed"}:
         why = f"the job ended as {result} and the unit is {unit.active_state}"
         raise SystemdFailure(what="stop docker.service", name=result, why=why)
+    return {"at": at}
 
 
 def _resume(step: do.ResumeContainers, effects: Effects, outcomes: Mapping[str, Json]) -> Json:
-    running = outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
+    running = _noted(outcomes)
     folder = step.folder or _NOTHING_KEPT
     return list(
         operations.resume(

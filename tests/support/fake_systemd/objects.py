@@ -114,6 +114,12 @@ class Manager(Introspected):
         self._systemd.took("GetUnitProcesses", name)
         return [(group, pid, command) for group, pid, command in self._systemd.rules.processes]
 
+    @dbus.service.method(MANAGER, in_signature="ssi")
+    def KillUnit(self, name: str, whom: str, number: int) -> None:
+        self._systemd.took("KillUnit", name, whom, number)
+        if name not in self._systemd.units:
+            raise Refusal("org.freedesktop.systemd1.NoSuchUnit", f"Unit {name} not loaded.")
+
     @dbus.service.method(MANAGER, in_signature="s")
     def ResetFailedUnit(self, name: str) -> None:
         self._systemd.took("ResetFailedUnit", name)
