@@ -15,6 +15,7 @@ from tests.fakes.real_disk import real_disk
 
 __all__ = [
     "ENDED",
+    "NotReached",
     "Told",
     "at_each_place",
     "check",

@@ -78,6 +78,9 @@ class WriteFile:
 
     A new file gets owner, mode and attributes; one that is there keeps its own, unless the step is
     `exact`. Where all is so already, nothing is done.
+
+    On the way back `ours` are all contents of the change's own making: one that somebody has edited
+    meanwhile keeps what is theirs (planning/over_edit.py).
     """
 
     path: str
@@ -88,14 +91,19 @@ class WriteFile:
     mode: int = 0o644
     attributes: tuple[Attribute, ...] = ()
     exact: bool = False
+    ours: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveFile:
-    """Remove `path`, if what stands there has one of the `expected` tags. Nothing there is fine."""
+    """Remove `path`, if what stands there has one of the `expected` tags. Nothing there is fine.
+
+    `ours` as of a WriteFile.
+    """
 
     path: str
     expected: tuple[Tag, ...]
+    ours: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,11 +552,12 @@ _CLASSES: dict[str, Any] = {
 MOVES_CONTAINERS = (BackUpContainers, CarryLayers, CopyRootRest, RenameRoot, ReturnStorage)
 """Steps that only a change has which takes containers to another storage."""
 
-_BYTES = {"content"}
+_BYTES, _MANY_BYTES = {"content"}, {"ours"}
 _RAW = {"value"}
 # Left out where they say nothing: the ids of plans are made of these documents.
 _SPARING = {
-    "attributes", "brought_to", "exact", "moved", "options", "shift", "staging", "to_old_storage",
+    "attributes", "brought_to", "exact", "moved", "options", "ours", "shift", "staging",
+    "to_old_storage",
 }  # fmt: skip
 
 
@@ -565,6 +574,8 @@ def to_json(value: Step | Expectation | Attribute | Tag | Ran) -> dict[str, Json
 def _encode(name: str, value: Any) -> Json:  # noqa: ANN401 -- the fields of all steps pass through here
     if name in _BYTES:
         return base64.b64encode(value).decode("ascii")
+    if name in _MANY_BYTES:
+        return [base64.b64encode(one).decode("ascii") for one in value]
     if name in _RAW:
         return value  # type: ignore[no-any-return]  # Json by its declaration
     if isinstance(value, tuple):
@@ -586,6 +597,8 @@ def from_json(document: dict[str, Json]) -> Any:  # noqa: ANN401 -- the class is
 def _decode(name: str, value: Json) -> Any:  # noqa: ANN401 -- see from_json
     if name in _BYTES:
         return base64.b64decode(str(value))
+    if name in _MANY_BYTES and isinstance(value, list):
+        return tuple(base64.b64decode(str(one)) for one in value)
     if name in _RAW:
         return value
     if isinstance(value, list):

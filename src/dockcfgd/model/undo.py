@@ -29,13 +29,15 @@ class Before:
 class FileBack:
     """A managed file: how it was (None: not there), and every tag that is of our own making.
 
-    `exact`: owner and mode are put back too, for the change may have given it others.
+    `exact`: owner and mode are put back too, for the change may have given it others. `ours` are
+    the contents that belong to `known`, where what somebody has changed in them can be told.
     """
 
     path: str
     before: Before | None
     known: tuple[Tag, ...]
     exact: bool = False
+    ours: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def _file_to_json(back: FileBack, name: str) -> dict[str, Any]:
         "path": back.path,
         "known": [[tag.digest, tag.uid, tag.gid, tag.mode] for tag in back.known],
         "exact": back.exact,
+        "ours": [base64.b64encode(one).decode() for one in back.ours],
         "before": None
         if before is None
         else {
@@ -191,4 +194,5 @@ def _file_from_json(document: Mapping[str, Any], contents: Mapping[str, bytes]) 
         for digest, uid, gid, mode in document["known"]
     )
     exact = bool(document.get("exact", False))
-    return FileBack(path=str(document["path"]), before=before, known=known, exact=exact)
+    ours = tuple(base64.b64decode(one) for one in document.get("ours", ()))
+    return FileBack(str(document["path"]), before, known, exact, ours)

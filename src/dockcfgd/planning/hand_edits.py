@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
-from dockcfgd.planning.target import Applied, Target, daemon_json, render
+from dockcfgd.planning.target import Applied, Target, daemon_json
 
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json, KeyPath
@@ -56,5 +56,5 @@ def before_edits(host: HostState, applied: Applied, unmanaged: UnmanagedKeys) ->
         replace(host, daemon_json=known)
     )
     if not same:
-        known = replace(known, content=render(document))
+        known = replace(known, content=leaves.render(document))
     return replace(host, daemon_json=known)

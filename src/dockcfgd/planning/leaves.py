@@ -7,6 +7,7 @@ an entry of `runtimes` or `default-ulimits` whole, for half of a runtime makes n
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
 
-__all__ = ["ABSENT", "Absent", "flatten", "get", "put", "remove"]
+__all__ = ["ABSENT", "Absent", "flatten", "get", "put", "remove", "render"]
 
 _WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
 
@@ -76,3 +77,8 @@ def remove(document: dict[str, Json], path: KeyPath) -> None:
     for table, part in zip(reversed(tables[:-1]), reversed(path[:-1]), strict=True):
         if table[part] == {}:
             del table[part]
+
+
+def render(document: Mapping[str, Json]) -> bytes:
+    """Give daemon.json's bytes: UTF-8, indented, keys in the document's order."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()

@@ -40,7 +40,7 @@ from dockcfgd.planning.rules.moved_root import moved_root_findings
 from dockcfgd.planning.staging import chooses_containerd, fills_store
 from dockcfgd.planning.storage_back import back_to
 from dockcfgd.planning.storage_change import named_storage, storage_changes
-from dockcfgd.planning.target import Target, daemon_json, refuse_irregular, render
+from dockcfgd.planning.target import Target, daemon_json, refuse_irregular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -553,10 +553,10 @@ class _Draft:
                 self._json_tags.append(ABSENT)
             return
         same = state.present and target.document == self._before and target.exact is None
-        self._write(state.content if same else target.exact or render(target.document))
+        self._write(state.content if same else target.exact or leaves.render(target.document))
 
     def _write_json(self, document: dict[str, Json]) -> None:
-        self._write(render(document))
+        self._write(leaves.render(document))
 
     def _write(self, content: bytes) -> None:
         state = self.host.daemon_json

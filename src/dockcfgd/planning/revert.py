@@ -9,6 +9,7 @@ back after the failure (the host is broken then).
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.table import reload_watch
@@ -24,7 +25,7 @@ from dockcfgd.planning.launch import launch_in_force, running_flags
 from dockcfgd.planning.log_level import lost_on_the_way_back
 from dockcfgd.planning.reloading import defaults_to_write, readable, reload_step
 from dockcfgd.planning.storage_change import SNAPSHOTTERS
-from dockcfgd.planning.target import daemon_json, render
+from dockcfgd.planning.target import daemon_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -164,10 +165,9 @@ def _restarted(steps: Sequence[do.Step], host: HostState, verify: Verify) -> Ite
         return
     reloads = [at for at, step in enumerate(steps) if isinstance(step, do.ReloadEngine)]
     shielded = _switched(steps[: reloads[0] + 1]) is True and len(reloads) > 1
-    state = host.daemon_json
-    content = render(_bridge(host, value=True)) if shielded else _interim(steps, host)
+    content = leaves.render(_bridge(host, value=True)) if shielded else _interim(steps, host)
     at = reloads[1] if shielded else reloads[0]
-    yield BackStep(_write(steps, state, content, _known(steps, host)), at)
+    yield BackStep(_write(steps, host, content), at)
     yield BackStep(do.RestartEngine(verify.timeout, going=stop_timeout(host.unit)), at)
 
 
@@ -185,7 +185,7 @@ def _anew(steps: Sequence[do.Step], host: HostState, verify: Verify, at: int) ->
     restart = do.RestartEngine(verify.timeout, going=stop_timeout(host.unit))
     engine = host.engine
     if not isinstance(engine, EngineState) or engine.live_restore or not engine.running:
-        write = _write(steps, host.daemon_json, _interim(steps, host), _known(steps, host))
+        write = _write(steps, host, _interim(steps, host))
         yield from (BackStep(write, at), BackStep(restart, at))
         return
     on, off = (_with_live_restore(steps, host, value=value) for value in (True, False))
@@ -208,9 +208,7 @@ def _until(back: BackStep, before: int) -> BackStep:
 
 def _with_live_restore(steps: Sequence[do.Step], host: HostState, *, value: bool) -> do.WriteFile:
     """Give the old daemon.json with live-restore as the bridge needs it."""
-    state = host.daemon_json
-    content = render(_bridge(host, value=value))
-    return _write(steps, state, content, _known(steps, host))
+    return _write(steps, host, leaves.render(_bridge(host, value=value)))
 
 
 def _bridge(host: HostState, *, value: bool) -> dict[str, Json]:
@@ -220,10 +218,20 @@ def _bridge(host: HostState, *, value: bool) -> dict[str, Json]:
 def _known(steps: Sequence[do.Step], host: HostState) -> tuple[Tag, ...]:
     """Give every tag that daemon.json may have on the way forth or back."""
     state = host.daemon_json
-    bridges = [render(_bridge(host, value=value)) for value in (True, False)]
+    bridges = [leaves.render(_bridge(host, value=value)) for value in (True, False)]
     contents = [_interim(steps, host), *bridges]
     tags = (*_given(steps, state), *(_tag(steps, state, content) for content in contents))
     return tuple(dict.fromkeys(tags))
+
+
+def _ours(steps: Sequence[do.Step], host: HostState) -> tuple[bytes, ...]:
+    """Give every content that daemon.json may have on the way forth or back, as it was first."""
+    state = host.daemon_json
+    forth = (
+        step.content for step in steps if isinstance(step, do.WriteFile) and step.path == state.path
+    )
+    bridges = (leaves.render(_bridge(host, value=value)) for value in (True, False))
+    return tuple(dict.fromkeys((state.content, *forth, _interim(steps, host), *bridges)))
 
 
 def _first(steps: Sequence[do.Step], *kinds: type[do.Step]) -> int | None:
@@ -245,9 +253,7 @@ def _reload_back(
     steps: Sequence[do.Step], host: HostState, reload: int, heavy: int | None
 ) -> list[BackStep]:
     """Undo a reload by a reload, for as long as the engine was not restarted."""
-    content = _interim(steps, host)
-    state = host.daemon_json
-    write = _write(steps, state, content, _known(steps, host))
+    write = _write(steps, host, _interim(steps, host))
     return [BackStep(write, reload, heavy), BackStep(_reload_of(write), reload, heavy)]
 
 
@@ -268,7 +274,11 @@ def _interim(steps: Sequence[do.Step], host: HostState) -> bytes:
         if by_flag.isdisjoint({path, path[:1]}):
             leaves.put(document, path, value)
     document = readable(document, host)
-    return render(document) if document != old else host.daemon_json.content or render(old)
+    return (
+        leaves.render(document)
+        if document != old
+        else host.daemon_json.content or leaves.render(old)
+    )
 
 
 def daemon_json_of(content: bytes) -> dict[str, Json]:
@@ -284,10 +294,11 @@ def _tag(steps: Sequence[do.Step], state: FileState, content: bytes) -> Tag:
     return Tag(digest_of(content), uid, gid, mode)
 
 
-def _write(
-    steps: Sequence[do.Step], state: FileState, content: bytes, known: tuple[Tag, ...]
-) -> do.WriteFile:
-    return written(state, content, known, _given_back(steps, state))
+def _write(steps: Sequence[do.Step], host: HostState, content: bytes) -> do.WriteFile:
+    """Give the step that puts `content` into daemon.json on the way back."""
+    state = host.daemon_json
+    step = written(state, content, _known(steps, host), _given_back(steps, state))
+    return replace(step, ours=_ours(steps, host))
 
 
 def _given_back(steps: Sequence[do.Step], state: FileState) -> Ownership | None:
@@ -307,6 +318,18 @@ def _given_back(steps: Sequence[do.Step], state: FileState) -> Ownership | None:
     return next((Ownership(one.uid, one.gid, one.mode, one.attributes) for one in exact), None)
 
 
+def _file_back(steps: Sequence[do.Step], host: HostState, state: FileState) -> do.Step:
+    if state is host.daemon_json:
+        if state.present:
+            return _write(steps, host, state.content)
+        return do.RemoveFile(state.path, _known(steps, host), _ours(steps, host))
+    # What somebody has changed in a drop-in, which is no document, cannot be told.
+    known = _given(steps, state)
+    if state.present:
+        return written(state, state.content, known, _given_back(steps, state))
+    return do.RemoveFile(state.path, known)
+
+
 def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
     back: list[BackStep] = []
     for state in (host.daemon_json, host.drop_in):
@@ -320,13 +343,7 @@ def _files_back(steps: Sequence[do.Step], host: HostState) -> list[BackStep]:
         )
         if index is None:
             continue
-        known = _known(steps, host) if state is host.daemon_json else _given(steps, state)
-        step: do.Step = (
-            _write(steps, state, state.content, known)
-            if state.present
-            else do.RemoveFile(state.path, known)
-        )
-        back.append(BackStep(step, index))
+        back.append(BackStep(_file_back(steps, host, state), index))
     units = _first(steps, do.ReloadUnits)
     if units is not None:
         wrote = next(

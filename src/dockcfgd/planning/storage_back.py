@@ -14,7 +14,7 @@ from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.kept import KeptStorage, Ran
 from dockcfgd.planning import leaves
 from dockcfgd.planning.storage_change import FEATURE, SNAPSHOTTERS
-from dockcfgd.planning.target import Applied, daemon_json, generation_target, render
+from dockcfgd.planning.target import Applied, daemon_json, generation_target
 
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json, KeyPath
@@ -65,7 +65,7 @@ def storage_target(kept: KeptStorage, host: HostState, applied: Applied) -> Targ
         applied,
         document=document,
         managed=frozenset(managed),
-        daemon_json=render(document),
+        daemon_json=leaves.render(document),
         daemon_json_owned=None,
     )
     return generation_target(wanted, host, applied)

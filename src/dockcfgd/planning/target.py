@@ -35,7 +35,6 @@ __all__ = [
     "generation_target",
     "picks_same_driver",
     "refuse_irregular",
-    "render",
     "target_of",
 ]
 
@@ -373,8 +372,3 @@ def _named_driver(
         return now, (f"storage-driver stays {now!r}: which one that generation had is not known",)
     named = others[0]
     return named, (f"storage-driver becomes {named!r}, the one other driver with data here",)
-
-
-def render(document: Mapping[str, Json]) -> bytes:
-    """Give daemon.json's bytes: UTF-8, indented, keys in the document's order."""
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()

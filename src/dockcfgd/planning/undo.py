@@ -71,4 +71,5 @@ def _file_back(path: str, steps: Sequence[do.Step], attributes: Mapping[str, byt
         else None
     )
     exact = isinstance(last, do.WriteFile) and last.exact
-    return FileBack(path=path, before=before, known=tuple(dict.fromkeys(known)), exact=exact)
+    ours = tuple(dict.fromkeys(content for step in mine for content in step.ours))
+    return FileBack(path, before, tuple(dict.fromkeys(known)), exact, ours)

@@ -13,7 +13,7 @@ from dockcfgd.engine_keys.secrets import redact_pair, redact_texts, redact_value
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.steps import WriteFile
 from dockcfgd.planning import leaves
-from dockcfgd.planning.target import UnreadableFile, daemon_json, render
+from dockcfgd.planning.target import UnreadableFile, daemon_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def _document(content: bytes) -> dict[str, Json]:
 
 def _text(document: Json) -> str:
     shown: Mapping[str, Json] = document if isinstance(document, dict) else {}
-    return render(shown).decode()
+    return leaves.render(shown).decode()
 
 
 def _drop_in(target: Target, host: HostState) -> dict[str, Json]:

@@ -26,6 +26,7 @@ from dockcfgd.planning.wording import step_name
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
+from dockcfgd.transaction.put_over import Edited
 from dockcfgd.transaction.way import Way, dispensable, files_first, goes_on_at, stop_first
 from dockcfgd.transaction.witness import DEGRADED, FAILED
 
@@ -512,14 +513,17 @@ def _back(begun: int, transaction: OpenTransaction) -> Verdict:
 
 
 def _told(outcomes: Mapping[str, Json]) -> str | None:
-    """Say what the proof leaves open.
+    """Say what somebody has changed meanwhile and what the proof leaves open.
 
     Nothing tells whether --rm containers that are gone ended by themselves.
     """
+    edited = Edited.all_of(outcomes)
+    told = [
+        f"what somebody has changed in {one.path} meanwhile stays" for one in edited if one.keys
+    ]
     proof = outcomes.get("ProveEngine")
     if not isinstance(proof, dict):
-        return None
-    told = []
+        return "; ".join(told) or None
     for name, text in (
         ("gone", "--rm containers that ended meanwhile"),
         ("not known yet", "health not known yet, as it is checked too seldom"),

@@ -5,6 +5,7 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -15,8 +16,8 @@ from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, 
 from dockcfgd.migration.staging import cargo_of, stand_ins_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.cargo import Cargo, FirstCopy
-from dockcfgd.model.errors import EngineFailure, StepFailed, SystemdFailure
-from dockcfgd.model.files import Tag
+from dockcfgd.model.errors import EngineFailure, StaleFile, StepFailed, SystemdFailure
+from dockcfgd.model.files import ABSENT, Tag
 from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.roots import RootMove
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
@@ -24,6 +25,7 @@ from dockcfgd.planning import judge
 from dockcfgd.transaction.left_running import await_end, end_older_than_engine
 from dockcfgd.transaction.probing import note_probes
 from dockcfgd.transaction.prove import prove
+from dockcfgd.transaction.put_over import put_over, still_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,9 +61,9 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
     """
     match step:
         case do.WriteFile():
-            _write(step, effects)
+            return _write(step, effects)
         case do.RemoveFile():
-            effects.files.remove(step.path, expected=step.expected)
+            return _remove(step, effects)
         case do.ReloadUnits():
             effects.systemd.reload_units()
         case do.NoteRunning():
@@ -71,7 +73,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.KeepDisposable():
             operations.keep_disposable(effects.access, folder=step.folder)
         case do.ReloadEngine():
-            _reload(step, effects)
+            _reload(replace(step, expect=still_ours(step.expect, outcomes)), effects)
         case do.RestartEngine():
             return _job(effects, JobVerb.RESTART, step.timeout, going=step.going)
         case do.StopEngine():
@@ -170,7 +172,8 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
             ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
             return dict(ids)
         case do.ProveEngine():
-            return prove(step, effects, outcomes, heed=heed)
+            left = replace(step, expect=still_ours(step.expect, outcomes))
+            return prove(left, effects, outcomes, heed=heed)
         case _:
             assert_never(step)
     return None
@@ -188,15 +191,40 @@ def _noted(outcomes: Mapping[str, Json]) -> Json:
     return outcomes.get("BackUpContainers") or outcomes.get("NoteRunning") or []
 
 
-def _write(step: do.WriteFile, effects: Effects) -> None:
-    effects.files.replace(
-        step.path,
-        step.content,
-        expected=step.expected,
-        fresh=Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode),
-        attributes={one.name: one.content for one in step.attributes},
-        exact=step.exact,
-    )
+def _write(step: do.WriteFile, effects: Effects) -> Json:
+    """Write the file; give its path where somebody's edit stays in it."""
+    fresh = Tag(digest="", uid=step.uid, gid=step.gid, mode=step.mode)
+    try:
+        effects.files.replace(
+            step.path,
+            step.content,
+            expected=step.expected,
+            fresh=fresh,
+            attributes={one.name: one.content for one in step.attributes},
+            exact=step.exact,
+        )
+    except StaleFile:
+        if not step.ours:
+            raise
+        return _over_edit(step, effects, goal=step.content, fresh=fresh)
+    return None
+
+
+def _remove(step: do.RemoveFile, effects: Effects) -> Json:
+    """Remove the file; give its path where somebody's edit stays in it."""
+    try:
+        effects.files.remove(step.path, expected=step.expected)
+    except StaleFile:
+        if not step.ours:
+            raise
+        return _over_edit(step, effects, goal=None, fresh=ABSENT)
+    return None
+
+
+def _over_edit(
+    step: do.WriteFile | do.RemoveFile, effects: Effects, *, goal: bytes | None, fresh: Tag
+) -> Json:
+    return put_over(effects.files, step.path, ours=step.ours, goal=goal, fresh=fresh).to_json()
 
 
 def _folder(

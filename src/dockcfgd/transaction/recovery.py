@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from dockcfgd.glance import AT_WORK
 from dockcfgd.migration import folders, renamed_root
 from dockcfgd.model.errors import DockcfgdError, FileFailure, StaleFile
-from dockcfgd.model.files import Tag
+from dockcfgd.model.files import ABSENT, Tag
 from dockcfgd.model.undo import Note
+from dockcfgd.transaction.put_over import put_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dockcfgd.model.files import FileState
     from dockcfgd.model.undo import FileBack, WayBack
     from dockcfgd.ports import Clock
     from dockcfgd.transaction.undo import Undo
@@ -52,6 +54,9 @@ class Manager(Protocol):
 
 class Replacing(Protocol):
     """ports.Files, as far as going back needs it."""
+
+    def read(self, path: str) -> FileState:
+        """Look at a file."""
 
     def replace(
         self,
@@ -116,8 +121,7 @@ def go_back(
     kept: list[str] = []
     for one in way_back.files:
         try:
-            put_back(files, one)
-            say(f"{one.path} is as it was before" + ("" if one.before else ": not there"))
+            say(put_back(files, one))
         except StaleFile:
             kept.append(one.path)
             say(f"left {one.path} as it is: somebody else has changed it since")
@@ -149,21 +153,32 @@ def go_back(
         say(f"change {way_back.transaction} is taken back; dockcfgd finishes the rest")
 
 
-def put_back(files: Replacing, one: FileBack) -> None:
-    """Put a file back. StaleFile where somebody else has changed it, FileFailure."""
+def put_back(files: Replacing, one: FileBack) -> str:
+    """Put a file back, and say how it is then; what somebody else has changed in it stays.
+
+    StaleFile where that cannot be told from what is ours, FileFailure.
+    """
     before = one.before
-    if before is None:
-        files.remove(one.path, expected=one.known)
-        return
-    fresh = Tag("", before.uid, before.gid, before.mode)
-    files.replace(
-        one.path,
-        before.content,
-        expected=one.known,
-        fresh=fresh,
-        attributes=before.attributes,
-        exact=one.exact,
-    )
+    fresh = ABSENT if before is None else Tag("", before.uid, before.gid, before.mode)
+    try:
+        if before is None:
+            files.remove(one.path, expected=one.known)
+            return f"{one.path} is as it was before: not there"
+        files.replace(
+            one.path,
+            before.content,
+            expected=one.known,
+            fresh=fresh,
+            attributes=before.attributes,
+            exact=one.exact,
+        )
+    except StaleFile:
+        if not one.ours:
+            raise
+        goal = None if before is None else before.content
+        put_over(files, one.path, ours=one.ours, goal=goal, fresh=fresh)
+        return f"{one.path} is as it was before, but for what somebody else has changed since"
+    return f"{one.path} is as it was before"
 
 
 def _try(act: Callable[[], None], failures: list[DockcfgdError]) -> None:

@@ -16,6 +16,7 @@ _KINDS = typing.get_args(do.Step)
 _VALUES: dict[str, Any] = {
     "path": "/etc/docker/daemon.json",
     "content": b"{\xff}",
+    "ours": (b"{\xff}", b""),
     "expected": (ABSENT, Tag("aa", 1, 2, 0o640)),
     "expect": (do.Expectation(("log-opts", "a.b"), {"x": [1, None, True]}),),
     "timeout": 1.5,

@@ -8,6 +8,7 @@ import pytest
 from dockcfgd.model.desired import DesiredState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import Plan
+from dockcfgd.planning import leaves
 from dockcfgd.planning.planner import Rules, make_plan
 from dockcfgd.planning.target import (
     Applied,
@@ -16,7 +17,6 @@ from dockcfgd.planning.target import (
     daemon_json,
     empty_target,
     generation_target,
-    render,
     target_of,
 )
 from tests.golden.described_host import applied_of, host_of
@@ -228,5 +228,5 @@ class TestDaemonJson:
 
     def test_rendered_and_read_again(self) -> None:
         document: dict[str, Any] = {"labels": ["ü=1"], "x": {"y": None}}
-        assert json.loads(render(document)) == document
-        assert "ü" in render(document).decode()
+        assert json.loads(leaves.render(document)) == document
+        assert "ü" in leaves.render(document).decode()

@@ -1,0 +1,161 @@
+"""Somebody edits daemon.json in the middle of a change, at each of its effects.
+
+What is theirs stays, what is ours comes or goes, and the engine runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dockcfgd.model.status import Condition, Phase, Status, Verdict
+from tests.crash.catalogue import STORIES, Story, story_named
+from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Files
+from tests.crash.stories import NotReached, Told, at_each_place, cut_power, cut_short
+from tests.fakes.real_disk import real_disk
+
+THEIRS = "max-download-attempts"
+# An edit takes the change back once; the retry comes half a second later, or with the next look.
+LOOKS = 4
+
+
+def key_added(told: Told) -> None:
+    document = told.lives.files.document
+    told.host.files.put(DAEMON_JSON, json.dumps({**document, THEIRS: 7}))
+
+
+def mode_changed(told: Told) -> None:
+    files = told.host.files
+    if files.read(DAEMON_JSON).present:
+        files.put(DAEMON_JSON, files.file(DAEMON_JSON).content, mode=0o600)
+
+
+EDITS = {"key": key_added, "mode": mode_changed}
+in_memory = pytest.mark.parametrize(
+    "story", [one for one in STORIES if not one.on_disk], ids=lambda story: story.name
+)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("edit", EDITS)
+@in_memory
+def test_it_goes_on_to_its_end(folder: Path, story: Story, edit: str) -> None:
+    def edited(told: Told, number: int, new: Files) -> None:  # noqa: ARG001 -- the harness gives it
+        status = look_and_act(told, number, EDITS[edit])
+        for _ in range(LOOKS):
+            if status.condition in told.goal:
+                break
+            status = told.lives.later()
+        settled(told, edit)
+        assert status.condition in told.goal, status.reason
+        assert status.last is None or status.last.verdict is not Verdict.DEGRADED
+
+    at_each_place(folder, story, edited, every=5, purpose="to edit the file at")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("name", ["plain", "bridged", "refused-start", "bridged-first-file"])
+def test_a_machine_that_dies_after_it_boots_on_the_old_state(
+    folder: Path, name: str, edit: str
+) -> None:
+    """dockcfgd-recover puts the file back before the engine starts."""
+
+    def cut(told: Told, number: int, new: Files) -> None:  # noqa: ARG001 -- the harness gives it
+        cut_short(told, number)
+        EDITS[edit](told)
+        cut_power(told)
+        assert told.host.engine.ping(), f"the engine does not serve: {told.lives.recovered}"
+        told.running = told.comes_up()
+        told.content.pop("passing", None)
+        status = told.lives.look()
+        for _ in range(LOOKS):
+            status = told.lives.later()
+        assert status.condition in told.goal, status.reason
+        assert edit != "key" or told.lives.files.document[THEIRS] == 7
+
+    at_each_place(folder, story_named(name), cut, every=5, purpose="to edit and lose power at")
+
+
+@pytest.mark.parametrize("edit", [*EDITS, "ours", "drop-in"])
+@pytest.mark.parametrize("text", ['log-driver = "local"', "max-concurrent-downloads = 5"])
+def test_while_it_awaits_confirmation(folder: Path, text: str, edit: str) -> None:
+    told = Told(
+        folder / "host", Story("awaits", f'[engine]\n{text}\n[policy]\nconfirm-timeout="2m"')
+    )
+    assert told.lives.look().phase is Phase.AWAITING_CONFIRMATION
+    if edit == "ours":
+        document = told.lives.files.document
+        told.host.files.put(DAEMON_JSON, json.dumps({**document, "debug": False}))
+    elif edit == "drop-in":
+        told.host.files.put(DROP_IN, "[Service]\n")
+    else:
+        EDITS[edit](told)
+    told.lives.later(10)
+    status = told.lives.later(121)
+    assert status.condition is Condition.REJECTED, status.reason
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK, status.last.reason
+    settled(told, edit)
+    document = told.lives.files.document
+    assert not {"log-driver", "max-concurrent-downloads"} & document.keys()
+    process = told.host.dockerd.process
+    assert process is not None
+    assert process.config.get("log-driver", "json-file") == "json-file"
+    if edit == "key":
+        reason = f"what somebody has changed in {DAEMON_JSON} meanwhile stays"
+        assert reason in (status.last.reason or "")
+
+
+def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:
+    """Nobody can tell what of it is whose; the engine runs on, and the next look says so."""
+    told = Told(folder / "host", story_named("plain"))
+    place = "before: restart docker.service"
+    once = [place]
+
+    def watch(label: str) -> None:
+        if label in once:
+            once.clear()
+            told.host.files.put(DAEMON_JSON, '{"debug": true,,')
+
+    told.host.cuts.watch(watch)
+    status = told.lives.look()
+    assert told.host.files.text(DAEMON_JSON) == '{"debug": true,,'
+    assert not once
+    assert status.condition in {Condition.DEGRADED, Condition.REJECTED}
+    assert DAEMON_JSON in (status.reason or "")
+    assert told.host.files.read(CONF).present
+
+
+def look_and_act(told: Told, number: int, act: Callable[[Told], None]) -> Status:
+    """Live, and act once when so many places were passed."""
+    left = [number]
+
+    def watch(_: str) -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            act(told)
+
+    told.host.cuts.watch(watch)
+    with real_disk(told.host.cuts):
+        status = told.lives.look()
+    told.host.cuts.unwatch()
+    if left[0] >= 0:
+        raise NotReached(f"place {number} was not reached")
+    return status
+
+
+def settled(told: Told, edit: str) -> None:
+    """Hold that the engine serves what it did, and that each has in the file what is theirs."""
+    assert told.host.engine.ping(), "the engine does not serve"
+    assert not told.lives.open_transaction
+    assert told.contents() == told.content
+    assert told.runs() == told.running
+    document = told.lives.files.document
+    if edit == "key":
+        assert document.get(THEIRS) == 7, "their key is gone"
+    wanted = told.story.wanted + told.story.daemon_json
+    assert "live-restore" in wanted or "live-restore" not in document, "the bridge is left"
