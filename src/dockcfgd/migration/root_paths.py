@@ -27,7 +27,8 @@ _Change = Callable[[str], str]
 def mend(root: str, *, before: str, after: str) -> None:
     """Let the containers in `root` name `after` wherever they name the data-root `before`.
 
-    Doing it again changes nothing. FileFailure where a file cannot be read or written.
+    Doing it again changes nothing. A damaged file, as a power cut leaves it, stays as it is: its
+    container is none of the engine's any more. FileFailure where one cannot be read or written.
     """
 
     def changed(path: str) -> str:
@@ -105,19 +106,15 @@ def _put(document: dict[str, Any], key: str, changed: _Change) -> None:
 
 def _rewrite(where: Path, change: Callable[[dict[str, Any]], None]) -> None:
     try:
-        before = where.read_bytes()
-        document = json.loads(before)
+        document = json.loads(where.read_bytes())
         if not isinstance(document, dict):
             return
         unchanged = json.dumps(document)
         change(document)
         if json.dumps(document) != unchanged:
             _write(where, json.dumps(document, separators=(",", ":"), ensure_ascii=False))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return
-    except ValueError as error:
-        why = "it is no configuration of a container"
-        raise FileFailure(what="read", path=str(where), errno=0, why=why) from error
     except OSError as error:
         why = error.strerror or str(error)
         raise FileFailure(what="mend", path=str(where), errno=error.errno or 0, why=why) from error

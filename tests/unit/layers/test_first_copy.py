@@ -101,6 +101,17 @@ def test_one_that_is_being_removed_does_no_harm(root: Root) -> None:
     assert list(staying(root.path, "overlay2")) == [ID.format(2)]
 
 
+@pytest.mark.parametrize("name", ["config.v2.json", "hostconfig.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 8])
+def test_one_whose_files_are_damaged_is_no_container(root: Root, name: str, content: bytes) -> None:
+    root.container(1)
+    (root.container(2) / "data").write_bytes(os.urandom(BIG))
+    (root.path / "containers" / ID.format(1) / name).write_bytes(content)
+    assert staying(root.path, "overlay2") == {ID.format(2): "c2"}
+    root.copy()
+    assert (root.ahead(1), root.ahead(2)) == ([], ["data"])
+
+
 def test_where_a_mapping_would_not_show_nothing_goes_ahead(root: Root) -> None:
     (root.container(1) / "data").write_bytes(os.urandom(BIG))
     root.copy("tmpfs")

@@ -124,3 +124,13 @@ def test_mending_leaves_owner_and_mode(root: Path) -> None:
     assert path.stat().st_ino == inode
     mend(str(root), before=str(root), after="/there")
     assert path.stat().st_mode & 0o7777 == 0o640
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 8])
+def test_mending_leaves_a_damaged_file_as_it_is(root: Path, content: bytes) -> None:
+    (root / "containers/c0").mkdir()
+    damaged, sound = root / "containers/c0/config.v2.json", root / "containers/c1/config.v2.json"
+    damaged.write_bytes(content)
+    mend(str(root), before=str(root), after="/there")
+    assert damaged.read_bytes() == content
+    assert "/there/volumes/v/_data" in sound.read_text()
