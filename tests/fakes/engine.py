@@ -92,6 +92,8 @@ class FakeEngine(_Served):
         )
         for field, name in _PROXY_VARIABLES.items():
             document[field] = document[field] or masked(process.environment.get(name, ""))
+        if self._dockerd.swarm:
+            document["Swarm"] |= {"LocalNodeState": "active"}
         return document | {"Images": len(self._dockerd.images.images)}
 
     def counts(self) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def root_of(machine: Machine) -> str:
 
 
 def look(access: Access) -> Inventory:
-    return take_inventory(access.containers, access.images, access.networks)
+    return take_inventory(access)
 
 
 def by_name(inventory: Inventory) -> dict[str, Document]:

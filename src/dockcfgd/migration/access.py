@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import text
-from dockcfgd.model.host import driver_of
+from dockcfgd.model.host import driver_of, on_swarm_node
 
 if TYPE_CHECKING:
     from dockcfgd.ports import Clock, Containers, Engine, Files, FolderArchives, Images, Networks
@@ -52,6 +52,10 @@ class Access:
             driver=driver_of(info),
             root=text(info, "DockerRootDir") or "/var/lib/docker",
         )
+
+    def in_swarm(self) -> bool:
+        """Ask the engine whether it is a node of a swarm."""
+        return on_swarm_node(self.engine.info())
 
 
 def empty_volumes(access: Access) -> frozenset[str]:

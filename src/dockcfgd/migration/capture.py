@@ -48,7 +48,7 @@ def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -
     active: list[Document] = []
     for _ in range(_ROUNDS):
         disposable.keep(access, folder=f"{folder}/{DISPOSABLE}")
-        documents = inspected(access.containers)
+        documents = inspected(access)
         ran = {one.id: one for one in read_records(folder) if one.state in ACTIVE}
         written = [_as_it_ran(document, ran.get(text(document, "Id"))) for document in documents]
         write_down(access.files, written, folder=folder, root=root)

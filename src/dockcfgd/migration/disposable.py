@@ -93,7 +93,7 @@ def keep(access: Access, *, folder: str) -> None:
     """
     make_folder(folder)
     begun = {one.id: one for one in _contents(folder)}
-    for document in inspected(access.containers):
+    for document in inspected(access):
         if flag(document, "HostConfig", "AutoRemove"):
             one = begun.get(text(document, "Id"), _Kept(document))
             if not one.image:
@@ -115,7 +115,7 @@ def keep_again(access: Access, *, folder: str, progress: Progressing) -> None:
 
     What was kept of one before counts until this is.
     """
-    there = {text(document, "Id"): document for document in inspected(access.containers)}
+    there = {text(document, "Id"): document for document in inspected(access)}
     found = [one for one in _contents(folder, again=False) if one.id in there]
     for count, one in enumerate(found):
         name = container_name(one.inspect)
@@ -329,7 +329,7 @@ def _create(access: Access, document: Document, setting: Setting, done: dict[str
 
 
 def _plan(access: Access, document: Document, setting: Setting, done: dict[str, str]) -> Recreation:
-    neighbours = list(inspected(access.containers))
+    neighbours = list(inspected(access))
     now = {text(neighbour, "Id"): text(neighbour, "Id") for neighbour in neighbours} | done
     holder = find_container(access.containers, _holder(document))
     if holder is not None and _shares_mounts(document):

@@ -11,8 +11,9 @@ from dockcfgd.model.errors import EngineFailure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
-    from dockcfgd.ports import Containers, Images, Networks
+    from dockcfgd.ports import Images
 
 __all__ = [
     "ACTIVE",
@@ -87,8 +88,8 @@ class Image:
 class Inventory:
     """What an engine holds at one moment. `containers` are inspect documents, oldest first.
 
-    Left out are swarm tasks, containers that are being removed, what dockcfgd itself made for a
-    while, and the networks that every engine has.
+    Left out are the tasks of a swarm that the engine is in, containers that are being removed, what
+    dockcfgd itself made for a while, and the networks that every engine has.
     """
 
     containers: tuple[Document, ...] = ()
@@ -116,40 +117,37 @@ class Inventory:
         )
 
 
-def take_inventory(
-    containers: Containers,
-    images: Images,
-    networks: Networks,
-    *,
-    gone: Iterable[Document] = (),
-) -> Inventory:
+def take_inventory(access: Access, *, gone: Iterable[Document] = ()) -> Inventory:
     """Look at everything the engine holds. An image that was removed by force is not in it.
 
     `gone` are containers that are no longer there, and whose images count all the same.
     """
-    documents = inspected(containers)
+    documents = inspected(access)
     used = {text(document, "Image") for document in (*documents, *gone)}
     return Inventory(
         containers=documents,
-        images=_images(images, used=used),
-        networks=tuple(network for network in networks.list() if _user_made(network)),
-        volumes=tuple(networks.volumes()),
+        images=_images(access.images, used=used),
+        networks=tuple(network for network in access.networks.list() if _user_made(network)),
+        volumes=tuple(access.networks.volumes()),
     )
 
 
-def inspected(containers: Containers) -> tuple[Document, ...]:
+def inspected(access: Access) -> tuple[Document, ...]:
     """Give the inspect documents of the containers that count, oldest first."""
     found = []
-    for listed in containers.list():
+    for listed in access.containers.list():
         try:
-            document = containers.inspect(text(listed, "Id"))
+            document = access.containers.inspect(text(listed, "Id"))
         except EngineFailure as error:
             # It ended between the two questions, as one with --rm may.
             if error.status != _NOT_FOUND:
                 raise
         else:
             found.append(document)
-    return tuple(sorted(filter(_counts, found), key=lambda document: text(document, "Created")))
+    counting = [document for document in found if _counts(document)]
+    if any(map(_as_of_a_task, counting)) and access.in_swarm():
+        counting = [document for document in counting if not _as_of_a_task(document)]
+    return tuple(sorted(counting, key=lambda document: text(document, "Created")))
 
 
 def note(documents: Iterable[Document]) -> list[Json]:
@@ -177,10 +175,14 @@ def container_name(document: Document) -> str:
 
 
 def _counts(document: Document) -> bool:
-    labels = table(document, "Config", "Labels")
-    if HOLD_LABEL in labels or _SWARM_TASK in labels:
+    if HOLD_LABEL in table(document, "Config", "Labels"):
         return False
     return text(document, "State", "Status") not in {"dead", "removing"}
+
+
+def _as_of_a_task(document: Document) -> bool:
+    """Whether it has a swarm task's label, as any of an image that a task was committed to has."""
+    return _SWARM_TASK in table(document, "Config", "Labels")
 
 
 def _user_made(network: Document) -> bool:

@@ -74,7 +74,7 @@ def make_backup(
     """
     reports.step("look at what is to be saved")
     facts = access.facts()
-    inventory = take_inventory(access.containers, access.images, access.networks)
+    inventory = take_inventory(access)
     chosen = choose(
         wish.names, containers=inventory.containers, images=inventory.images, where="this engine"
     )

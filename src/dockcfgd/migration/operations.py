@@ -156,7 +156,7 @@ def _bring_what_came(
     facts = access.facts()
     for _ in range(_ROUNDS):
         disposable.keep(access, folder=kept)
-        latest = take_inventory(access.containers, access.images, access.networks)
+        latest = take_inventory(access)
         if inventory is not None and _same_things(inventory, latest):
             return latest
         inventory = latest
@@ -182,7 +182,7 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     stop_all(access, folder=folder, root=facts.root, progress=progress)
     # Those with --rm went when they were stopped.
     gone = [record.inspect for record in read_records(folder)]
-    inventory = take_inventory(access.containers, access.images, access.networks, gone=gone)
+    inventory = take_inventory(access, gone=gone)
     _refuse(inventory, facts, target_driver="")
     total = content_size(inventory.images, sizes_of_layers(access, inventory))
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
@@ -254,7 +254,7 @@ def keep_disposable(access: Access, *, folder: str) -> None:
 
 def note_running(access: Access) -> list[Json]:
     """Give the active containers as {id, name, state, auto_remove, stop_timeout}."""
-    return note(inspected(access.containers))
+    return note(inspected(access))
 
 
 def resume(
@@ -271,7 +271,7 @@ def resume(
     states = {text(entry, "id"): text(entry, "state") for entry in entries}
     facts = access.facts()
     disposable.bring_back(access, folder=folder, api=facts.api, to_old_storage=to_old_storage)
-    wanted = [one for one in inspected(access.containers) if text(one, "Id") in states]
+    wanted = [one for one in inspected(access) if text(one, "Id") in states]
     refused = start_again(access.containers, wanted, states)
     return [
         text(entry, "name")
@@ -305,7 +305,7 @@ class _Moving:
 def _fitting(access: Access, moving: _Moving, *, folder: str) -> tuple[Inventory, int]:
     """Give the inventory and the size of its layers, if all of it can be moved."""
     facts = access.facts()
-    inventory = take_inventory(access.containers, access.images, access.networks)
+    inventory = take_inventory(access)
     sizes = sizes_of_layers(access, inventory)
     saved = bool(read_images(folder)[1])
     _refuse(inventory, facts, target_driver=moving.driver)

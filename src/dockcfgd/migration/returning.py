@@ -66,7 +66,7 @@ def start_then(
     what they need, and are left out then.
     """
     states = {one.id: one.state for one in running}
-    documents = list(inspected(access.containers))
+    documents = list(inspected(access))
     wanted = [one for one in documents if text(one, "Id") in states]
     refused = start_again(access.containers, wanted, states)
     lost = [container_name(one) for one in wanted if text(one, "Id") in refused - set(remade)]

@@ -51,7 +51,7 @@ def since_of(access: Access, kept: KeptStorage, then: Then, *, seconds: float) -
     For at most about `seconds` writable layers are looked at.
     """
     deadline = time.monotonic() + seconds
-    present = inspected(access.containers)
+    present = inspected(access)
     disposable = [one for one in present if flag(one, "HostConfig", "AutoRemove")]
     staying = [one for one in present if one not in disposable]
     both = [one for one in staying if text(one, "Id") in then.containers]

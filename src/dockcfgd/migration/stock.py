@@ -27,7 +27,7 @@ _IPAM, _NETWORK = "IPAM", ("Name", "Id", "Driver", "Internal", "EnableIPv6", "Op
 def take(access: Access, *, folder: str) -> None:
     """Write down what the engine has. EngineFailure, FileFailure."""
     make_folder(folder)
-    inventory = take_inventory(access.containers, access.images, access.networks)
+    inventory = take_inventory(access)
     write_document(folder, FILE, inventory.to_json())
 
 
@@ -38,7 +38,7 @@ def what_differs(access: Access, *, folder: str, source: str, target: str) -> li
     both places.
     """
     before = Inventory.from_json(read_document(folder, FILE))
-    after = take_inventory(access.containers, access.images, access.networks)
+    after = take_inventory(access)
     gone = _Moved(source, target)
     return [
         *_containers(access, before, gone),

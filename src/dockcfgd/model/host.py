@@ -21,12 +21,14 @@ __all__ = [
     "UnitState",
     "driver_of",
     "on_containerd_store",
+    "on_swarm_node",
 ]
 
 SNAPSHOTTER = "io.containerd.snapshotter"
 """What `driver-type` of /info begins with where images are in containerd's store."""
 
 _SIGKILL = 9
+_ON_A_NODE = frozenset({"active", "pending", "locked", "error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +159,7 @@ class EngineState:
     @property
     def swarm_active(self) -> bool:
         """Whether the host is a swarm node."""
-        swarm = self.info.get("Swarm")
-        return isinstance(swarm, dict) and swarm.get("LocalNodeState") in {
-            "active",
-            "pending",
-            "locked",
-            "error",
-        }
+        return on_swarm_node(self.info)
 
     @property
     def running(self) -> tuple[Container, ...]:
@@ -219,6 +215,12 @@ def driver_of(info: Mapping[str, Json]) -> str:
     name = info.get("Driver")
     driver = name if isinstance(name, str) else ""
     return of_containerd(driver) if on_containerd_store(info) else driver
+
+
+def on_swarm_node(info: Mapping[str, Json]) -> bool:
+    """Tell whether an engine with this /info is a node of a swarm, or about to be one."""
+    swarm = info.get("Swarm")
+    return isinstance(swarm, dict) and swarm.get("LocalNodeState") in _ON_A_NODE
 
 
 def on_containerd_store(info: Mapping[str, Json]) -> bool:

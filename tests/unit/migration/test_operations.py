@@ -13,6 +13,7 @@ import pytest
 from dockcfgd.migration import archive, disposable, operations
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.folders import put_back, set_aside
+from dockcfgd.migration.inventory import container_name, take_inventory
 from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.records import read_records
 from dockcfgd.model.errors import EngineFailure, FileFailure
@@ -447,6 +448,23 @@ def test_what_came_after_the_images_were_saved_is_saved_too(story: Story) -> Non
     assert story.host.dockerd.images.find("late:1").id == late
     assert "second:name" in story.host.dockerd.images.find("app:1").tags
     assert story.files_of("newcomer") == {"late": b"late", "new": b"er"}
+
+
+def test_the_label_of_a_swarm_task_means_something_in_a_swarm_alone(story: Story) -> None:
+    of_task = {"Labels": {"com.docker.swarm.task.id": "an image was committed from one"}}
+    story.host.run("labelled", layer={"/mine": b"too"}, body=of_task)
+
+    def names() -> set[str]:
+        return {container_name(one) for one in take_inventory(story.access).containers}
+
+    story.host.dockerd.swarm = True
+    assert names() == set(story.host.names()) - {"labelled"}
+    story.host.dockerd.swarm = False
+    assert names() == set(story.host.names())
+    story.back_up()
+    story.switch()
+    story.restore()
+    assert story.files_of("labelled")["mine"] == b"too"
 
 
 def test_networks_that_are_gone_are_made_again(story: Story) -> None:
