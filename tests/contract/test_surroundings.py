@@ -84,7 +84,10 @@ def test_the_filesystem_of_a_folder(filesystem: tuple[str, Place]) -> None:
     assert seen.d_type is (kind != "ext4-without-d_type")
     assert seen.free_bytes > _MB
     assert not seen.there
-    assert place.port.folder(place.tree.top).there
+    assert not seen.apart
+    itself = place.port.folder(place.tree.top)
+    assert itself.there
+    assert itself.apart
 
 
 def test_a_folder_that_cannot_be(place: Place) -> None:

@@ -52,6 +52,7 @@ class FakeSurroundings:
             free_bytes=there.free_bytes or self._files.free,
             there=whole,
             options=there.options,
+            apart=at == posixpath.normpath(path),
         )
 
     def program(self, name: str) -> Program:

@@ -55,6 +55,7 @@ class HostSurroundings:
 
     def folder(self, path: str) -> Folder:
         """Look at the folder, or at the nearest parent that is there."""
+        apart = os.path.islink(path) or os.path.ismount(path)
         there = os.path.abspath(os.path.realpath(path))
         whole = os.path.isdir(there)
         while not os.path.lexists(there):
@@ -65,13 +66,14 @@ class HostSurroundings:
         try:
             status = os.statvfs(there)
         except OSError:
-            return Folder(filesystem=kind, there=whole)
+            return Folder(filesystem=kind, there=whole, apart=apart)
         return Folder(
             filesystem=kind,
             d_type=_d_type(there, kind),
             free_bytes=status.f_bavail * status.f_frsize,
             there=whole,
             options=options,
+            apart=apart,
         )
 
     def program(self, name: str) -> Program:

@@ -60,14 +60,23 @@ _CONFIGS = "configs"
 _TRASH = ".trash"
 _BUILD_CACHE = "buildkit"
 _CONTAINERS = "containers"
+# What is set aside, and what a staging engine made, lies in there.
+_OWN = "dockcfgd"
 
 
 def obstacle(root: str, driver: str) -> str:
-    """Say why `set_aside` could not move what `driver` has in `root`; empty where it can."""
-    for path in _belongings(Path(root), driver):
+    """Say why what `driver` has in `root` could not be renamed to a folder there or back.
+
+    With the way out; empty where it can, as far as links and mounts are concerned.
+    """
+    for path in (_OWN, "image", *_belongings(Path(root), driver)):
         where = Path(root, path)
         if where.is_symlink() or os.path.ismount(where):
-            return f"{where} is a link or a mount of its own and cannot be moved aside"
+            return (
+                f"{where} is a link or a mount of its own, and the data of drivers is moved by"
+                f" renames inside {root}; stop the engine, unmount it or remove the link, and copy"
+                " what is worth keeping to a plain folder in its place"
+            )
     return ""
 
 

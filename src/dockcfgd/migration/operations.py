@@ -421,9 +421,10 @@ def sizes_of_layers(access: Access, inventory: Inventory) -> dict[str, tuple[int
 
 def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str) -> None:
     reasons = list(obstacles(inventory, target_driver=target_driver))
-    immovable = obstacle(facts.root, facts.driver)
-    if immovable:
-        reasons.append(immovable)
+    # What the new driver has from an earlier time is moved aside while the engine is stopped.
+    drivers = filter(None, (facts.driver, target_driver))
+    immovable = (obstacle(facts.root, driver) for driver in drivers)
+    reasons += dict.fromkeys(filter(None, immovable))
     if reasons:
         raise EngineFailure(
             what="change the storage without losing something", status=0, why="; ".join(reasons)

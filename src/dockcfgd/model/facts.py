@@ -26,7 +26,8 @@ class Folder:
 
     `filesystem` is the kernel's name, such as ext4. `d_type` tells whether the filesystem names the
     kind of a file in its folder's entries (None: it could not be seen). `blocked_by` is the path
-    that stands where a folder is needed and is none, empty where there is none.
+    that stands where a folder is needed and is none, empty where there is none. `apart`: the path
+    itself is a link or a mount, so that it cannot be renamed with what is in it.
     """
 
     filesystem: str = ""
@@ -35,6 +36,7 @@ class Folder:
     there: bool = False
     blocked_by: str = ""
     options: frozenset[str] = frozenset()
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

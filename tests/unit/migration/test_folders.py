@@ -149,6 +149,16 @@ def test_a_link_in_the_place_of_a_folder_is_an_obstacle(root: Path) -> None:
     assert obstacle(str(root), "overlay2") == ""
     (root / "vfs").symlink_to("/elsewhere")
     assert str(root / "vfs") in obstacle(str(root), "vfs")
+    assert obstacle(str(root), "overlay2") == ""
+
+
+@pytest.mark.parametrize("path", ["image", "image/overlay2", "dockcfgd", "overlay2"])
+def test_what_is_on_the_way_to_a_drivers_data_may_be_no_link(root: Path, path: str) -> None:
+    where = root / path
+    if where.exists():
+        where.rename(root / "elsewhere")
+    where.symlink_to(root / "elsewhere")
+    assert obstacle(str(root), "overlay2").startswith(f"{where} is a link")
 
 
 def test_a_broken_record_is_no_licence_to_delete(root: Path) -> None:

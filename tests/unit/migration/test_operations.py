@@ -566,6 +566,21 @@ def test_what_cannot_be_created_again_is_told_before_anything_is_stopped(story: 
     assert {name: story.states()[name] for name in states} == states
 
 
+@pytest.mark.parametrize("driver", ["overlay2", "vfs"])
+def test_a_driver_whose_place_is_a_link_is_told_before_anything_is_stopped(
+    story: Story, tmp_path: Path, driver: str
+) -> None:
+    place = Path(story.root, driver)
+    if place.exists():
+        place.rename(tmp_path / driver)
+    place.symlink_to(tmp_path / driver)
+    states = story.states()
+    with pytest.raises(EngineFailure, match=f"{place} is a link or a mount of its own"):
+        story.back_up()
+    assert story.states() == states
+    assert not Path(story.backup).exists()
+
+
 def test_a_foreign_container_of_the_name_is_left_alone(story: Story) -> None:
     story.back_up()
     story.switch()

@@ -86,6 +86,7 @@ def migration_findings(
             yield from _storage(driver, host, storage)
             yield from _inside_store(driver, host, containerd=containerd)
             yield from _namesakes(driver, host, kept)
+            yield from _place(driver, host)
             if driver and storage is not None:
                 yield from _store(driver, document, host, not_in_place, containerd=containerd)
 
@@ -142,6 +143,21 @@ def _namesakes(driver: str, host: HostState, kept: KeptStorage | None) -> Iterab
                 f" {_kind(other)} {name}, of which there is something"
             )
             yield Finding(key=_KEY, message=why, hint=_way_out(other, engine))
+
+
+def _place(driver: str, host: HostState) -> Iterable[Finding]:
+    """Refuse a place of the driver that cannot be renamed, as what lies there is moved aside."""
+    if not isinstance(host.engine, EngineState) or host.facts is None:
+        return
+    where = f"{host.engine.root}/{driver}"
+    folder = host.facts.folders.get(where)
+    if folder is not None and folder.apart:
+        why = (
+            f"{where} is a link or a mount of its own, and {driver} is made ready elsewhere in"
+            f" {host.engine.root} and renamed to it"
+        )
+        hint = "unmount it or remove the link; to use another disk, change data-root to it first"
+        yield Finding(key=_KEY, message=why, hint=hint)
 
 
 def _kind(driver: str) -> str:
