@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -73,6 +74,9 @@ MANIFEST = "manifest.json"
 _CHUNK = 1024 * 1024
 _PART = ".part"
 _LEVEL = 1
+# NAME_MAX, less the longest of what comes behind it.
+_LONGEST = 255 - len(".tar.zst" + _PART)
+_PART_OF_ESCAPE = re.compile(r"%.?$")
 # What dockcfgd notes beside a backup while it uses it; no part of the backup.
 _NOTES = frozenset({MANIFEST, "restored.json", "restoring.json", "staged.json", "disposable"})
 
@@ -136,8 +140,16 @@ class Backup:
 
 
 def file_name(name: str) -> str:
-    """Give the file name for an object's name, which may hold any character."""
+    """Give the file name for an object's name, which may hold any character and be of any length.
+
+    Names that differ have file names that differ. With what this module puts behind it, it is no
+    longer than a filesystem allows.
+    """
     quoted = quote(name, safe="")
+    if len(quoted) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        # No other name has a +, which is quoted.
+        return f"{_PART_OF_ESCAPE.sub('', quoted[: _LONGEST - 1 - len(digest)])}+{digest}"
     return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -125,13 +126,26 @@ def test_no_directory_is_no_backup(tmp_path: Path) -> None:
     assert archive.list_backups(str(tmp_path / "none")) == ()
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", ".", "a b", "ünï", "x" * 60, "%2F"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "..", ".", "a b", "ünï", "x" * 60, "%2F", "x" * 242, "x" * 5000, "数" * 28]
+)
 def test_every_name_makes_a_file_name(tmp_path: Path, name: str) -> None:
     made = archive.file_name(name)
-    (tmp_path / made).write_text(name)
-    assert [path.name for path in tmp_path.iterdir()] == [made]
+    folder = str(tmp_path)
+    archive.write_archive(folder, f"{made}.tar.zst", [b"content"])
+    archive.write_document(folder, f"{made}.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {f"{made}.json", f"{made}.tar.zst"}
+
+
+@pytest.mark.parametrize("start", ["data", "数", "a数", "aa数"])
+def test_a_shortened_file_name_tells_how_the_name_begins(start: str) -> None:
+    beginning, _, digest = archive.file_name(start * 100).partition("+")
+    assert len(digest) == 64
+    assert (start * 100).encode().startswith(unquote_to_bytes(beginning))
+    assert archive.file_name("x" * 242) == "x" * 242
 
 
 def test_file_names_differ_where_names_do() -> None:
-    names = ["a/b", "a%2Fb", ".", "%2E", "..", "%2E%2E"]
+    long, longer = "x" * 300, "x" * 301
+    names = ["a/b", "a%2Fb", ".", "%2E", "..", "%2E%2E", long, longer, archive.file_name(long)]
     assert len({archive.file_name(name) for name in names}) == len(names)

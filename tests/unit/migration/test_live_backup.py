@@ -126,6 +126,23 @@ def test_all_of_it_on_another_host(tmp_path: Path, version: str) -> None:
     assert not (bench.folder / "one" / "restoring.json").exists()
 
 
+def test_names_longer_than_a_file_name(bench: Bench) -> None:
+    volume, container, network = "v" * 250, "c" * 300, "网" * 90
+    bench.host.networks.create({"Name": network})
+    bench.host.fill(volume, {"one": b"1"})
+    mounted = {"Binds": [f"{volume}:/data"], "NetworkMode": network}
+    bench.host.run(container, layer={"/x": b"1"}, host_config=mounted)
+    written = bench.host.content(container)
+
+    assert bench.make() == ()
+
+    other = FakeHost()
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert other.content(container) == written
+    assert other.volume(volume) == {"one": b"1"}
+    assert network in {text(one, "Name") for one in other.networks.list()}
+
+
 def test_what_shares_a_volume_is_held_together_and_let_go(bench: Bench) -> None:
     during = bench.watched()
     bench.make()
