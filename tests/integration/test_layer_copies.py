@@ -19,6 +19,7 @@ import pytest
 from dockcfgd.layers import LayerRefused, Place, copy_layer, measure_layer, program, reset_layer
 from dockcfgd.layers.archive import image_archive, write_archive
 from dockcfgd.layers.digest import describe_tree, tree_digest
+from dockcfgd.layers.overlay_reader import OverlayUpper
 from dockcfgd.model.errors import FileFailure
 from tests.support.layer_changes import CHANGES, PROTECTING, make_folder
 from tests.support.layer_store import LayerStore, btrfs_folder, need_mounts
@@ -242,8 +243,8 @@ def test_a_program_tells_why_it_failed(small: LayerStore, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("trusted.overlay.redirect", b"/a", "redirect_dir"),
-        ("trusted.overlay.metacopy", b"", "metacopy"),
+        ("trusted.overlay.redirect", b"/a", "redirect_dir.*cp -a"),
+        ("trusted.overlay.metacopy", b"", "metacopy.*: >> FILE"),
         ("trusted.overlay.opaque", b"x", "opaque"),
     ],
 )
@@ -255,6 +256,34 @@ def test_what_needs_the_layers_below_is_refused(
     os.setxattr(Path(source.tree) / "it", key, value)
     with pytest.raises(LayerRefused, match=f"/it: .*{said}"):
         measure_layer(source)
+
+
+def test_what_the_refusals_advise_in_the_container_helps(tmp_path: Path) -> None:
+    need_mounts()
+    for name in ("lower/folder", "upper", "work", "merged"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lower/file").write_text("content")
+    (tmp_path / "lower/folder/inside").write_text("inside")
+    options = "lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=on,metacopy=on"
+    mount = ["mount", "-t", "overlay", "none", "-o", options, "merged"]
+    subprocess.run(mount, cwd=tmp_path, check=True)
+    upper = OverlayUpper(str(tmp_path / "upper"))
+    try:
+        script = ["sh", "-ec", "chmod 600 file"]
+        subprocess.run(script, cwd=tmp_path / "merged", check=True)
+        with pytest.raises(LayerRefused, match="metacopy"):
+            upper.measure()
+        script = ["sh", "-ec", ": >> file; mv folder moved"]
+        subprocess.run(script, cwd=tmp_path / "merged", check=True)
+        with pytest.raises(LayerRefused, match="redirect_dir"):
+            upper.measure()
+        script = ["sh", "-ec", "cp -a moved copy; rm -r moved; mv copy moved"]
+        subprocess.run(script, cwd=tmp_path / "merged", check=True)
+        upper.measure()
+    finally:
+        subprocess.run(["umount", tmp_path / "merged"], check=True)
+    assert (tmp_path / "upper/file").read_text() == "content"
+    assert (tmp_path / "upper/moved/inside").read_text() == "inside"
 
 
 def test_what_would_be_a_deletion_is_refused(small: LayerStore) -> None:

@@ -29,8 +29,15 @@ OPAQUE_FILES = (b".wh..wh..opq", b".wh..opq")
 _FUSE = ("user.fuseoverlayfs.", "user.overlay.", OVERLAY)
 _FUSE_OPAQUE = ("user.fuseoverlayfs.opaque", "user.overlay.opaque", "trusted.overlay.opaque")
 _BY_REFERENCE = {
-    "redirect": "a folder that was renamed by reference (overlay's redirect_dir)",
-    "metacopy": "a file whose content is not its own (overlay's metacopy)",
+    "redirect": (
+        "a folder that was renamed by reference (overlay's redirect_dir); in the container, copy it"
+        " (cp -a), remove it, and give the copy its name"
+    ),
+    # Opened for writing, if nothing is written, it gets the content (Linux, overlayfs.rst).
+    "metacopy": (
+        "a file whose content is not its own (overlay's metacopy); in the container, `: >> FILE`"
+        " gives it one"
+    ),
     "whiteout": "a deletion kept as an attribute",
 }
 _PROTECTION = {ord("i"): IMMUTABLE, ord("a"): APPEND_ONLY}
