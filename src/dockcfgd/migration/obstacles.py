@@ -1,12 +1,13 @@
-"""What keeps containers from being created again, told before anything is touched. Pure."""
+"""What keeps containers from coming to another driver, told before anything is touched. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.documents import Document, table, text
-from dockcfgd.migration.inventory import container_name
+from dockcfgd.migration.documents import Document, flag, table, text
+from dockcfgd.migration.inventory import ACTIVE, container_name
 from dockcfgd.migration.others import Others
+from dockcfgd.migration.space import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,8 @@ _WITHOUT_SIZE_LIMITS = frozenset({"fuse-overlayfs", "overlay"})
 _SHARED = "container:"
 
 
-def obstacles(inventory: Inventory, *, target_driver: str) -> tuple[str, ...]:
-    """Give one sentence for each thing that cannot be brought back, with the way out."""
+def obstacles(inventory: Inventory, *, target_driver: str, way: Way) -> tuple[str, ...]:
+    """Give one sentence for each thing that cannot be brought over, with the way out."""
     images = {image.id for image in inventory.images}
     others = Others(inventory.containers, {})
     found: list[str] = []
@@ -32,10 +33,12 @@ def obstacles(inventory: Inventory, *, target_driver: str) -> tuple[str, ...]:
                 f"container {name}: its image was removed by force, so that it can be neither "
                 "committed nor saved; export its files and remove it"
             )
-        found += [
-            f"container {name}: the container whose {kind} namespace it shares is gone; remove it"
-            for kind in _lost_namespaces(document, others)
-        ]
+        if way is Way.ANEW or _begins_again(document):
+            found += [
+                f"container {name}: the container whose {kind} namespace it shares is gone; "
+                "remove it"
+                for kind in _lost_namespaces(document, others)
+            ]
         limit = table(document, "HostConfig", "StorageOpt").get("size")
         if limit and target_driver in _WITHOUT_SIZE_LIMITS:
             found.append(
@@ -43,6 +46,12 @@ def obstacles(inventory: Inventory, *, target_driver: str) -> tuple[str, ...]:
                 f"and it was created with one ({limit})"
             )
     return tuple(found)
+
+
+def _begins_again(document: Document) -> bool:
+    """Whether one that is moved in place is started, or with --rm even made anew, afterwards."""
+    disposable = flag(document, "HostConfig", "AutoRemove")
+    return disposable or text(document, "State", "Status") in ACTIVE
 
 
 def _lost_namespaces(document: Document, others: Others) -> Iterator[str]:

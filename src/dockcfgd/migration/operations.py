@@ -160,7 +160,7 @@ def _bring_what_came(
         if inventory is not None and _same_things(inventory, latest):
             return latest
         inventory = latest
-        _refuse(inventory, facts, target_driver=target_driver)
+        _refuse(inventory, facts, target_driver=target_driver, way=Way.IN_PLACE)
         total = content_size(inventory.images, sizes_of_layers(access, inventory))
         _save_and_stage(access, staging, inventory, folder=folder, total=total, progress=progress)
         stage_kept(access, staging, kept=kept)
@@ -183,7 +183,7 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     # Those with --rm went when they were stopped.
     gone = [record.inspect for record in read_records(folder)]
     inventory = take_inventory(access, gone=gone)
-    _refuse(inventory, facts, target_driver="")
+    _refuse(inventory, facts, target_driver="", way=Way.ANEW)
     total = content_size(inventory.images, sizes_of_layers(access, inventory))
     save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
     layers = save_layers(access, folder=folder, progress=progress)
@@ -308,7 +308,7 @@ def _fitting(access: Access, moving: _Moving, *, folder: str) -> tuple[Inventory
     inventory = take_inventory(access)
     sizes = sizes_of_layers(access, inventory)
     saved = bool(read_images(folder)[1])
-    _refuse(inventory, facts, target_driver=moving.driver)
+    _refuse(inventory, facts, target_driver=moving.driver, way=moving.way)
     if not saved:
         why = _too_little_room(access, inventory, sizes, facts, moving, folder=folder)
         where = moving.root if moving.driver in SNAPSHOTTERS else facts.root
@@ -419,8 +419,8 @@ def sizes_of_layers(access: Access, inventory: Inventory) -> dict[str, tuple[int
     }
 
 
-def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str) -> None:
-    reasons = list(obstacles(inventory, target_driver=target_driver))
+def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str, way: Way) -> None:
+    reasons = list(obstacles(inventory, target_driver=target_driver, way=way))
     # What the new driver has from an earlier time is moved aside while the engine is stopped.
     drivers = filter(None, (facts.driver, target_driver))
     immovable = (obstacle(facts.root, driver) for driver in drivers)

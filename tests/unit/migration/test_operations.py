@@ -566,6 +566,18 @@ def test_what_cannot_be_created_again_is_told_before_anything_is_stopped(story: 
     assert {name: story.states()[name] for name in states} == states
 
 
+def test_a_stopped_container_without_its_peer_can_be_moved_in_place(story: Story) -> None:
+    story.host.containers.remove("web")
+    gone = "container shares: the container whose IPC namespace it shares is gone"
+    with pytest.raises(EngineFailure, match=gone):
+        _stage(story)
+    story.host.containers.stop("shares")
+    with pytest.raises(_Fits):
+        _stage(story)
+    with pytest.raises(EngineFailure, match=gone):
+        story.back_up()
+
+
 @pytest.mark.parametrize("driver", ["overlay2", "vfs"])
 def test_a_driver_whose_place_is_a_link_is_told_before_anything_is_stopped(
     story: Story, tmp_path: Path, driver: str
