@@ -8,7 +8,7 @@ Needs the standard library alone, as it runs as a program of its own where dockc
 not reach (program.py).
 """
 
-from dockcfgd.layers.copying import Copied, copy_layer, measure_layer, reset_layer
+from dockcfgd.layers.copying import Copied, copy_layer, has_changed, measure_layer, reset_layer
 from dockcfgd.layers.errors import LayerRefused, UnknownFormat
 from dockcfgd.layers.place import DRIVERS, Place, place_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "Place",
     "UnknownFormat",
     "copy_layer",
+    "has_changed",
     "measure_layer",
     "place_of",
     "reset_layer",

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from dockcfgd.layers.ahead import Ahead
-from dockcfgd.layers.attributes import set_attributes
-from dockcfgd.layers.entries import Changes, Entry, Operation, content
+from dockcfgd.layers.attributes import Attributes, set_attributes
+from dockcfgd.layers.entries import Changes, Deletion, Entry, Operation, content
 from dockcfgd.layers.folder import Cursor, Spot
 from dockcfgd.layers.overlay_reader import FuseUpper, OverlayUpper
 from dockcfgd.layers.place import Form, Place
@@ -29,6 +30,7 @@ __all__ = [
     "copy_layer",
     "empty_layer",
     "fill_layer",
+    "has_changed",
     "measure_layer",
     "reset_layer",
     "sync_filesystem",
@@ -90,12 +92,29 @@ def fill_layer(
 def measure_layer(place: Place) -> Copied:
     """Count what `copy_layer` would copy; LayerRefused where it would refuse to read it.
 
-    May be asked while the container runs; what changes meanwhile is missed or raises FileFailure.
+    The root folder is one of the files, also where nothing else is. May be asked while the
+    container runs; what changes meanwhile is missed or raises FileFailure.
     """
     try:
         return Copied(*changes_of(place).measure())
     except OSError as error:
         raise _failure("read the layer", place.tree, error) from error
+
+
+def has_changed(place: Place) -> bool:
+    """Whether the container has anything of its own; the times of its root folder are not.
+
+    Those are never the ones of the layer below. Raises as `measure_layer` does.
+    """
+    try:
+        root, *more = islice(changes_of(place).operations(), 2)
+        if more:
+            return True
+        # Of the layer below its root alone is read, which is the same in every form.
+        below = next(_upper(place, place.base).operations())
+    except OSError as error:
+        raise _failure("read the layer", place.tree, error) from error
+    return _timeless(root) != _timeless(below)
 
 
 def reset_layer(place: Place) -> None:
@@ -119,11 +138,19 @@ def empty_layer(place: Place) -> None:
 
 def changes_of(place: Place) -> Changes:
     """Give what reads the layer at a place."""
-    if place.form is Form.OVERLAY:
-        return OverlayUpper(place.tree)
-    if place.form is Form.FUSE_OVERLAY:
-        return FuseUpper(place.tree)
-    return ComparedTree(place.tree, place.base, made_ns=place.made_ns)
+    if place.form is Form.TREE:
+        return ComparedTree(place.tree, place.base, made_ns=place.made_ns)
+    return _upper(place, place.tree)
+
+
+def _upper(place: Place, folder: str) -> OverlayUpper:
+    return FuseUpper(folder) if place.form is Form.FUSE_OVERLAY else OverlayUpper(folder)
+
+
+def _timeless(operation: Operation) -> Attributes | None:
+    if isinstance(operation, Deletion):
+        return None
+    return replace(operation.attributes, atime_ns=0, mtime_ns=0)
 
 
 class _Counted:

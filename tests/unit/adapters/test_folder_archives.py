@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import stat
 import subprocess
@@ -14,8 +17,10 @@ import pytest
 from dockcfgd.adapters.containerd import Containerd
 from dockcfgd.adapters.folder_archives import UnitFolderArchives
 from dockcfgd.adapters.systemd import ProgramEnd
+from dockcfgd.layers import Place
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.systemd import JournalLine
+from tests.support.layer_store import LayerStore
 
 ROOT = os.geteuid() == 0
 
@@ -182,3 +187,52 @@ def test_what_is_there_is_not_overwritten(archives: UnitFolderArchives, tmp_path
         archives.unpack(str(target), iter([whole]))
     assert [path.name for path in target.iterdir()] == ["mine"]
     assert not (tmp_path / "target.dockcfgd-new").exists()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LayerStore]:
+    """Layers of an image with one folder."""
+    base = tmp_path / "base"
+    base.mkdir()
+    store = LayerStore(tmp_path / "root", base)
+    store.root.mkdir()
+    yield store
+    store.close()
+
+
+def layer_of(
+    archives: UnitFolderArchives, place: Place, image: bytes
+) -> tuple[str, dict[str, bytes]]:
+    """Give the ID of the image in the archive of a layer, and what is in the archive."""
+    identity = hashlib.sha256(image).hexdigest()
+    folder = Path(place.root, "image", place.driver, "imagedb/content/sha256")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / identity).write_bytes(image)
+    (mount,) = Path(place.root, "image", place.driver, "layerdb/mounts").iterdir()
+    with archives.pack_layer(
+        place.root, driver=place.driver, container=mount.name, image=f"sha256:{identity}"
+    ) as packed:
+        content = b"".join(packed.chunks())
+        if not content:
+            return "", {}
+        with tarfile.open(fileobj=io.BytesIO(content)) as opened:
+            files = [(member.name, opened.extractfile(member)) for member in opened]
+        return packed.image().image, {name: file.read() for name, file in files if file}
+
+
+ONE_LAYER = json.dumps(
+    {"os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "1" * 64]}}
+).encode()
+
+
+@pytest.mark.parametrize("driver", ["overlay2", "vfs"])
+def test_of_a_container_that_changed_nothing_there_is_no_layer(
+    archives: UnitFolderArchives, store: LayerStore, driver: str
+) -> None:
+    place = store.make(driver)
+    assert layer_of(archives, place, ONE_LAYER) == ("", {})
+    Path(place.tree, "written").write_bytes(b"by the container")
+    image, files = layer_of(archives, place, ONE_LAYER)
+    assert image
+    with tarfile.open(fileobj=io.BytesIO(files["layer/layer.tar"])) as layer:
+        assert "written" in layer.getnames()
