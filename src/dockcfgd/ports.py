@@ -328,6 +328,9 @@ class PackedLayer(PackedFolder, Protocol):
     def image(self) -> MadeImage:
         """Give the IDs of the image that the archive has; to be asked after the last chunk."""
 
+    def left_out(self) -> tuple[str, ...]:
+        """Give what an archive cannot have, a line each; to be asked after the first chunk."""
+
 
 class FolderArchives(Protocol):
     """The whole content of a folder of the host as a plain tar archive.

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
+from dockcfgd.cli.backup_text import show_text
+from dockcfgd.migration.archive import list_backups
 from dockcfgd.migration.records import read_records
+from dockcfgd.migration.shelf import show_document
 from dockcfgd.model.status import Condition, Verdict
+from dockcfgd.reconcile.requests import Restore
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
 
@@ -176,3 +182,34 @@ def once(host: FakeHost, label: str, act: Callable[[], None]) -> None:
 
     host.cuts.restart()
     host.cuts.watch(passed)
+
+
+def test_what_an_archive_cannot_have_comes_along_and_is_told(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("web", layer={"/data": b"1", "/unpacked/.wh.x": b"2"})
+    host.run("clean")
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    with capture_logs() as logged:
+        status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert status.last is not None
+    assert status.last.verdict is Verdict.APPLIED
+    assert host.content("web")["/unpacked/.wh.x"] == b"2"
+    line = "/unpacked/.wh.x: it is read as a deletion"
+    (told,) = [one for one in logged if one["event"] == "backup.left_out"]
+    assert (told["container"], told["what"]) == ("web", line)
+    (backup,) = list_backups(lives.backups)
+    identity = backup.id
+    shown = show_text(show_document(lives.backups, identity)).splitlines()
+    assert shown[shown.index(f"    without {line}") - 1].endswith("with what it has written")
+    assert len([one for one in shown if "without /" in one]) == 1
+
+    host.containers.remove("web")
+    restored = lives.live(Restore("r1", identity, ("web",)))
+    assert restored is not None
+    assert restored.task is not None
+    assert restored.task.reason == f"container web is without {line}"
+    assert host.content("web")["/data"] == b"1"

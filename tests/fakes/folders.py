@@ -6,7 +6,7 @@ import contextlib
 import errno
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dockcfgd.model.errors import FileFailure
@@ -20,6 +20,7 @@ from tests.fakes.images import Manifested
 __all__ = ["FakeFolders"]
 
 _CHUNK = 512
+_WHITEOUT = "/.wh."
 
 
 class FakeFolders:
@@ -50,18 +51,20 @@ class FakeFolders:
         number = self._number(root, driver)
         store, layer = self._dockerd.stores[number], self._container(container).layers[number]
         if not layer:
-            yield _PackedLayer(b"", MadeImage("", ""))
+            yield _PackedLayer(b"", MadeImage("", ""), [])
             return
         # What the engine has stays as it is, also where it has an image of the same content.
         aside = type(store)()
         aside.images, aside.layers = {image: store.images[image]}, dict(store.layers)
         settings = aside.images[image].document["config"]
+        left_out = [path for path in layer if _WHITEOUT in path]
+        layer = {path: data for path, data in layer.items() if path not in left_out}
         made = aside.build([layer], config=settings, base=image, tag=name)
         archive = aside.save([name or made], oci=False)
         built = aside.images[made]
         in_store = driver == SNAPSHOTTER
         config = built.config_id if isinstance(built, Manifested) else made
-        yield _PackedLayer(archive, MadeImage(config, made if in_store else ""))
+        yield _PackedLayer(archive, MadeImage(config, made if in_store else ""), left_out)
 
     def _number(self, root: str, driver: str) -> int:
         process = self._dockerd.process
@@ -137,9 +140,12 @@ class _Packed:
 
 
 class _PackedLayer(_Packed):
-    def __init__(self, content: bytes, image: MadeImage) -> None:
+    def __init__(self, content: bytes, image: MadeImage, left_out: Sequence[str]) -> None:
         super().__init__(content, steady=True)
-        self._image = image
+        self._image, self._left_out = image, left_out
+
+    def left_out(self) -> tuple[str, ...]:
+        return tuple(f"{path}: it is read as a deletion" for path in self._left_out)
 
     def image(self) -> MadeImage:
         return self._image

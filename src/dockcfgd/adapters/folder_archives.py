@@ -112,6 +112,7 @@ class UnitFolderArchives:
                 finally:
                     packed.close()
                     _release(running, pipe)
+                    packed.forget()
 
     @contextlib.contextmanager
     def _documents(self, pipe: Path, root: str, driver: str, image: str) -> Iterator[list[Path]]:
@@ -255,16 +256,22 @@ class _PackedLayer(_Packed):
     def __init__(self, running: _Running, folder: str, pipe: Path) -> None:
         super().__init__(running, folder, pipe)
         self._name = pipe.with_name(f"{pipe.name}.id")
+        self._left = pipe.with_name(f"{pipe.name}.left")
 
     def image(self) -> MadeImage:
         """Give the IDs of the image that the archive has."""
         with _translated("read", str(self._name)):
             return MadeImage(*self._name.read_text().split("\n"))
 
-    def close(self) -> None:
-        """Close the pipe."""
-        super().close()
+    def left_out(self) -> tuple[str, ...]:
+        """Give what the archive leaves out."""
+        with _translated("read", str(self._left)):
+            return tuple(json.loads(self._left.read_text())) if self._left.exists() else ()
+
+    def forget(self) -> None:
+        """Remove what the program wrote; once it has ended."""
         self._name.unlink(missing_ok=True)
+        self._left.unlink(missing_ok=True)
 
 
 def _feed(running: _Running, pipe: Path, archive: Iterable[bytes]) -> None:

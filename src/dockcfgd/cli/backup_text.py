@@ -63,7 +63,9 @@ def _shown(one: dict[str, Any]) -> Iterator[str]:
         yield f"  only {', '.join(plain(name) for name in one['names'])}"
     for remark in one["remarks"]:
         yield f"  {plain(remark)}"
-    yield from _block("Containers", [_container(entry) for entry in one["containers"]])
+    yield from _block(
+        "Containers", [line for entry in one["containers"] for line in _container(entry)]
+    )
     yield from _block("Images", [_image(entry) for entry in one["images"]])
     yield from _block("Networks", [plain(name) for name in one["networks"]])
     yield from _block("Volumes", [_volume(entry) for entry in one["volumes"]])
@@ -76,13 +78,15 @@ def _block(label: str, lines: list[str]) -> Iterator[str]:
         yield from (f"  {line}" for line in lines)
 
 
-def _container(entry: dict[str, Any]) -> str:
+def _container(entry: dict[str, Any]) -> Iterator[str]:
     wrote = ", with what it has written" if entry["wrote"] else ""
     binds = ", ".join(plain(path) for path in entry["binds"])
     without = f"; not in the backup: {binds}" if binds else ""
-    return (
+    yield (
         f"{plain(entry['name'])} ({plain(entry['image'])}), {plain(entry['state'])}{wrote}{without}"
     )
+    for line in entry["left_out"]:
+        yield f"  without {plain(line)}"
 
 
 def _image(entry: dict[str, Any]) -> str:

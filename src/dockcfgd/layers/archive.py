@@ -11,20 +11,22 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from dockcfgd.layers.copying import changes_of
-from dockcfgd.layers.entries import Deletion, Entry, Operation
+from dockcfgd.layers.entries import Changes, Deletion, Entry, Operation
 from dockcfgd.layers.errors import LayerRefused
 from dockcfgd.layers.overlay_reader import OVERLAY, WHITEOUT
 from dockcfgd.layers.place import Place
 from dockcfgd.layers.tar_heads import END, head, padding
 from dockcfgd.model.images import MadeImage
 
-__all__ = ["Sink", "image_archive", "write_archive"]
+__all__ = ["Sink", "image_archive", "left_out", "write_archive"]
 
 _OPAQUE = b".wh..wh..opq"
 _CHUNK = 1 << 20
+_TOLD = 20
 _DOCKER = "vnd.docker."
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -52,13 +54,30 @@ def write_archive(source: Place, sink: Sink, *, root: tuple[int, int] = (0, 0)) 
     `root` is the host's user and group that the container's root is, of an engine with
     userns-remap; the archive has owners as the container sees them.
 
-    Sockets are left out, as every engine does, and so are attributes of symlinks and overlay's own;
-    holes are zeros. Raises LayerRefused where a name or a device would be read as a deletion, or an
-    owner is none of the container's, and OSError where the layer cannot be read or `sink` cannot be
-    written.
+    Sockets are left out, as every engine does, and so are attributes of symlinks and overlay's own,
+    and what `left_out` gives; holes are zeros. Raises LayerRefused where an owner is none of the
+    container's, and OSError where the layer cannot be read or `sink` cannot be written.
     """
+    return _write(changes_of(source), sink, root)
+
+
+def left_out(source: Place) -> tuple[str, ...]:
+    """Give what an archive of the layer cannot have, as it would be read as a deletion.
+
+    A line each, with path and reason; of many there are the first ones, and how many more. A folder
+    stands for all that is in it. Raises as `write_archive` does.
+    """
+    sayable = _Sayable(changes_of(source))
+    for _ in sayable.operations():
+        pass
+    lines = [f"{_shown(path)}: {why}" for path, why in sayable.left_out.items()]
+    more = [f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else []
+    return (*lines[:_TOLD], *more)
+
+
+def _write(changes: Changes, sink: Sink, root: tuple[int, int]) -> int:
     count = 0
-    for operation in changes_of(source).operations():
+    for operation in _Sayable(changes).operations():
         for piece, content in _members(operation, root):
             sink.write(piece)
             count += 1
@@ -86,10 +105,11 @@ def image_archive(
     `name` is the image's, as REPOSITORY:TAG, `root` as of `write_archive`. The layer is gone
     through twice, its content read once.
     """
-    size = _size_of(source, root)
+    changes = changes_of(source)
+    size = _size_of(changes, root)
     digest = _Digest(sink)
     sink.write(head(os.fsencode(_MEMBER), _PLAIN, size=size))
-    write_archive(source, digest, root=root)
+    _write(changes, digest, root)
     if digest.size != size:
         raise LayerRefused(what="archive", path=source.tree, why="it changes meanwhile")
     sink.write(padding(size))
@@ -164,9 +184,50 @@ class _Digest:
         self._sink.write(data)
 
 
-def _size_of(source: Place, root: tuple[int, int]) -> int:
+class _Sayable:
+    """The operations of a layer that an archive has a way to say.
+
+    `left_out` has the paths of the others, and why, once all were asked for. Where the first name
+    of a file is left out, the next one brings its content.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.left_out: dict[bytes, str] = {}
+
+    def operations(self) -> Iterator[Operation]:
+        heirs: dict[bytes, bytes | None] = {}
+        folder: bytes | None = None
+        for operation in self._changes.operations():
+            path = operation.path
+            inside = folder is not None and path.startswith(folder)
+            why = "" if inside else _unsayable(operation)
+            if why:
+                self.left_out[path] = why
+                folder = path + b"/"
+            if inside or why:
+                heirs[path] = None
+            elif isinstance(operation, Entry) and operation.same_as in heirs:
+                first = heirs[operation.same_as]
+                heirs[operation.same_as] = first or path
+                yield replace(operation, same_as=first)
+            else:
+                yield operation
+
+
+def _unsayable(operation: Operation) -> str:
+    if operation.path.rpartition(b"/")[2].startswith(WHITEOUT):
+        return "a name that begins with .wh. is read as a deletion"
+    if isinstance(operation, Deletion):
+        return ""
+    status = operation.status
+    device = stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+    return "a character device 0:0 is read as a deletion" if device else ""
+
+
+def _size_of(changes: Changes, root: tuple[int, int]) -> int:
     size = len(END)
-    for operation in changes_of(source).operations():
+    for operation in _Sayable(changes).operations():
         for piece, content in _members(operation, root):
             size += len(piece)
             if content is not None:
@@ -186,11 +247,9 @@ def _members(operation: Operation, root: tuple[int, int]) -> Iterator[tuple[byte
     """Give the head of each member, with the entry whose content follows."""
     if isinstance(operation, Deletion):
         folder, _, name = operation.path.rpartition(b"/")
-        _check_name(operation.path, name)
         yield head(_joined(folder, WHITEOUT + name), _PLAIN, size=0), None
         return
     status, path = operation.status, operation.path
-    _check_name(path, path.rpartition(b"/")[2])
     xattrs = {
         name: value for name, value in operation.xattrs.items() if not name.startswith(OVERLAY)
     }
@@ -211,8 +270,6 @@ def _members(operation: Operation, root: tuple[int, int]) -> Iterator[tuple[byte
     elif stat.S_ISREG(status.st_mode):
         size = status.st_size
         yield head(path, status, size=size, owner=owner, xattrs=xattrs), operation
-    elif stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-        raise _refused(path, "a character device 0:0 is read as a deletion")
     else:
         yield head(path, status, size=0, owner=owner, xattrs=xattrs), None
 
@@ -243,10 +300,9 @@ def _joined(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
-def _check_name(path: bytes, name: bytes) -> None:
-    if name.startswith(WHITEOUT):
-        raise _refused(path, "a name that begins with .wh. is read as a deletion")
-
-
 def _refused(path: bytes, why: str) -> LayerRefused:
     return LayerRefused(what="archive", path="/" + os.fsdecode(path), why=why)
+
+
+def _shown(path: bytes) -> str:
+    return "/" + path.decode("utf-8", "backslashreplace")

@@ -5,11 +5,12 @@
 CONFIG is the file with the configuration of the container's image, NAME the one that the image in
 the archive gets, if any. The archive is one for `docker load`, of an image with the layer on top,
 whose IDs (model.images.MadeImage) go into the file PIPE.id, one a line; that stays empty, and so
-does the pipe, where the container has changed nothing. PLACE is where the layer lies
-(Place.document, as JSON) and MANIFEST the file with the image's manifest, where containerd has
-them. Nothing writes to the layer meanwhile. Owners are those that the container sees, also in the
-data-root of an engine with userns-remap, whose name says who is root there. Exit status 1, and the
-reason on standard error, where the layer cannot be read.
+does the pipe, where the container has changed nothing. What the archive leaves out
+(layers.archive.left_out) is in the file PIPE.left, as JSON, before the archive begins. PLACE is
+where the layer lies (Place.document, as JSON) and MANIFEST the file with the image's manifest,
+where containerd has them. Nothing writes to the layer meanwhile. Owners are those that the
+container sees, also in the data-root of an engine with userns-remap, whose name says who is root
+there. Exit status 1, and the reason on standard error, where the layer cannot be read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dockcfgd.layers.archive import image_archive
+from dockcfgd.layers.archive import image_archive, left_out
 from dockcfgd.layers.copying import has_changed
 from dockcfgd.layers.place import Place, place_of
 from dockcfgd.model.errors import DockcfgdError
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
         names: tuple[str, ...] = ()
         with Path(pipe).open("wb", buffering=_AHEAD) as sink:
             if has_changed(place):
+                Path(f"{pipe}.left").write_text(json.dumps(left_out(place)))
                 documents = [json.loads(Path(one).read_bytes()) for one in (config, *given[1:])]
                 below = documents[1] if given else None
                 names = image_archive(

@@ -52,7 +52,7 @@ def keep_changes(access: Access, document: Document, *, purpose: str) -> str:
 
 
 def _packed(access: Access, document: Document, name: str) -> str:
-    """Load an archive of the writable layer; empty where it cannot be read or be loaded."""
+    """Load an archive of the writable layer; empty where it cannot be read, whole, or be loaded."""
     facts, running = access.facts(), text(document, "State", "Status") in ACTIVE
     if access.folders is None or (running and facts.driver == _KEEPS_BACK):
         return ""
@@ -63,7 +63,7 @@ def _packed(access: Access, document: Document, name: str) -> str:
         ) as packed:
             chunks = packed.chunks()
             first = next(chunks, b"")
-            if not first:
+            if not first or packed.left_out():
                 return ""
             access.images.load(chain([first], chunks))
             made = packed.image()

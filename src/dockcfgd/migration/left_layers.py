@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from dockcfgd.log import get_logger
 from dockcfgd.migration import archive, disposable
 from dockcfgd.migration.capture import save_layer
 from dockcfgd.migration.documents import flag, text
@@ -37,7 +38,9 @@ def back_up_left_layers(
 ) -> None:
     """Save what the containers had written on `driver` in `root`, and complete the backup.
 
-    `kept` is the folder of `disposable.keep`. Doing it again goes on.
+    `kept` is the folder of `disposable.keep`. What an archive cannot have is no obstacle: it came
+    along, and lies on `driver` as it was; the log and the container's record say so. Doing it again
+    goes on.
     """
     facts = access.facts()
     images, renamed = dict(_kept(kept)), disposable.renamed(kept)
@@ -79,5 +82,8 @@ def _left(
         if not first:
             return []
         entry = archive.write_archive(folder, record.layer_path, chain([first], chunks))
-        write_record(folder, record.with_layer(packed.image().image, entry.path))
+        made, left_out = packed.image().image, packed.left_out()
+    for line in left_out:
+        get_logger().warning("backup.left_out", container=record.name, what=line)
+    write_record(folder, record.with_layer(made, entry.path, left_out=left_out))
     return [entry]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.archive import file_name, read_documents, write_document
-from dockcfgd.migration.documents import Document, table, text
+from dockcfgd.migration.documents import Document, table, text, texts
 from dockcfgd.migration.inventory import container_name
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ class Record:
     `inspect` is its document from before it was stopped. `image` is the image to create it from:
     its own, or the one that has its writable layer, which `layer` names the archive of. `macs` are
     addresses that its user asked for, by network, where the engine shows them in its files only.
+    `left_out` says what that archive cannot have, a line each.
     """
 
     inspect: Document
     image: str
     layer: str = ""
     macs: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -54,9 +56,9 @@ class Record:
         """The file in the backup for its writable layer."""
         return f"layers/{file_name(self.name)}.tar.zst"
 
-    def with_layer(self, image: str, layer: str) -> Record:
-        """Give the record with the image that has the writable layer."""
-        return replace(self, image=image, layer=layer)
+    def with_layer(self, image: str, layer: str, *, left_out: tuple[str, ...] = ()) -> Record:
+        """Give the record with the image that has the writable layer, but for what is left out."""
+        return replace(self, image=image, layer=layer, left_out=left_out)
 
 
 def write_record(folder: str, record: Record) -> None:
@@ -66,6 +68,7 @@ def write_record(folder: str, record: Record) -> None:
         "image": record.image,
         "layer": record.layer,
         "macs": dict(record.macs),
+        "left_out": list(record.left_out),
     }
     write_document(folder, record.path, document)
 
@@ -82,4 +85,5 @@ def _record(document: Document) -> Record:
         image=text(document, "image"),
         layer=text(document, "layer"),
         macs={key: str(value) for key, value in table(document, "macs").items()},
+        left_out=tuple(texts(document, "left_out")),
     )

@@ -114,6 +114,11 @@ class _Work:
             access.images, images.missing, folder=self._folder, progress=self._reports.progress
         )
         ids |= load_layers(access, wanted, folder=self._folder, manifest=self._manifest)
+        self._remarks += [
+            f"container {record.name} is without {line}"
+            for record in wanted
+            for line in record.left_out
+        ]
         if images.taken:
             self._remarks.append(
                 f"these names mean other images here and were left: {', '.join(images.taken)}"

@@ -38,6 +38,7 @@ def show_document(directory: str, identity: str) -> Document:
             "image": text(record.inspect, "Config", "Image"),
             "state": record.state,
             "wrote": bool(record.layer),
+            "left_out": list(record.left_out),
             "binds": _sorted(
                 text(mount, "Source")
                 for mount in tables(record.inspect, "Mounts")

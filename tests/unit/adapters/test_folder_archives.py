@@ -202,8 +202,8 @@ def store(tmp_path: Path) -> Iterator[LayerStore]:
 
 def layer_of(
     archives: UnitFolderArchives, place: Place, image: bytes
-) -> tuple[str, dict[str, bytes]]:
-    """Give the ID of the image in the archive of a layer, and what is in the archive."""
+) -> tuple[str, dict[str, bytes], tuple[str, ...]]:
+    """Give the ID of the image in a layer's archive, what is in the archive, and what is not."""
     identity = hashlib.sha256(image).hexdigest()
     folder = Path(place.root, "image", place.driver, "imagedb/content/sha256")
     folder.mkdir(parents=True, exist_ok=True)
@@ -214,10 +214,11 @@ def layer_of(
     ) as packed:
         content = b"".join(packed.chunks())
         if not content:
-            return "", {}
+            return "", {}, packed.left_out()
         with tarfile.open(fileobj=io.BytesIO(content)) as opened:
             files = [(member.name, opened.extractfile(member)) for member in opened]
-        return packed.image().image, {name: file.read() for name, file in files if file}
+        contents = {name: file.read() for name, file in files if file}
+        return packed.image().image, contents, packed.left_out()
 
 
 ONE_LAYER = json.dumps(
@@ -230,9 +231,46 @@ def test_of_a_container_that_changed_nothing_there_is_no_layer(
     archives: UnitFolderArchives, store: LayerStore, driver: str
 ) -> None:
     place = store.make(driver)
-    assert layer_of(archives, place, ONE_LAYER) == ("", {})
+    assert layer_of(archives, place, ONE_LAYER) == ("", {}, ())
     Path(place.tree, "written").write_bytes(b"by the container")
-    image, files = layer_of(archives, place, ONE_LAYER)
+    image, files, left_out = layer_of(archives, place, ONE_LAYER)
     assert image
+    assert left_out == ()
     with tarfile.open(fileobj=io.BytesIO(files["layer/layer.tar"])) as layer:
         assert "written" in layer.getnames()
+
+
+def test_what_an_archive_cannot_have_is_left_out_and_told(
+    archives: UnitFolderArchives, store: LayerStore
+) -> None:
+    place = store.make("vfs")
+    tree = Path(place.tree)
+    (tree / ".wh.file").write_bytes(b"content")
+    for name in ("other", "third"):
+        os.link(tree / ".wh.file", tree / name)
+    (tree / ".wh.folder/inner").mkdir(parents=True)
+    (tree / ".wh.folder/inner/it").write_bytes(b"inside")
+    if ROOT:
+        os.mknod(tree / "device", stat.S_IFCHR | 0o600, os.makedev(0, 0))
+    _, files, left_out = layer_of(archives, place, ONE_LAYER)
+    with tarfile.open(fileobj=io.BytesIO(files["layer/layer.tar"])) as layer:
+        assert {member.name: member.linkname for member in layer} == {
+            ".": "", "other": "", "third": "other"
+        }  # fmt: skip
+        file = layer.extractfile("third")
+        assert file is not None
+        assert file.read() == b"content"
+    paths = [line.partition(": ")[0] for line in left_out]
+    assert paths == ["/.wh.file", "/.wh.folder", *(["/device"] if ROOT else [])]
+    assert all("is read as a deletion" in line for line in left_out)
+
+
+def test_of_many_that_are_left_out_the_first_are_told(
+    archives: UnitFolderArchives, store: LayerStore
+) -> None:
+    place = store.make("overlay2")
+    for number in range(25):
+        Path(place.tree, f".wh.{number:02}").touch()
+    *told, more = layer_of(archives, place, ONE_LAYER)[2]
+    assert [line.partition(": ")[0] for line in told] == [f"/.wh.{one:02}" for one in range(20)]
+    assert more == "and 5 more"

@@ -48,6 +48,9 @@ class Torn:
     def steady(self) -> bool:
         return True
 
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def image(self) -> MadeImage:
         raise AssertionError("there is none")
 
@@ -99,3 +102,10 @@ def test_a_staging_engine_commits(host: FakeHost) -> None:
 
 def test_one_that_has_written_nothing_has_its_own(host: FakeHost) -> None:
     assert kept(access_to(host, host.folders), host, "clean") == host.container("clean").image
+
+
+def test_what_an_archive_cannot_have_is_left_to_the_commit(host: FakeHost) -> None:
+    host.run("unpacks", layer={"/data": b"2", "/layers/.wh.x": b""})
+    image = kept(access_to(host, host.folders), host, "unpacks")
+    assert host.dockerd.images.content(host.dockerd.images.find(image))["/data"] == b"2"
+    assert any("commit" in label for label in host.cuts.passed)
