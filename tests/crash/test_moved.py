@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from dockcfgd.cli.backup_text import show_text
@@ -213,3 +215,48 @@ def test_what_an_archive_cannot_have_comes_along_and_is_told(tmp_path: Path) -> 
     assert restored.task is not None
     assert restored.task.reason == f"container web is without {line}"
     assert host.content("web")["/data"] == b"1"
+
+
+@pytest.mark.parametrize("version", ["24.0.7", "26.1.5", "29.1.0"])
+def test_images_without_layers_come_along(tmp_path: Path, version: str) -> None:
+    host = FakeHost(
+        version=version,
+        data_root=str(tmp_path / "docker"),
+        daemon_json='{"storage-driver": "overlay2"}',
+    )
+    lives = Lives(tmp_path, host)
+    made = with_images_without_layers(host)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    images = host.dockerd.images
+    assert {tag: images.find(tag).id for tag in made} == made
+    assert host.names(running=True) == ["data", "web", "wrote"]
+    assert host.content("wrote")["/data"] == b"1"
+    assert host.container("data").image == made["data:1"]
+
+
+def test_images_without_layers_come_into_containerds_store(tmp_path: Path) -> None:
+    host = FakeHost(data_root=str(tmp_path / "docker"))
+    lives = Lives(tmp_path, host)
+    made = with_images_without_layers(host)
+    lives.want("[engine]\nfeatures = { containerd-snapshotter = true }")
+    status = lives.look()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    images = host.dockerd.images
+    assert images is host.dockerd.containerd
+    assert {host.images.configs()[images.find(tag).id] for tag in made} == set(made.values())
+    assert host.content("wrote")["/data"] == b"1"
+
+
+def with_images_without_layers(host: FakeHost) -> dict[str, str]:
+    """Make images of settings alone, and containers of one of them; give the IDs by name."""
+    build = partial(host.dockerd.images.build, [])
+    made = {
+        "unused:1": build(config={"Volumes": {"/data": {}}}, tag="unused:1"),
+        "data:1": build(config={"Volumes": {"/data": {}}, "Cmd": ["none"]}, tag="data:1"),
+    }
+    host.run("data", image="data:1")
+    host.run("wrote", image="data:1", layer={"/data": b"1"})
+    host.run("web")
+    return made

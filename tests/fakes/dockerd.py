@@ -23,7 +23,7 @@ from tests.fakes.configuration import CommandLine, Refused, load, parse_command
 from tests.fakes.containers import Container, Network, Volume, timestamp
 from tests.fakes.effective import SIGHUP_KEEPS, SIGHUP_RESETS, reload_attributes
 from tests.fakes.files import FakeFiles
-from tests.fakes.images import ContainerdStore, ImageStore
+from tests.fakes.images import ContainerdStore, Image, ImageStore
 
 __all__ = ["SNAPSHOTTER", "Dockerd", "Process", "Refusal", "Root"]
 
@@ -147,6 +147,7 @@ class Dockerd:
         root = self._root_at(path)
         driver = self._choose_driver(root, config, environment)
         store = self._open_store(root, driver)
+        self._keep_configurations(f"{root.path}/image/{driver}", self.stores[store])
         for refusal in self.refusals:
             reason = refusal(config)
             if reason:
@@ -321,6 +322,20 @@ class Dockerd:
         return timestamp(self.clock.now() + next(self._numbers) / 1_000_000)
 
     # Inside
+
+    def _keep_configurations(self, folder: str, store: ImageStore) -> None:
+        """Have the file of each image there, of those at least for which somebody reads it."""
+        if store is self.containerd:
+            return
+
+        def keep(image: Image) -> None:
+            if not image.layers:
+                digest = image.id.removeprefix("sha256:")
+                self.files.put(f"{folder}/imagedb/content/sha256/{digest}", image.config)
+
+        store.registered = keep
+        for image in store.images.values():
+            keep(image)
 
     def _running(self) -> Process:
         if self.process is None:

@@ -7,7 +7,7 @@ import io
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
 _WHITEOUT = ".wh."
 _NOT_FOUND = 404
 _CONFLICT = 409
+_FAILED = 500
 _HEX = 64
 
 # What a container's writable layer holds: content by path, None for what it deleted.
@@ -52,7 +53,7 @@ class Image:
 
     @property
     def layers(self) -> list[str]:
-        return list(self.document["rootfs"]["diff_ids"])
+        return list(self.document["rootfs"].get("diff_ids") or ())
 
 
 class Manifested(Image):
@@ -68,11 +69,16 @@ class Manifested(Image):
 
 
 class ImageStore:
-    """What lies below `<data-root>/image/<driver>` and `<data-root>/<driver>`."""
+    """What lies below `<data-root>/image/<driver>` and `<data-root>/<driver>`.
+
+    `registered` is told of each image.
+    """
 
     kind: type[Image] = Image
+    saves_layerless = False
 
     def __init__(self) -> None:
+        self.registered: Callable[[Image], None] = lambda _: None
         self.images: dict[str, Image] = {}
         self.layers: dict[str, bytes] = {}
 
@@ -96,12 +102,13 @@ class ImageStore:
         archives = [layer_archive(layer) for layer in layers]
         diff_ids = [f"sha256:{hashlib.sha256(archive).hexdigest()}" for archive in archives]
         self.layers.update(zip(diff_ids, archives, strict=True))
+        every = [*below, *diff_ids]
         document = {
             "architecture": "amd64",
             "config": dict(config),
             "created": created,
             "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [*below, *diff_ids]},
+            "rootfs": {"type": "layers"} | ({"diff_ids": every} if every else {}),
         }
         return self._register(
             json.dumps(document, sort_keys=True).encode(), tags=[tag] if tag else []
@@ -162,6 +169,9 @@ class ImageStore:
         wanted: dict[str, list[str]] = {}
         for reference in references:
             image = self.find(reference)
+            if not image.layers and not self.saves_layerless:
+                why = "empty export - not implemented"
+                raise EngineFailure(what="save images", status=_FAILED, why=why)
             names = wanted.setdefault(image.id, [])
             names += [tag for tag in image.tags if _asked(reference, tag) and tag not in names]
         output = io.BytesIO()
@@ -200,8 +210,8 @@ class ImageStore:
 
     def _load_one(self, entry: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
         config = members[entry["Config"]]
-        diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-        for path, diff_id in zip(entry["Layers"], diff_ids, strict=True):
+        diff_ids = json.loads(config)["rootfs"].get("diff_ids") or []
+        for path, diff_id in zip(entry["Layers"] or [], diff_ids, strict=True):
             if diff_id in self.layers:
                 continue
             content = members.get(path)
@@ -220,6 +230,7 @@ class ImageStore:
         image = self.images.setdefault(image.id, image)
         for tag in tags:
             self.tag(image, tag)
+        self.registered(image)
         return image.id
 
 
@@ -227,6 +238,7 @@ class ContainerdStore(ImageStore):
     """What containerd has of the engine, wherever data-root is. `marks` say who filled it."""
 
     kind = Manifested
+    saves_layerless = True
 
     def __init__(self) -> None:
         super().__init__()

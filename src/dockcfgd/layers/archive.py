@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -115,7 +115,7 @@ def image_archive(
     sink.write(padding(size))
     text = json.dumps(_with_layer(config, digest.name)).encode()
     own = hashlib.sha256(text).hexdigest()
-    lower = [layer.removeprefix("sha256:") for layer in config["rootfs"]["diff_ids"]]
+    lower = [layer.removeprefix("sha256:") for layer in _layers(config)]
     listed = {
         "Config": f"{own}.json",
         "RepoTags": [name] if name else None,
@@ -144,7 +144,7 @@ def _manifest(below: Mapping[str, Any], config: bytes, layer: _Digest) -> bytes:
         "schemaVersion": 2,
         "mediaType": kind,
         "config": {"mediaType": below["config"]["mediaType"], **known},
-        "layers": [*below["layers"], top],
+        "layers": [*(below.get("layers") or ()), top],
     }
     return json.dumps(document).encode()
 
@@ -235,9 +235,14 @@ def _size_of(changes: Changes, root: tuple[int, int]) -> int:
     return size
 
 
+def _layers(config: Mapping[str, Any]) -> Sequence[str]:
+    """Give the DiffIDs; an image without layers has none, or null."""
+    return config["rootfs"].get("diff_ids") or ()
+
+
 def _with_layer(config: Mapping[str, Any], layer: str) -> dict[str, Any]:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    rootfs = {**config["rootfs"], "diff_ids": [*config["rootfs"]["diff_ids"], layer]}
+    rootfs = {**config["rootfs"], "diff_ids": [*_layers(config), layer]}
     step = {"created": now, "created_by": "dockcfgd", "comment": "a container's writable layer"}
     history = [*(config.get("history") or ()), step]
     return {**config, "created": now, "rootfs": rootfs, "history": history}

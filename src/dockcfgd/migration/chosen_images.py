@@ -14,7 +14,7 @@ from dockcfgd.migration.tar_members import BadArchive
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dockcfgd.migration.inventory import Image
     from dockcfgd.ports import Images, Progressing
@@ -38,17 +38,22 @@ class Standing:
 
 
 def standing(images: Images, wanted: Iterable[Image]) -> Standing:
-    """Look which of the images are there: by ID, or under a name with the same layers."""
+    """Look which of the images are there: by ID or configuration, or by a name and the layers."""
+    configs = images.configs()
     there: dict[str, str] = {}
     missing, taken = [], []
     for image in wanted:
         named = {tag: _inspected(images, tag) for tag in image.tags}
         own = _inspected(images, image.id)
-        same = [one for one in (own, *named.values()) if one is not None and _same(one, image)]
+        same = [
+            one for one in (own, *named.values()) if one is not None and _same(one, image, configs)
+        ]
         if same:
             there[image.id] = text(same[0], "Id")
         free = tuple(tag for tag, one in named.items() if one is None)
-        taken += [tag for tag, one in named.items() if one is not None and not _same(one, image)]
+        taken += [
+            tag for tag, one in named.items() if one is not None and not _same(one, image, configs)
+        ]
         if not same or free:
             missing.append(replace(image, tags=free))
     return Standing(there, tuple(missing), tuple(taken))
@@ -97,9 +102,11 @@ def _load_from(
         images.load(reported(chunks, item=entry.path, total=total, progress=progress))
 
 
-def _same(document: Document, image: Image) -> bool:
+def _same(document: Document, image: Image, configs: Mapping[str, str]) -> bool:
+    identity = text(document, "Id")
+    same_config = configs.get(identity, identity) == (image.config or image.id)
     same_layers = bool(image.layers) and texts(document, "RootFS", "Layers") == list(image.layers)
-    return text(document, "Id") == image.id or same_layers
+    return identity == image.id or same_config or same_layers
 
 
 def _inspected(images: Images, name: str) -> Document | None:

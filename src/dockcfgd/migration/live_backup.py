@@ -180,7 +180,7 @@ class _Work:
     def _save_images(self, chosen: Choice) -> None:
         sizes = sizes_of_layers(self._access, Inventory(images=chosen.images))
         save_images(
-            self._access.images,
+            self._access,
             chosen.images,
             folder=self._folder,
             total=content_size(chosen.images, sizes),

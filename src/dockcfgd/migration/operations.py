@@ -88,7 +88,7 @@ def back_up_images(
     """
     moving = _Moving(Way.ANEW, target_driver, "", progress)
     inventory, total = _fitting(access, moving, folder=folder)
-    save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
+    save_images(access, inventory.images, folder=folder, total=total, progress=progress)
 
 
 def back_up_images_and_stage(
@@ -185,7 +185,7 @@ def back_up_containers(access: Access, *, folder: str, progress: Progressing) ->
     inventory = take_inventory(access, gone=gone)
     _refuse(inventory, facts, target_driver="", way=Way.ANEW)
     total = content_size(inventory.images, sizes_of_layers(access, inventory))
-    save_images(access.images, inventory.images, folder=folder, total=total, progress=progress)
+    save_images(access, inventory.images, folder=folder, total=total, progress=progress)
     layers = save_layers(access, folder=folder, progress=progress)
     write_all(folder, "networks", inventory.networks)
     write_all(folder, "volumes", inventory.volumes)
@@ -384,7 +384,7 @@ def _save_and_stage(
     progress: Progressing,
 ) -> None:
     save_images(
-        access.images,
+        access,
         inventory.images,
         folder=folder,
         total=total,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.layers.place import SNAPSHOTTERS
+from dockcfgd.migration import layerless
 from dockcfgd.migration.archive import (
     Entry,
     read_archive,
@@ -20,8 +22,10 @@ from dockcfgd.migration.reporting import reported
 from dockcfgd.model.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from dockcfgd.migration.access import Access
     from dockcfgd.ports import Images, Progressing
 
 __all__ = ["PresentImages", "load_images", "present_ids", "read_images", "save_images"]
@@ -31,7 +35,7 @@ _NOT_FOUND = 404
 
 
 def save_images(
-    images: Images,
+    access: Access,
     wanted: Sequence[Image],
     *,
     folder: str,
@@ -41,9 +45,10 @@ def save_images(
 ) -> None:
     """Save those of the `wanted` images that the backup does not have yet, and list them all.
 
-    The first archive is images.tar.zst; what came later, or got another name, is in images-2 …
-    What was saved and is gone now stays listed, without names: a container with --rm may have been
-    the last to use it. The chunks of an archive go `through` that on their way.
+    The first archive is images.tar.zst; what came later, or got another name, is in images-2 …, and
+    so are images without layers that the engine cannot save. What was saved and is gone now stays
+    listed, without names: a container with --rm may have been the last to use it. The chunks of an
+    archive go `through` that on their way.
     """
     known, archives = read_images(folder)
     present = {image.id for image in wanted}
@@ -51,14 +56,14 @@ def save_images(
     saved = {(image.id, image.tags) for image in known}
     missing = [image for image in wanted if (image.id, image.tags) not in saved]
     if missing:
-        number_ = len(archives) + 1
-        path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
-        references = [reference for image in missing for reference in image.references]
-        with images.save(references) as stream:
-            chunks = reported(stream, item=path, total=total, progress=progress)
-            # Closed at once where writing fails: somebody may wait for the next chunk.
-            with closing(through(chunks) if through else chunks) as given:
-                archives = [*archives, write_archive(folder, path, given)]
+        for source in _sources(access, missing):
+            number_ = len(archives) + 1
+            path = "images.tar.zst" if number_ == 1 else f"images-{number_}.tar.zst"
+            with source as stream:
+                chunks = reported(stream, item=path, total=total, progress=progress)
+                # Closed at once where writing fails: somebody may wait for the next chunk.
+                with closing(through(chunks) if through else chunks) as given:
+                    archives = [*archives, write_archive(folder, path, given)]
     elif Path(folder, _LIST).exists() and [*wanted, *gone] == known:
         return
     document: Document = {
@@ -67,6 +72,20 @@ def save_images(
         "archives": [dict(asdict(entry)) for entry in archives],
     }
     write_document(folder, _LIST, document)
+
+
+def _sources(
+    access: Access, missing: Sequence[Image]
+) -> Iterator[AbstractContextManager[Iterator[bytes]]]:
+    """Give the archives that have the images together: the engine's, and one made beside it."""
+    facts = access.facts()
+    bare = [image for image in missing if not image.layers and facts.driver not in SNAPSHOTTERS]
+    asked = [reference for image in missing if image not in bare for reference in image.references]
+    if asked:
+        yield access.images.save(asked)
+    if bare:
+        archive = layerless.archive_of(access.files, bare, root=facts.root, driver=facts.driver)
+        yield nullcontext(archive)
 
 
 def read_images(folder: str) -> tuple[list[Image], list[Entry]]:

@@ -274,3 +274,18 @@ def test_of_many_that_are_left_out_the_first_are_told(
     *told, more = layer_of(archives, place, ONE_LAYER)[2]
     assert [line.partition(": ")[0] for line in told] == [f"/.wh.{one:02}" for one in range(20)]
     assert more == "and 5 more"
+
+
+@pytest.mark.parametrize("rootfs", [{}, {"diff_ids": None}, {"diff_ids": []}])
+def test_an_image_without_layers_gets_its_first(
+    archives: UnitFolderArchives, store: LayerStore, rootfs: dict[str, object]
+) -> None:
+    place = store.make("vfs")
+    Path(place.tree, "written").touch()
+    bare = json.dumps({"os": "linux", "rootfs": {"type": "layers", **rootfs}}).encode()
+    image, files, _ = layer_of(archives, place, bare)
+    (entry,) = json.loads(files["manifest.json"])
+    assert entry["Layers"] == ["layer/layer.tar"]
+    digest = hashlib.sha256(files["layer/layer.tar"]).hexdigest()
+    config = json.loads(files[image.removeprefix("sha256:") + ".json"])
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{digest}"]

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dockcfgd.migration import archive
+from dockcfgd.migration.access import Facts
 from dockcfgd.migration.inventory import Image
 from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.staging import also_to
@@ -47,9 +49,10 @@ def folder(tmp_path: Path) -> str:
 
 def save(images: Images, folder: str) -> None:
     given: Any = images
+    access: Any = SimpleNamespace(images=images, facts=lambda: Facts("", "", "overlay2", "/"))
     save_images(
-        given,
-        [Image("sha256:1", ("a:1",))],
+        access,
+        [Image("sha256:1", ("a:1",), layers=("sha256:2",))],
         folder=folder,
         total=1,
         progress=lambda **_: None,
