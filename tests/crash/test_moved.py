@@ -260,3 +260,55 @@ def with_images_without_layers(host: FakeHost) -> dict[str, str]:
     host.run("wrote", image="data:1", layer={"/data": b"1"})
     host.run("web")
     return made
+
+
+def test_a_setting_that_changes_in_the_last_moment_is_taken_along(tmp_path: Path) -> None:
+    """After all was written down, and before the engine stops."""
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("early", layer={"/data": b"1"})
+    come = [["NET_ADMIN"]]
+
+    def somebody_updates(label: str) -> None:
+        if label == "before: stop docker.socket" and come:
+            host.container("early").host["CapAdd"] = come.pop()
+
+    check_again(host, lives, somebody_updates)
+    assert not come
+    assert host.container("early").host["CapAdd"] == ["NET_ADMIN"]
+
+
+def test_what_is_made_anew_is_compared_too(tmp_path: Path) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    host.carrier.unreadable = "the files of container early are not what they are known to be"
+    lives = Lives(tmp_path, host)
+    host.run("early", layer={"/data": b"1"}, host_config={"CapAdd": ["SYS_TIME"]})
+    lost: list[list[str]] = [[]]
+
+    def it_loses_a_setting(_: str) -> None:
+        process = host.dockerd.process
+        if process is not None and process.driver == "vfs" and lost and host.names(running=True):
+            host.container("early").host["CapAdd"] = lost.pop()
+
+    check_again(host, lives, it_loses_a_setting)
+    assert not lost
+    assert host.container("early").host["CapAdd"] == ["SYS_TIME"]
+
+
+def check_again(host: FakeHost, lives: Lives, interfere: Callable[[str], None]) -> None:
+    """Change the driver twice: once in vain, and as that tells nothing of what is wanted, anew."""
+    host.cuts.restart()
+    host.cuts.watch(interfere)
+    lives.want('[engine]\nstorage-driver = "vfs"')
+    last = lives.look().last
+    assert last is not None
+    assert last.verdict is Verdict.ROLLED_BACK, last.reason
+    assert "early: HostConfig.CapAdd" in (last.reason or "")
+    assert lives.later().condition is Condition.IN_SYNC
+    process = host.dockerd.process
+    assert process is not None
+    assert process.driver == "vfs"

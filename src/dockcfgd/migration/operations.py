@@ -209,14 +209,16 @@ def what_differs(access: Access, *, folder: str, now: Mapping[str, str]) -> list
     """Compare the containers of a backup with those that `restore` made of them (`now`).
 
     Gives a line for each field that differs and may not, `NAME: FIELD: BEFORE -> AFTER`;
-    `compare` lists what may. One that has ended and removed itself is left out.
+    `compare` lists what may. One that has ended and removed itself is left out, and so is what a
+    container does: it may have ended by itself, and that those that ran do again is proven
+    otherwise.
     """
     found = []
     for record in read_records(folder):
         present = find_container(access.containers, now.get(record.id, record.name))
         if present is not None:
             lines = differences(record.inspect, present, now=now)
-            found += [f"{record.name}: {line}" for line in lines]
+            found += [f"{record.name}: {line}" for line in lines if not line.startswith("State")]
         elif not flag(record.inspect, "HostConfig", "AutoRemove"):
             found.append(f"{record.name}: it is not there")
     return found
@@ -225,8 +227,7 @@ def what_differs(access: Access, *, folder: str, now: Mapping[str, str]) -> list
 def what_differs_in_place(access: Access, *, folder: str) -> list[str]:
     """Compare the containers of a backup with what they are now, their IDs being the same.
 
-    Gives lines as `what_differs` does. What a container does is left out: it may have ended by
-    itself, and that those that ran do again is proven otherwise.
+    Gives lines as `what_differs` does.
     """
     records = read_records(folder)
     present = {record.id: _present(access, record) for record in records}

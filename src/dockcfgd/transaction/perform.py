@@ -16,7 +16,7 @@ from dockcfgd.migration.returning import back_up_present, forget_half_a_backup, 
 from dockcfgd.migration.staging import cargo_of, stand_ins_of
 from dockcfgd.model import steps as do
 from dockcfgd.model.cargo import Cargo, FirstCopy
-from dockcfgd.model.errors import EngineFailure, StaleFile, StepFailed, SystemdFailure
+from dockcfgd.model.errors import EngineFailure, HostChanged, StaleFile, StepFailed, SystemdFailure
 from dockcfgd.model.files import ABSENT, Tag
 from dockcfgd.model.host import on_containerd_store
 from dockcfgd.model.roots import RootMove
@@ -40,6 +40,8 @@ __all__ = ["perform"]
 
 _NO_SOCKETS = "no sockets found via socket activation"
 _COMING_UP = frozenset({"activating", "failed"})
+# Whoever has changed a container in the moment before the engine's stop is why, not what is wanted.
+_NOT_THE_SAME = "what came back is not what was: "
 _NOTHING_KEPT = "/nonexistent"
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
@@ -169,8 +171,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.CompareStock():
             return _take_stock_again(step, effects)
         case do.RestoreStorage():
-            ids = operations.restore(effects.access, folder=_folder(step), progress=progress)
-            return dict(ids)
+            return _restore(step, effects, progress)
         case do.ProveEngine():
             left = replace(step, expect=still_ours(step.expect, outcomes))
             return prove(left, effects, outcomes, heed=heed)
@@ -290,8 +291,16 @@ def _cargo(step: do.CarryLayers) -> Cargo:
 def _compare(step: do.CompareContainers, effects: Effects) -> Json:
     found = operations.what_differs_in_place(effects.access, folder=_folder(step))
     if found:
-        raise StepFailed(f"what came back is not what was: {'; '.join(found)}")
+        raise HostChanged(_NOT_THE_SAME + "; ".join(found))
     return True
+
+
+def _restore(step: do.RestoreStorage, effects: Effects, progress: Progressing) -> Json:
+    now = operations.restore(effects.access, folder=_folder(step), progress=progress)
+    found = operations.what_differs(effects.access, folder=_folder(step), now=now)
+    if found:
+        raise HostChanged(_NOT_THE_SAME + "; ".join(found))
+    return dict(now)
 
 
 def _move(
@@ -306,7 +315,7 @@ def _take_stock_again(step: do.CompareStock, effects: Effects) -> Json:
         effects.access, folder=step.folder, source=step.source, target=step.target
     )
     if found:
-        raise StepFailed(f"what came along is not what was: {'; '.join(found)}")
+        raise HostChanged(f"what came along is not what was: {'; '.join(found)}")
     return True
 
 
