@@ -47,6 +47,7 @@ _FILES = (
     "tests/machine/test_live_changes.py",
     "tests/machine/test_engine_lost.py",
     "tests/machine/test_slow_stop.py",
+    "tests/machine/test_odd_objects.py",
     "tests/machine/test_storage.py",
     "tests/machine/test_zoo_cut.py",
     "tests/machine/test_backups.py",
