@@ -38,6 +38,10 @@ __all__ = [
 
 _APPLIED, _HELD, _STATUS, _ADOPTED = "applied", "held", "status", "adopted"
 _SLOWEST = "slowest start"
+_SHOWN_AFTER = "status kept after"
+# One transaction is open at a time, so they ended in the order of their rows. Their times tell
+# nothing of it: the clock may have been set.
+_ENDED_LAST = "SELECT id FROM transactions WHERE finished IS NOT NULL ORDER BY rowid DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +261,13 @@ class History:
         return self._state.fact(_HELD)
 
     def last_shown(self) -> LastTransaction | None:
-        """Give what the last kept status has as its last transaction."""
+        """Give what the last kept status has as its last transaction.
+
+        None where another one has ended since it was kept.
+        """
+        newest = self._state.rows(_ENDED_LAST)
+        if self._state.fact(_SHOWN_AFTER) != (newest[0]["id"] if newest else ""):
+            return None
         kept = json.loads(self._state.fact(_STATUS) or "{}")
         last = kept.get("last")
         if not last or last["verdict"] is None:
@@ -267,7 +277,10 @@ class History:
 
     def keep_status(self, document: dict[str, Json]) -> None:
         """Keep the last known status for times without the daemon."""
-        self._state.remember(_STATUS, json.dumps(document))
+        with self._state.write() as connection:
+            newest = connection.execute(_ENDED_LAST).fetchone()
+            facts = {_STATUS: json.dumps(document), _SHOWN_AFTER: newest["id"] if newest else ""}
+            connection.executemany("REPLACE INTO facts VALUES (?, ?)", facts.items())
 
 
 def _keep_files(
@@ -350,7 +363,7 @@ def last_status(path: str) -> dict[str, Any] | None:
 
 _PAST = (
     "SELECT id, steps, finished FROM transactions WHERE verdict = 'applied'"
-    " AND impact IN ('restart', 'migrate') ORDER BY finished DESC LIMIT 30"
+    " AND impact IN ('restart', 'migrate') ORDER BY rowid DESC LIMIT 30"
 )
 _TIMES = "SELECT txn, position, began, ended FROM step_log WHERE direction = 'forward'"
 
@@ -391,7 +404,7 @@ def read_reloads(path: str) -> list[Reloaded]:
     with read_only(path) as connection:
         rows = connection.execute(
             "SELECT invocation, steps FROM transactions WHERE verdict = 'applied'"
-            " AND impact = 'reload' ORDER BY finished DESC LIMIT 100"
+            " AND impact = 'reload' ORDER BY rowid DESC LIMIT 100"
         ).fetchall()
     return [Reloaded(row["invocation"], _told(row["steps"])) for row in rows]
 

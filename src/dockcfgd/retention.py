@@ -40,7 +40,7 @@ def prune(connection: sqlite3.Connection) -> None:
         " AND id NOT IN (SELECT id FROM transactions ORDER BY rowid DESC LIMIT :most)"
         " AND id NOT IN (SELECT id FROM transactions WHERE verdict = 'applied'"
         "   AND impact IN ('restart', 'migrate')"
-        "   ORDER BY finished DESC LIMIT :timed)"
+        "   ORDER BY rowid DESC LIMIT :timed)"
         # Of each kept generation the first, which brought it, and the last.
         " AND rowid NOT IN (SELECT min(rowid) FROM transactions WHERE generation IN"
         "   (SELECT number FROM generations) GROUP BY generation)"

@@ -12,6 +12,7 @@ from dockcfgd.model.status import Condition, Status, Verdict
 from dockcfgd.reconcile.requests import PlanRequest, Rollback
 from dockcfgd.state_file import StateFile
 from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Lives
+from tests.fakes.cuts import Crash
 from tests.fakes.files import File
 from tests.fakes.host import FakeHost
 
@@ -113,6 +114,48 @@ def test_an_owner_that_somebody_gave_since_stays(tmp_path: Path) -> None:
     tale.files.put(DAEMON_JSON, tale.files.file(DAEMON_JSON).content, mode=0o640, uid=9)
     tale.roll_back(0)
     assert tale.daemon_json == (FIRST, 9, 0, 0o640, ())
+
+
+def test_a_clock_that_was_put_back_does_not_change_what_came_last(tmp_path: Path) -> None:
+    tale = Tale(tmp_path)
+    tale.want("[engine]\nmax-concurrent-downloads = 5")
+    tale.host.clock.jump(-86_400)
+    tale.want("[engine]\nmax-concurrent-downloads = 6")
+    status = tale.lives.later()
+    assert status.last is not None
+    assert (status.last.generation, status.applied_generation) == (2, 2)
+    tale.host.clock.jump(-86_400)
+    refused = tale.want("[engine]\nmax-concurrent-downlods = 7")
+    assert tale.lives.later().last == refused.last
+    assert refused.last is not None
+    assert refused.last.verdict is Verdict.REFUSED
+    tale.host.clock.jump(-86_400)
+    tale.want("[engine]\nmax-concurrent-downloads = 6")
+    tale.want("[engine]\nmax-concurrent-downloads = 8")
+    status = tale.lives.later()
+    assert status.last is not None
+    assert (status.last.generation, status.applied_generation) == (4, 4)
+
+
+def test_what_ended_without_being_shown_is_shown_as_the_last(tmp_path: Path) -> None:
+    """Killed between the end of a change and the rest after it."""
+    tale = Tale(tmp_path)
+    refused = tale.want("[engine]\nmax-concurrent-downlods = 5")
+    tale.host.clock.jump(-86_400)
+    tale.lives.want("[engine]\nmax-concurrent-downloads = 6")
+    ended = "SELECT 1 FROM transactions WHERE finished IS NOT NULL"
+
+    def kill(label: str) -> None:
+        if label == "after: state file" and tale.rows(ended):
+            raise Crash(label)
+
+    tale.host.cuts.watch(kill)
+    assert tale.lives.live() is None
+    tale.host.cuts.unwatch()
+    status = tale.lives.look()
+    assert refused.last is not None
+    assert status.last is not None
+    assert (status.last.verdict, status.last.generation) == (Verdict.APPLIED, 2)
 
 
 def test_a_file_that_was_not_there_at_first_goes(tmp_path: Path) -> None:

@@ -40,3 +40,15 @@ def test_the_newest_applied_one_is_what_a_plan_is_compared_with(tmp_path: Path) 
     assert (outage.of, outage.seconds, outage.what, outage.at) == ("second", 0.8, "engine", 209.0)
     state.close()
     assert read_past(path) == past
+
+
+def test_a_clock_that_was_put_back_leaves_the_order(tmp_path: Path) -> None:
+    state = StateFile(str(tmp_path / "state.db"))
+    journal = Journal(state)
+    _transaction(journal, "first", began=200.0, verdict="applied")
+    _transaction(journal, "second", began=100.0, verdict="applied")
+    assert [one.id for one in past_transactions(state)] == ["second", "first"]
+    newest = journal.newest()
+    assert newest is not None
+    assert newest.transaction == "second"
+    state.close()

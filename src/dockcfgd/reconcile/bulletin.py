@@ -108,11 +108,10 @@ class Bulletin:
         """Show which files a look read, and what is wrong with them."""
         self.show(**_inputs(seen))
 
-    def recall(self, *ended: LastTransaction | None) -> None:
-        """Show the newest of these, which an earlier dockcfgd brought to their ends."""
-        newest = max((one for one in ended if one), key=lambda one: one.started, default=None)
-        if self.status.last is None and newest is not None:
-            self.show(last=newest)
+    def recall(self, last: LastTransaction | None) -> None:
+        """Show the transaction that an earlier dockcfgd brought to its end, if there is one."""
+        if self.status.last is None and last is not None:
+            self.show(last=last)
 
     def rest(self) -> None:
         """Come to rest with everything as it is shown."""

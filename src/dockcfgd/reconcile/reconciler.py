@@ -317,7 +317,7 @@ class Reconciler:
         # Here, as the state file may have been out of reach at the start.
         self._bulletin.paused = self._state.fact(_PAUSED)
         if not self._recalled:
-            self._bulletin.recall(self._history.last_shown(), self._transactions.newest())
+            self._bulletin.recall(self._history.last_shown() or self._transactions.newest())
             self._recalled = True
         self._after(self._transactions.finish())
         if self._transactions.seconds_left == 0:

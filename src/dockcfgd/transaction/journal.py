@@ -188,7 +188,7 @@ class Journal:
     def unfinished(self) -> OpenTransaction | None:
         """Give the transaction that has not ended, if there is one."""
         rows = self._state.rows(
-            "SELECT * FROM transactions WHERE finished IS NULL ORDER BY started LIMIT 1"
+            "SELECT * FROM transactions WHERE finished IS NULL ORDER BY rowid LIMIT 1"
         )
         if not rows:
             return None
@@ -221,9 +221,9 @@ class Journal:
         )
 
     def newest(self) -> LastTransaction | None:
-        """Give the transaction that ended last."""
+        """Give the transaction that ended last, whatever the clock said."""
         rows = self._state.rows(
-            "SELECT * FROM transactions WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT 1"
+            "SELECT * FROM transactions WHERE finished IS NOT NULL ORDER BY rowid DESC LIMIT 1"
         )
         if not rows:
             return None
