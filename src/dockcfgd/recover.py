@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 
+from dockcfgd.adapters.clock import SystemClock
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.glance import STATE_DIR
 from dockcfgd.model.errors import DockcfgdError, SystemdFailure
@@ -64,7 +64,7 @@ def main() -> int:
     """Recover; 1 where something could not be put back, which is tried again at the next start."""
     undo = Undo(os.environ.get("DOCKCFGD_STATE_DIR", STATE_DIR))
     try:
-        recover(undo, HostFiles(), _Systemctl(), now=time.time(), say=_say)
+        recover(undo, HostFiles(), _Systemctl(), clock=SystemClock(), say=_say)
     except DockcfgdError as failure:
         _tell(f"{failure}; it is tried again before the next start of the engine", priority=3)
         return 1

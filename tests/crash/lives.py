@@ -246,9 +246,9 @@ class Lives:
         if not folder.is_dir() or not any(folder.iterdir()):
             return
         undo = _CutUndo(self.settings.state_dir, self.host.cuts)
-        files, systemd, now = self.host.files, self.host.systemd, self.host.clock.now()
+        files, systemd, clock = self.host.files, self.host.systemd, self.host.clock
         try:
-            recover(undo, files, systemd, now=now, say=self.recovered.append)
+            recover(undo, files, systemd, clock=clock, say=self.recovered.append)
         finally:
             undo.close()
 

@@ -105,6 +105,41 @@ class TestDropped:
         assert _awaits(waiting.later(118))
         assert waiting.later(3).condition is Condition.REJECTED
 
+    def test_the_deadline_shown_is_by_the_clock_as_it_is_set(self, waiting: Lives) -> None:
+        clock = waiting.host.clock
+        for seconds in (7200.0, -90_000.0):
+            clock.jump(seconds)
+            status = waiting.later(10)
+            assert status.confirm_deadline is not None
+            assert 0 < status.confirm_deadline - clock.now() <= 120
+        told = [one.confirm_deadline for one in waiting.told if _awaits(one)]
+        waiting.later(10)
+        assert waiting.told[-1].confirm_deadline == told[-1], "nothing new is published for it"
+
+    def test_so_it_is_without_a_new_life(self, waiting: Lives) -> None:
+        clock = waiting.host.clock
+
+        def look_after_a_jump(answered: Callable[[str], None]) -> Request:
+            def jump(why: str) -> None:
+                clock.jump(7200)
+                answered(why)
+
+            return Resume(jump)
+
+        status = waiting.live(word=look_after_a_jump)
+        assert status is not None
+        assert status.confirm_deadline is not None
+        assert 0 < status.confirm_deadline - clock.now() <= 120
+
+    def test_a_clock_that_was_set_counts_after_a_boot_too(self, waiting: Lives) -> None:
+        """Once that was seen, the time of day written down is the one that it was set to."""
+        waiting.host.clock.jump(7200)
+        assert _awaits(waiting.look())
+        waiting.host.clock.reboot()
+        assert _awaits(waiting.look())
+        assert waiting.later(121).condition is Condition.REJECTED
+        assert not _on(waiting)
+
     def test_a_clock_that_was_put_back_before_a_boot_gives_no_more_time(
         self, waiting: Lives
     ) -> None:

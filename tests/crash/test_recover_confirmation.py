@@ -122,3 +122,17 @@ def test_started_by_hand_after_its_time(waiting: Lives) -> None:
     waiting.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
     assert waiting.files.document == {"log-driver": "json-file"}
     assert "is taken back" in waiting.recovered[-1]
+
+
+def test_a_clock_that_was_set_does_not_end_its_time(waiting: Lives) -> None:
+    """Within a boot, dockcfgd being away: as it does itself."""
+    waiting.host.clock.jump(7200)
+    waiting.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+    assert "awaits confirmation until" in waiting.recovered[-1]
+    assert waiting.look().phase is Phase.AWAITING_CONFIRMATION
+    assert waiting.files.document["log-driver"] == "local"
+    waiting.host.clock.jump(-90_000)
+    waiting.host.clock.advance(121)
+    waiting.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+    assert "is taken back" in waiting.recovered[-1]
+    assert waiting.files.document["log-driver"] == "json-file"

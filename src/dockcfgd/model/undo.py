@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.files import Tag, digest_of
 
 __all__ = ["SCHEMA", "Before", "FileBack", "FolderBack", "Note", "RootBack", "WayBack"]
@@ -62,7 +63,7 @@ class RootBack:
 class WayBack:
     """All that has to be put back for the engine to start on the old state.
 
-    `pid` is the dockcfgd at work on it. `confirm_until`: proven, and in force until then without
+    `pid` is the dockcfgd at work on it. `deadline`: proven, and in force until then without
     anybody's word.
     """
 
@@ -71,7 +72,7 @@ class WayBack:
     files: tuple[FileBack, ...]
     folders: tuple[FolderBack, ...]
     reload_units: bool
-    confirm_until: float | None = None
+    deadline: Deadline | None = None
     roots: tuple[RootBack, ...] = ()
 
     def to_json(self, names: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class WayBack:
             "schema": SCHEMA,
             "transaction": self.transaction,
             "pid": self.pid,
-            "confirm_until": self.confirm_until,
+            **_deadline_to_json(self.deadline),
             "reload_units": self.reload_units,
             "files": [_file_to_json(one, names.get(one.path, "")) for one in self.files],
             "folders": [
@@ -100,7 +101,6 @@ class WayBack:
         """
         if document["schema"] != SCHEMA:
             raise ValueError(f"it has schema {document['schema']}, this release knows {SCHEMA}")
-        until = document["confirm_until"]
         return cls(
             transaction=str(document["transaction"]),
             pid=int(document["pid"]),
@@ -110,7 +110,7 @@ class WayBack:
                 for one in document["folders"]
             ),
             reload_units=bool(document["reload_units"]),
-            confirm_until=None if until is None else float(until),
+            deadline=_deadline_from_json(document),
             roots=tuple(
                 RootBack(str(one["source"]), str(one["target"]), str(one["name"]))
                 for one in document.get("roots", ())
@@ -150,6 +150,32 @@ class Note:
             invocation=str(document["invocation"]),
             kept=tuple(map(str, document["kept"])),
         )
+
+
+def _deadline_to_json(deadline: Deadline | None) -> dict[str, Any]:
+    """Give it with the time of day on its own, which is all that older releases read."""
+    if deadline is None:
+        return {"confirm_until": None}
+    within = {
+        "seconds": deadline.seconds,
+        "boot": deadline.boot,
+        "monotonic": deadline.monotonic,
+    }
+    return {"confirm_until": deadline.at, "confirm_within": within}
+
+
+def _deadline_from_json(document: Mapping[str, Any]) -> Deadline | None:
+    until, within = document["confirm_until"], document.get("confirm_within")
+    if until is None:
+        return None
+    if within is None:
+        return Deadline.by_time_of_day(float(until))
+    return Deadline(
+        seconds=float(within["seconds"]),
+        at=float(until),
+        boot=str(within["boot"]),
+        monotonic=float(within["monotonic"]),
+    )
 
 
 def _file_to_json(back: FileBack, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dockcfgd.migration import disposable, left_behind
 from dockcfgd.migration.archive import remove_incomplete
 from dockcfgd.migration.folders import forget_older
 from dockcfgd.model import steps as do
+from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.errors import (
     DockcfgdError,
     FileFailure,
@@ -28,7 +29,6 @@ from dockcfgd.reconcile.attempts import Attempts
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.kept_storage import KeptRecord
 from dockcfgd.transaction import recovery
-from dockcfgd.transaction.deadline import Deadline
 from dockcfgd.transaction.executor import Cause, Ending, Executor
 from dockcfgd.transaction.journal import Journal
 from dockcfgd.transaction.witness import Witness
@@ -267,12 +267,12 @@ class Transactions:
         return self._proceed(transaction, lambda: self._executor.recover(transaction))
 
     def _wait_on(self, transaction: OpenTransaction, deadline: Deadline) -> None:
-        """Wait on after a boot, by this boot's clock: the time of day may be behind by days."""
+        """Wait on by this boot's clock, as it is set now: the time of day may be off by days."""
         here = deadline.here(self._effects.clock)
         if here != deadline:
-            self._undo.await_confirmation(here.at)
-            self._journal.await_confirmation(transaction.id, here)
             self._under_way = replace(transaction, deadline=here)
+            self._undo.await_confirmation(here)
+            self._journal.await_confirmation(transaction.id, here)
         self._show_awaiting(transaction, here)
 
     def _take_back_unknown(self) -> None:
@@ -316,7 +316,7 @@ class Transactions:
         deadline = Deadline.after(transaction.confirm, self._effects.clock)
         try:
             # Before the journal has it: one that went back in between would contradict that.
-            self._undo.await_confirmation(deadline.at)
+            self._undo.await_confirmation(deadline)
         except DockcfgdError as failure:
             return self.take_back(Cause.SURROUNDINGS, str(failure))
         self._journal.await_confirmation(transaction.id, deadline)
@@ -329,7 +329,7 @@ class Transactions:
         """Show that a change waits for an operator's word, where something else was shown since."""
         transaction = self.awaiting
         if transaction is not None and transaction.deadline is not None:
-            self._show_awaiting(transaction, transaction.deadline)
+            self._wait_on(transaction, transaction.deadline)
 
     def _show_awaiting(self, transaction: OpenTransaction, deadline: Deadline) -> None:
         reason = f"{transaction.id} is proven and goes back unless `dockcfgctl confirm` comes"

@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ProveEngine, from_json, to_json
 from dockcfgd.planning.wording import step_name
 from dockcfgd.retention import prune
-from dockcfgd.transaction.deadline import Deadline
 
 if TYPE_CHECKING:
     from dockcfgd.model.desired import Json

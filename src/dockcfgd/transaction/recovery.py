@@ -19,6 +19,7 @@ from dockcfgd.transaction.put_over import put_over
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dockcfgd.model.deadline import Times
     from dockcfgd.model.files import FileState
     from dockcfgd.model.undo import FileBack, WayBack
     from dockcfgd.ports import Clock
@@ -85,10 +86,11 @@ def await_turn(undo: Undo, clock: Clock) -> None:
 
 
 def recover(
-    undo: Undo, files: Replacing, manager: Manager, *, now: float, say: Callable[[str], None]
+    undo: Undo, files: Replacing, manager: Manager, *, clock: Times, say: Callable[[str], None]
 ) -> None:
     """Go back, unless the dockcfgd at work lives or the new state awaits its confirmation.
 
+    The deadline of that is over when dockcfgd says so too, whatever the clock was set to.
     DockcfgdError where something cannot be put back; all else was, and it can be tried again.
     """
     if not undo.lock():
@@ -98,12 +100,12 @@ def recover(
     if way_back is None:
         undo.clear()
         return
-    until = way_back.confirm_until
-    if until is not None and now < until:
-        when = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    left = 0.0 if way_back.deadline is None else way_back.deadline.left(clock)
+    if left > 0:
+        when = datetime.fromtimestamp(clock.now() + left, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         say(f"left change {way_back.transaction} in force: it awaits confirmation until {when}")
         return
-    go_back(undo, way_back, files, manager, now=now, say=say)
+    go_back(undo, way_back, files, manager, now=clock.now(), say=say)
 
 
 def go_back(

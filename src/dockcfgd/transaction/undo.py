@@ -20,10 +20,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.undo import Note, WayBack
+
+if TYPE_CHECKING:
+    from dockcfgd.model.deadline import Deadline
 
 __all__ = ["Undo"]
 
@@ -114,17 +117,17 @@ class Undo:
         except _NOT_WHOLE as error:
             raise FileFailure(what="use", path=str(where), errno=0, why=_why(error)) from error
 
-    def await_confirmation(self, until: float | None) -> None:
-        """Let the new state stand until a time, the way back in force from then on. None: now."""
+    def await_confirmation(self, deadline: Deadline | None) -> None:
+        """Let the new state stand until then, the way back in force from then on. None: now."""
         way_back = self.read()
-        if way_back is None or way_back.confirm_until == until:
+        if way_back is None or way_back.deadline == deadline:
             return
         names = {
             one.path: f"{number}-{Path(one.path).name}"
             for number, one in enumerate(way_back.files)
             if one.before is not None
         }
-        document = replace(way_back, confirm_until=until).to_json(names)
+        document = replace(way_back, deadline=deadline).to_json(names)
         self._put(self._folder / _LIST, _document(document))
 
     def clear(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from dockcfgd.adapters.files import HostFiles
 from dockcfgd.migration import folders
+from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.errors import FileFailure, SystemdFailure
 from dockcfgd.model.files import ABSENT, Tag, digest_of
 from dockcfgd.model.undo import Before, FileBack, FolderBack, WayBack
@@ -93,10 +94,10 @@ class House:
             reload_units=True,
         )
 
-    def recover(self, now: float = 100.0) -> None:
-        undo = self.undo
+    def recover(self, clock: FakeClock | None = None) -> None:
+        undo, clock = self.undo, clock or FakeClock(now=100.0)
         try:
-            recover(undo, HostFiles(), self.manager, now=now, say=self.said.append)
+            recover(undo, HostFiles(), self.manager, clock=clock, say=self.said.append)
         finally:
             undo.close()
 
@@ -178,13 +179,40 @@ def test_dockcfgd_at_work_is_left_alone(house: House) -> None:
 
 
 def test_what_awaits_confirmation_stays_until_its_deadline(house: House) -> None:
-    house.undo.await_confirmation(1000.0)
-    house.recover(now=999.0)
+    clock = FakeClock(now=900.0)
+    house.undo.await_confirmation(Deadline.after(100.0, clock))
+    clock.advance(99.0)
+    house.recover(clock)
     assert house.json.read_bytes() == NEW
     assert house.said == [
         "left change t1 in force: it awaits confirmation until 1970-01-01 00:16:40 UTC"
     ]
-    house.recover(now=1000.0)
+    clock.advance(1.0)
+    house.recover(clock)
+    assert house.is_old()
+
+
+def test_a_clock_that_is_set_does_not_move_a_deadline(house: House) -> None:
+    clock = FakeClock(now=900.0)
+    house.undo.await_confirmation(Deadline.after(100.0, clock))
+    clock.jump(7200.0)
+    house.recover(clock)
+    assert house.json.read_bytes() == NEW
+    assert house.said[-1].endswith("until 1970-01-01 02:16:40 UTC"), "by the clock as it is now"
+    clock.jump(-90_000.0)
+    clock.advance(100.0)
+    house.recover(clock)
+    assert house.is_old()
+
+
+def test_after_a_boot_the_time_of_day_counts(house: House) -> None:
+    clock = FakeClock()
+    house.undo.await_confirmation(Deadline.after(100.0, clock))
+    clock.reboot(off=98.0)
+    house.recover(clock)
+    assert house.json.read_bytes() == NEW
+    clock.reboot(off=3.0)
+    house.recover(clock)
     assert house.is_old()
 
 

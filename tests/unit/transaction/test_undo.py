@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.files import ABSENT, Tag
 from dockcfgd.model.undo import Before, FileBack, FolderBack, Note, WayBack
@@ -53,14 +54,30 @@ def test_cleared_the_folder_is_empty(undo: Undo, tmp_path: Path) -> None:
 
 
 def test_a_deadline_is_added(undo: Undo) -> None:
-    undo.await_confirmation(7.0)
+    deadline = Deadline(300.0, 1234.5, "boot-1", 400.25)
+    undo.await_confirmation(deadline)
     assert not undo.stored
     undo.store(WAY_BACK)
-    undo.await_confirmation(1234.5)
+    undo.await_confirmation(deadline)
     read = undo.read()
     assert read is not None
-    assert read.confirm_until == 1234.5
+    assert read.deadline == deadline
     assert read.files == WAY_BACK.files
+    undo.await_confirmation(None)
+    assert undo.read() == WAY_BACK
+
+
+def test_a_deadline_of_an_older_release_is_the_time_of_day(undo: Undo, tmp_path: Path) -> None:
+    undo.store(WAY_BACK)
+    undo.await_confirmation(Deadline(300.0, 1234.5, "boot-1", 400.25))
+    path = tmp_path / "undo" / "way-back.json"
+    document = json.loads(path.read_text())
+    assert document["confirm_until"] == 1234.5, "all that an older release reads"
+    del document["confirm_within"]
+    path.write_text(json.dumps(document))
+    read = undo.read()
+    assert read is not None
+    assert read.deadline == Deadline.by_time_of_day(1234.5)
 
 
 @pytest.mark.parametrize("harm", ["{", '{"schema": 2}', '{"schema": 1}', "[]"])
