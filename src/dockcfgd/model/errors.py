@@ -13,6 +13,7 @@ DockcfgdError
 +- StateFileFailure      state.db cannot be used
    +- StateFileDamaged   and its content is to blame
 +- Unfinished            a change could not be ended yet: it is tried again
++- OfAnotherRelease      the open change is one that this release cannot read
 +- BackupRefused         a backup or restore is refused before anything is touched
 +- StorageRefused        what is kept of the storage is not touched, and why
 """
@@ -36,6 +37,7 @@ __all__ = [
     "HostChanged",
     "ImportRefused",
     "InvalidDesiredState",
+    "OfAnotherRelease",
     "StaleFile",
     "StateFileDamaged",
     "StateFileFailure",
@@ -212,6 +214,19 @@ class Unfinished(DockcfgdError):
 
     Its way back stays in force and is gone once they allow it.
     """
+
+
+class OfAnotherRelease(DockcfgdError):
+    """The open change was begun by a release that knows more; it is left as it is."""
+
+    def __init__(self, transaction: str, why: str) -> None:
+        super().__init__(
+            f"cannot end change {transaction}: another release of dockcfgd began it, and this one"
+            f" does not know all of it ({why}); install that release again, or a newer one, which"
+            " ends it. Until then nothing is changed, but dockcfgd-recover puts the files back"
+            " before the engine's next start, or now: systemctl start dockcfgd-recover"
+        )
+        self.transaction = transaction
 
 
 class BackupRefused(DockcfgdError):

@@ -162,12 +162,16 @@ class Transactions:
         """End what was cut off, or could not be written down to its end. None: nothing ended.
 
         Unfinished where the host does not allow it yet; it is due again after a while.
+        OfAnotherRelease where that has to end it.
         """
         if self._unwritten is not None:
             return self._end(*self._unwritten)
         if self.awaiting is not None:
             return None
         if not self._undo.held:
+            # Before the lock: what another release has to end is nobody's here, and its way back
+            # stays free for dockcfgd-recover.
+            self._journal.unfinished()
             self._let_recover_go_first()
         recovery.await_turn(self._undo, self._effects.clock)
         transaction = self._journal.unfinished()

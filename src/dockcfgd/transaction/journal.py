@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from dockcfgd.model.deadline import Deadline
+from dockcfgd.model.errors import OfAnotherRelease
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ProveEngine, from_json, to_json
@@ -186,14 +187,22 @@ class Journal:
             )
 
     def unfinished(self) -> OpenTransaction | None:
-        """Give the transaction that has not ended, if there is one."""
+        """Give the transaction that has not ended, if there is one.
+
+        OfAnotherRelease where this one cannot read what is to be done.
+        """
         rows = self._state.rows(
             "SELECT * FROM transactions WHERE finished IS NULL ORDER BY rowid LIMIT 1"
         )
         if not rows:
             return None
         row = rows[0]
-        steps: tuple[Step, ...] = tuple(from_json(step) for step in json.loads(row["steps"]))
+        try:
+            steps: tuple[Step, ...] = tuple(from_json(step) for step in json.loads(row["steps"]))
+            way_back = way_back_from_json(json.loads(row["way_back"]))
+            deadline = Deadline(**json.loads(row["deadline"])) if row["deadline"] else None
+        except (KeyError, TypeError) as error:
+            raise OfAnotherRelease(row["id"], str(error)) from error
         log = self._state.rows("SELECT * FROM step_log WHERE txn = ? ORDER BY number", row["id"])
         back = [entry for entry in log if entry["direction"] == BACK]
         log = [entry for entry in log if entry["direction"] == FORWARD]
@@ -207,7 +216,7 @@ class Journal:
             generation=row["generation"],
             impact=row["impact"],
             steps=steps,
-            way_back=way_back_from_json(json.loads(row["way_back"])),
+            way_back=way_back,
             commit_action=json.loads(row["commit_action"]),
             started=row["started"],
             invocation=row["invocation"],
@@ -217,7 +226,7 @@ class Journal:
             undone=frozenset(entry["position"] for entry in back if entry["state"] == "done"),
             outcomes=outcomes,
             confirm=row["confirm"],
-            deadline=Deadline(**json.loads(row["deadline"])) if row["deadline"] else None,
+            deadline=deadline,
         )
 
     def newest(self) -> LastTransaction | None:
