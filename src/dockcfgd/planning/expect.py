@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.table import info_probe, leaf
+from dockcfgd.engine_keys.table import info_probe, leaf, reload_watch
 from dockcfgd.model import steps as do
 from dockcfgd.model.policy import ContainersRule, Verify
 from dockcfgd.planning import leaves
@@ -25,6 +25,7 @@ __all__ = [
     "ownership",
     "patient",
     "proof_of",
+    "settle_after_start",
     "stop_timeout",
     "written",
 ]
@@ -88,6 +89,15 @@ def proof_of(
     wanted = containers and verify.containers is ContainersRule.RUNNING_BEFORE
     commands = () if again else verify.commands
     return do.ProveEngine(tuple(expect), verify.timeout, settle, wanted, commands, again)
+
+
+def settle_after_start(document: dict[str, Json], verify: Verify) -> float:
+    """Give for how long an engine that was started with `document` has to stay up, in seconds.
+
+    As long as it may still die of something in it, whether that has changed or not.
+    """
+    risky = [reload_watch(path) for path, value in leaves.flatten(document).items() if value]
+    return max(verify.settle, *map(float, risky), 0.0)
 
 
 def _plain(value: Json | leaves.Absent) -> Json:

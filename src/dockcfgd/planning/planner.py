@@ -19,7 +19,14 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.bridge import changes_life, obstacle, set_by_flag, unbearable_key
 from dockcfgd.planning.compare import differences
 from dockcfgd.planning.direction import flags_lost_by_reload, group_is_moot
-from dockcfgd.planning.expect import ownership, patient, proof_of, stop_timeout, written
+from dockcfgd.planning.expect import (
+    ownership,
+    patient,
+    proof_of,
+    settle_after_start,
+    stop_timeout,
+    written,
+)
 from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.in_place import moved, not_in_place
 from dockcfgd.planning.irreversible import irreversible
@@ -248,7 +255,7 @@ class _Draft:
             self._reload_with(interim, touched)
         self._write_drop_in()
         unproven = {_LIVE_RESTORE} if shield else set()
-        self._prove(settle=0.0, containers=bool(watch), but=unproven)
+        self._prove(settle=watch, containers=bool(watch), but=unproven)
         if shield and interim.get("live-restore") is not True:
             self._reload_with({**interim, "live-restore": False})
         self._write_final()
@@ -317,7 +324,7 @@ class _Draft:
             self.steps.append(do.ResumeContainers(kept))
         # Proven before live-restore goes off: until then the way back spares the containers too.
         unproven = {_LIVE_RESTORE} if switch_off else set()
-        self._prove(settle=self.rules.verify.settle, containers=True, but=unproven)
+        self._prove(settle=self._settle(), containers=True, but=unproven)
         if switch_off:
             self._reload_with({**final, "live-restore": False})
         self._write_final()
@@ -361,7 +368,7 @@ class _Draft:
         ]
         self._write_files(self._write_final)
         self.steps.append(do.StartEngine(self.rules.verify.timeout))
-        self._prove(settle=self.rules.verify.settle, containers=True)
+        self._prove(settle=self._settle(), containers=True)
         self.notes.append("plain restart: there is no image, container, volume or network to move")
 
     def _migrate(self) -> None:
@@ -421,7 +428,7 @@ class _Draft:
             do.CompareContainers(backup, directory),
             do.BackUpLayers(backup, directory, engine.root, engine.driver, kept),
         ]
-        self._prove(settle=self.rules.verify.settle, containers=True)
+        self._prove(settle=self._settle(), containers=True)
 
     def _move_root(self, engine: EngineState, move: RootMove) -> None:
         """Move the data-root, copied before the engine stops where it is not renamed."""
@@ -439,7 +446,7 @@ class _Draft:
             do.ResumeContainers(kept),
             do.CompareStock(kept, move.source, move.target),
         ]
-        self._prove(settle=self.rules.verify.settle, containers=True)
+        self._prove(settle=self._settle(), containers=True)
         self.notes += notes_on(move, self.host)
 
     def _return(self, engine: EngineState, kept: KeptStorage) -> None:
@@ -458,7 +465,7 @@ class _Draft:
         self.steps += [do.StopEngine(stop_timeout(self.host.unit)), *stopped]
         self._write_files(self._write_final)
         self.steps += [do.StartEngine(self.rules.verify.timeout), start]
-        self._prove(settle=self.rules.verify.settle, containers=True)
+        self._prove(settle=self._settle(), containers=True)
 
     def _make_anew(self, engine: EngineState, driver: str) -> None:
         """Bring images and containers over through the API, from the backup."""
@@ -474,7 +481,7 @@ class _Draft:
         self._write_files(self._write_final)
         self.steps.append(do.StartEngine(self.rules.verify.timeout))
         self.steps.append(do.RestoreStorage(backup, directory))
-        self._prove(settle=self.rules.verify.settle, containers=True)
+        self._prove(settle=self._settle(), containers=True)
 
     def _note_probes(self, *, containers: bool) -> None:
         verify = self.rules.verify
@@ -588,16 +595,25 @@ class _Draft:
     ) -> None:
         keys = {drift.path for drift in self.drifts if drift.where in {"daemon.json", "engine"}}
         touched = keys - set(but)
-        flags = launch_with(self.host, self.target.drop_in).flags
-        document = effective(self.target.document or {}, flags)
-        longest = max(settle, self._watch())
         proof = proof_of(
-            document, touched, verify=self.rules.verify, settle=longest, containers=containers
+            self._effective(),
+            touched,
+            verify=self.rules.verify,
+            settle=settle,
+            containers=containers,
         )
         self.steps.append(proof)
 
+    def _effective(self) -> dict[str, Json]:
+        """Give what the engine is to be started with, by file and by flag."""
+        flags = launch_with(self.host, self.target.drop_in).flags
+        return effective(self.target.document or {}, flags)
+
+    def _settle(self) -> float:
+        return settle_after_start(self._effective(), self.rules.verify)
+
     def _watch(self) -> float:
-        """Give how long the engine must stay up for what it may still die of, in seconds."""
+        """Give for how many seconds the engine may still die of what it reloads."""
         touched = {drift.path for drift in self.drifts if drift.desired is not None}
         return float(max((reload_watch(path) for path in touched), default=0))
 

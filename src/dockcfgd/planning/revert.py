@@ -18,7 +18,7 @@ from dockcfgd.model.files import ABSENT, FileState, Ownership, Tag, digest_of
 from dockcfgd.model.host import EngineState
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
-from dockcfgd.planning.expect import ownership, proof_of, stop_timeout, written
+from dockcfgd.planning.expect import ownership, proof_of, settle_after_start, stop_timeout, written
 from dockcfgd.planning.flags import conflict_paths
 from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_in_force, running_flags
@@ -44,11 +44,12 @@ def way_back(
     back: list[BackStep] = []
     heavy = _first(steps, do.RestartEngine, do.StopEngine)
     reload = _first(steps, do.ReloadEngine)
+    before = effective(daemon_json(host), launch_in_force(host).flags)
     proof = proof_of(
-        effective(daemon_json(host), launch_in_force(host).flags),
+        before,
         {drift.path for drift in drifts if drift.where == "daemon.json"},
         verify=verify,
-        settle=verify.settle,
+        settle=settle_after_start(before, verify),
         containers=True,
         again=True,
     )
