@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dockcfgd.model.status import Condition, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
-from dockcfgd.reconcile.requests import StoragePrune
+from dockcfgd.reconcile.requests import Pause, Resume, StoragePrune
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
 
@@ -378,6 +379,20 @@ def test_not_to_be_kept(tmp_path: Path) -> None:
     moved = Moved(tmp_path / "moved", wanted=f"{_VFS}\n[storage]\nkeep-previous = false")
     moved.lives.look()
     moved.go_on()
+    _expect_freed(moved)
+
+
+def test_not_freed_during_a_pause(moved: Moved) -> None:
+    moved.go_on()
+    lives, kept = moved.lives, moved.lives.kept
+    assert kept is not None
+    lives.say(partial(Pause, "moving the rack", "root"))
+    lives.keep(replace(kept, freeing=True))
+    lives.look()
+    lives.apply()
+    assert lives.kept is not None
+    assert (moved.root / "overlay2").exists() or (moved.root / "dockcfgd").exists()
+    assert lives.say(Resume) == ""
     _expect_freed(moved)
 
 

@@ -66,12 +66,13 @@ class FreeingStorage:
     def settle(self) -> None:
         """Go on with what was begun, or is to be freed as it is not to be kept.
 
-        After a failure, or an operator's cancel, it waits for the next word or start of dockcfgd.
+        After a failure, or an operator's cancel, it waits for the next word or start of dockcfgd,
+        during a pause for its end.
         """
         kept = self._record.kept
         begun = [one for one in left_behind(self._left) if one.freeing]
         due = bool(begun) if kept is None else kept.freeing
-        if not due or self._rests or not self._served():
+        if not due or self._rests or self._bulletin.paused or not self._served():
             return
         self._run(secrets.token_hex(8), kept, begun)
 
