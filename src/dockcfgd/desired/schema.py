@@ -190,7 +190,11 @@ class PolicyTable(_Table):
 
     max_impact: Annotated[
         Largest,
-        _told("The largest action taken without an operator's word; more waits.", "migrate"),
+        _told(
+            "The largest action by itself for changed files; more waits for dockcfgctl apply."
+            " It does not bound what is done against drift.",
+            "migrate",
+        ),
     ] = Impact.MIGRATE
     on_drift: Annotated[
         OnDrift,
@@ -198,7 +202,12 @@ class PolicyTable(_Table):
         _told("What to do when the host no longer is as it was left.", "revert"),
     ] = OnDrift.REVERT
     drift_max_impact: Annotated[
-        Largest, _told("The largest action taken unattended against drift; more waits.", "reload")
+        Largest,
+        _told(
+            "The largest action by itself against drift, also where max-impact is less; more waits"
+            " for dockcfgctl apply.",
+            "reload",
+        ),
     ] = Impact.RELOAD
     restart: Annotated[
         RestartStyle,

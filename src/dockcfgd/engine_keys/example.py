@@ -72,13 +72,14 @@ _OTHERS = """\
 
 
 [policy]
-# The largest action taken without an operator's word: none, reload, restart, migrate.
-# More waits as pending.
+# The largest action by itself for changed files: none, reload, restart, migrate. More waits as
+# pending for "dockcfgctl apply". What is done against drift it does not bound.
 #max-impact = "migrate"
 # What to do when the host no longer is as it was left: revert, report or adopt.
 # adopt: a hand edit of daemon.json becomes TOML, in conf.d/90-adopted.toml.
 #on-drift = "revert"
-# The largest action taken unattended against such a drift; more waits as pending.
+# The largest action by itself against such a drift, also where max-impact is less; more waits as
+# pending for "dockcfgctl apply". What was adopted has to keep to both.
 #drift-max-impact = "reload"
 # bridged: containers run on through a restart wherever the engine can. plain: they stop.
 #restart = "bridged"

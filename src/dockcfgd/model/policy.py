@@ -74,7 +74,8 @@ class Window:
 class Policy:
     """What may be done (`[policy]`).
 
-    `max_impact` bounds new desired states, `drift_max_impact` what is done against drift.
+    `max_impact` bounds new desired states, `drift_max_impact` what is done against drift, which may
+    be more; adopted hand edits are bound by both.
     Outside of `maintenance_windows`, if there are any, a restart or migration waits.
     `confirm_timeout` is for how many seconds a proven change waits for an operator's word.
     """

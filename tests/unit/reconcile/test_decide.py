@@ -138,6 +138,11 @@ class TestToDo:
         seen = _seen(f'{text}[policy]\ndrift-max-impact = "{limit}"')
         assert _said(seen, _OLD) == (action, Condition.PENDING)
 
+    def test_each_limit_bounds_its_own(self) -> None:
+        seen = _seen(f'{_RESTART}[policy]\nmax-impact = "reload"\ndrift-max-impact = "restart"')
+        assert _said(seen, _OLD) == (Action.ACT, Condition.PENDING)
+        assert _said(seen, _NEW) == (Action.NOTHING, Condition.PENDING)
+
     def test_drift_is_only_reported_where_policy_says_so(self) -> None:
         decision = decide(_seen(f'{_RELOAD}[policy]\non-drift = "report"'), _OLD)
         assert (decision.action, decision.condition) == (Action.NOTHING, Condition.DRIFTED)
