@@ -265,3 +265,32 @@ def test_all_of_it_on_another_machine(
     assert sorted(second.docker("ps", "--all", "--format={{.Names}}").split()) == sorted(names)
     assert {name: content_of(second, name) for name in names} == written
     assert digest(second, "named") == named
+
+
+@pytest.mark.suite("trixie")
+@pytest.mark.timeout(400)
+@IN_FULL
+def test_what_was_in_containerds_store_comes_back(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """There, and on a storage driver: images have other IDs in the store than anywhere else."""
+    machine.write("/etc/docker/daemon.json", '{"features": {"containerd-snapshotter": true}}')
+    machine.run("systemctl reset-failed docker; systemctl restart docker", timeout=120)
+    prepared(machine, build_deb(package_of(suite)))
+    assert machine.docker("info", "--format={{.Driver}}") == "overlayfs"
+    before, layer = digest(machine, "data"), content_of(machine, "web")
+    backup = made(machine)
+    for driver in ("overlayfs", "vfs"):
+        if driver == "vfs":
+            machine.write("/etc/docker/daemon.json", '{"storage-driver": "vfs"}')
+            machine.run("systemctl reset-failed docker; systemctl restart docker", timeout=120)
+        else:
+            machine.docker("rm", "--force", "web", "reader")
+            machine.docker("volume", "rm", "data")
+            machine.docker("rmi", "--force", "app:1", "busybox")
+        assert machine.docker("info", "--format={{.Driver}}") == driver
+        restored = control(machine, "restore", backup)
+        assert restored["verdict"] == "applied", restored
+        assert digest(machine, "data") == before
+        assert content_of(machine, "web") == layer
+        assert sorted(machine.docker("ps", "--format={{.Names}}").split()) == ["reader", "web"]

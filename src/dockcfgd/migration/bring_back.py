@@ -23,6 +23,7 @@ from dockcfgd.migration.archive import (
 )
 from dockcfgd.migration.dependency import in_order, start_waves
 from dockcfgd.migration.documents import Document, text
+from dockcfgd.migration.image_filter import contents_of
 from dockcfgd.migration.inventory import Image
 from dockcfgd.migration.logs import carry_logs
 from dockcfgd.migration.network_body import network_body, network_order
@@ -220,14 +221,17 @@ def load_layers(
     images: dict[str, str] = {}
     for record in records:
         if record.layer:
-            wanted = [Image(id=record.image)]
+            image = Image(id=record.image)
             try:
-                images |= present_ids(access.images, wanted)
+                images |= present_ids(access.images, [image])
             except EngineFailure as error:
                 if error.status != 0:
                     raise
-                access.images.load(read_archive(folder, entries[record.layer]))
-                images |= present_ids(access.images, wanted)
+                entry = entries[record.layer]
+                access.images.load(read_archive(folder, entry))
+                # One from containerd's store has an ID there that it has nowhere else.
+                (config,) = contents_of(read_archive(folder, entry)).identities
+                images |= present_ids(access.images, [replace(image, config=config)])
     return images
 
 

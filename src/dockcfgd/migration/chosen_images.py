@@ -44,9 +44,9 @@ def standing(images: Images, wanted: Iterable[Image]) -> Standing:
     missing, taken = [], []
     for image in wanted:
         named = {tag: _inspected(images, tag) for tag in image.tags}
-        own = _inspected(images, image.id)
+        own = [_inspected(images, one) for one in (image.id, image.config) if one]
         same = [
-            one for one in (own, *named.values()) if one is not None and _same(one, image, configs)
+            one for one in (*own, *named.values()) if one is not None and _same(one, image, configs)
         ]
         if same:
             there[image.id] = text(same[0], "Id")
@@ -68,7 +68,7 @@ def load_chosen(
     """
     if not missing:
         return {}
-    wanted = {image.id: image.tags for image in missing}
+    wanted = {image.config or image.id: image.tags for image in missing}
     total = sum(image.size for image in missing)
     for entry in read_images(folder)[1]:
         _load_from(images, entry, wanted, folder=folder, total=total, progress=progress)

@@ -33,8 +33,13 @@ class Contents:
         self._entries = list(entries)
         self._links = dict(links)
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The IDs that its images have on a storage driver: those of their configurations."""
+        return tuple(_identity(entry) for entry in self._entries)
+
     def choose(self, wanted: Mapping[str, Sequence[str]]) -> list[Document]:
-        """Give the entries of the images `wanted`, by ID, each with those names."""
+        """Give the entries of the images `wanted`, by those IDs, each with those names."""
         return [
             entry | {"RepoTags": list(wanted[identity])}
             for entry in self._entries

@@ -18,14 +18,15 @@ from dockcfgd.model.errors import BackupRefused, EngineFailure, FileFailure
 from dockcfgd.model.policy import Consistency
 from tests.fakes.host import FakeHost
 
+STORE = '{"features": {"containerd-snapshotter": true}}'
 VERSIONS = ("20.10.24", "26.1.5", "28.5.2")
 
 
 class Bench:
     """A host and its backups, with what was told meanwhile."""
 
-    def __init__(self, folder: Path, *, version: str = "26.1.5") -> None:
-        self.host = FakeHost(version=version)
+    def __init__(self, folder: Path, *, version: str = "26.1.5", daemon_json: str = "") -> None:
+        self.host = FakeHost(version=version, daemon_json=daemon_json)
         self.folder = folder / "backups"
         self.steps: list[str] = []
         self.held: list[list[str]] = []
@@ -124,6 +125,20 @@ def test_all_of_it_on_another_host(tmp_path: Path, version: str) -> None:
         "spare:2",
     }
     assert not (bench.folder / "one" / "restoring.json").exists()
+
+
+@pytest.mark.parametrize("target", ["", STORE])
+def test_from_containerds_store_to_any(tmp_path: Path, target: str) -> None:
+    """Images have IDs there that they have nowhere else, and those of writable layers too."""
+    bench = Bench(tmp_path, daemon_json=STORE)
+    bench.fill()
+    written = {name: bench.host.content(name) for name in bench.host.names()}
+
+    assert bench.make() == ()
+
+    other = FakeHost(daemon_json=target)
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert {name: other.content(name) for name in other.names()} == written
 
 
 def test_names_longer_than_a_file_name(bench: Bench) -> None:
