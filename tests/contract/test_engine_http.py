@@ -13,7 +13,7 @@ import pytest
 
 from dockcfgd.adapters.engine import DockerContainers, DockerEngine, DockerImages
 from dockcfgd.adapters.engine_http import EngineConnections, Request
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, EngineSilent
 
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -147,7 +147,7 @@ def test_another_engine_is_noticed_by_the_ping(
 
 def test_no_connection_is_made_while_nobody_serves(server: Server) -> None:
     connections = EngineConnections(str(server.server_address), serving=lambda: False)
-    with pytest.raises(EngineFailure, match=r"docker\.service is not running") as failure:
+    with pytest.raises(EngineSilent, match=r"docker\.service is not running") as failure:
         DockerEngine(connections).ping()
     assert failure.value.status == 0
     assert server.connections == 0
@@ -155,7 +155,7 @@ def test_no_connection_is_made_while_nobody_serves(server: Server) -> None:
 
 def test_no_socket(tmp_path: Path) -> None:
     path = tmp_path / "missing.sock"
-    with pytest.raises(EngineFailure, match=f"{path}: No such file"):
+    with pytest.raises(EngineSilent, match=f"{path}: No such file"):
         DockerEngine(EngineConnections(str(path))).ping()
 
 
@@ -239,7 +239,7 @@ def test_silence_ends_after_the_limit_and_is_attended_to(server: Server) -> None
         str(server.server_address), attend=lambda: attended.append(None)
     )
     server.answers["GET slow"] = falling_silent(server)
-    with pytest.raises(EngineFailure, match="cannot wait: no answer within 2 s"):
+    with pytest.raises(EngineSilent, match="cannot wait: no answer within 2 s"):
         connections.call(Request("GET", "/slow", what="wait", limit=2.0))
     assert len(attended) >= 1
 
@@ -363,3 +363,13 @@ def test_a_refused_subscription_is_an_error(server: Server, connections: EngineC
     with pytest.raises(EngineFailure) as failure, DockerEngine(connections).reload_events():
         pass
     assert failure.value.status == 400
+    assert not isinstance(failure.value, EngineSilent)
+
+
+def test_a_subscription_without_an_answer(server: Server, connections: EngineConnections) -> None:
+    server.answers["GET events"] = falling_silent(server)
+    connections.version()
+    server.hold.set()
+    what = "cannot subscribe to the engine's events: no answer"
+    with pytest.raises(EngineSilent, match=what), DockerEngine(connections).reload_events():
+        pass

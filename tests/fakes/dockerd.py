@@ -85,8 +85,8 @@ class Dockerd:
     engine's reason. `refusals` are further reasons not to start, `reload_refusals` not to take a
     reload, `silences` to take one and send no event, `container_refusals` such that a container
     has. `health` gives the word on the health of a container that has a check. One that `hangs`
-    runs and answers nothing. With `on_disk` the data-root is a
-    real folder: each driver's store is a folder in it, and one that is moved away is gone for the
+    runs and answers nothing; with `socket_gone` nobody reaches it. With `on_disk` the data-root is
+    a real folder: each driver's store is a folder in it, and one that is moved away is gone for the
     engine until it is moved back, as are the folders of containers.
     """
 
@@ -114,7 +114,7 @@ class Dockerd:
         self.silences: list[Refusal] = []
         self.container_refusals: list[Callable[[Container], str | None]] = []
         self.health: dict[str, Callable[[], str]] = {}
-        self.hangs = False
+        self.hangs = self.socket_gone = False
         self.swarm = False
         self.process: Process | None = None
         self.log: list[str] = []

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from dockcfgd.engine_keys.registries import masked
 from dockcfgd.model.desired import Json
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, EngineSilent
 from tests.fakes.clock import FakeClock
 from tests.fakes.containers import (
     Container,
@@ -60,10 +60,13 @@ class _Served:
     def _process(self, what: str) -> Process:
         process = self._dockerd.process
         if process is None:
-            raise EngineFailure(what=what, status=0, why="docker.service is not running")
+            raise EngineSilent(what=what, why="docker.service is not running")
         if self._dockerd.hangs:
             self._dockerd.clock.sleep(10)
-            raise EngineFailure(what=what, status=0, why="no answer within 10 s")
+            raise EngineSilent(what=what, why="no answer within 10 s")
+        if self._dockerd.socket_gone:
+            why = "/run/docker.sock: No such file or directory"
+            raise EngineSilent(what=what, why=why)
         return process
 
     @contextlib.contextmanager
@@ -122,7 +125,7 @@ class FakeReloadEvents:
 
     def next(self, *, timeout: float) -> Mapping[str, str] | None:
         deadline = self._clock.monotonic() + timeout
-        while self._seen >= len(self._process.events):
+        while self._dockerd.hangs or self._seen >= len(self._process.events):
             left = deadline - self._clock.monotonic()
             if self._dockerd.process is not self._process or left <= 0:
                 return None

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from dockcfgd.model.desired import Json
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, EngineSilent
 
 __all__ = ["CHUNK", "EngineConnections", "Request"]
 
@@ -155,7 +155,9 @@ class EngineConnections:
                 connection.sendall(head.encode("ascii"))
                 stream = LineStream(connection, attend=self._attend)
                 status = stream.skip_head(timeout=request.limit)
-            if not 0 < status < _HTTP_ERROR:
+            if not status:
+                raise EngineSilent(what=request.what, why="no answer")
+            if status >= _HTTP_ERROR:
                 why = f"the engine answers {status}"
                 raise EngineFailure(what=request.what, status=status, why=why)
             yield stream
@@ -173,7 +175,7 @@ class EngineConnections:
 
     def _socket(self, what: str, *, limit: float) -> _PatientSocket:
         if self._serving is not None and not self._serving():
-            raise EngineFailure(what=what, status=0, why="docker.service is not running")
+            raise EngineSilent(what=what, why="docker.service is not running")
         made = _PatientSocket(limit=limit, attend=self._attend)
         try:
             with _translated(what, path=self._path):
@@ -265,7 +267,7 @@ def _translated(
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         where = f"{path}: " if path else ""
         why = f"{where}{reason or type(error).__name__}"
-        raise EngineFailure(what=what, status=0, why=why) from error
+        raise EngineSilent(what=what, why=why) from error
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ DockcfgdError
 +- SystemdFailure        systemd refused, a job failed, or the bus gave no answer in time
 +- BusFailure            a D-Bus call failed, or the connection to the bus did
 +- EngineFailure         the Docker API refused or could not be reached
+   +- EngineSilent       and no answer came at all
 +- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
 +- HostChanged           something came or went while a change was made ready
 +- StateFileFailure      state.db cannot be used
@@ -32,6 +33,7 @@ __all__ = [
     "CalendarFailure",
     "DockcfgdError",
     "EngineFailure",
+    "EngineSilent",
     "FileFailure",
     "Finding",
     "HostChanged",
@@ -175,6 +177,16 @@ class EngineFailure(DockcfgdError):
     def __init__(self, *, what: str, status: int, why: str) -> None:
         super().__init__(f"cannot {what}: {why}")
         self.status = status
+
+
+class EngineSilent(EngineFailure):
+    """The engine's API cannot be connected to, or gave no answer in time.
+
+    It does not tell whether the engine is down or only busy: its unit does.
+    """
+
+    def __init__(self, *, what: str, why: str) -> None:
+        super().__init__(what=what, status=0, why=why)
 
 
 class StepFailed(DockcfgdError):

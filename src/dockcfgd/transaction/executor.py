@@ -13,6 +13,7 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.errors import (
     DockcfgdError,
     EngineFailure,
+    EngineSilent,
     FileFailure,
     StaleFile,
     StateFileFailure,
@@ -245,9 +246,29 @@ class Executor:
         unit = self._unit()
         return unit is not None and unit.invocation_id != way.started
 
-    def _killed(self, failure: DockcfgdError, way: Way) -> bool:
+    def _passing(self, failure: DockcfgdError, way: Way) -> bool:
+        """Tell whether the way back may be gone once the host allows it."""
+        if failure.of_surroundings:
+            return True
         unit = self._unit_after(failure)
-        return unit is None or unit.killed or self._was_killed(unit, way.started)
+        if unit is None or unit.killed or self._was_killed(unit, way.started):
+            return True
+        return self._silent(failure, unit, way.started)
+
+    def _silent(self, failure: DockcfgdError, unit: UnitState, ran: str) -> bool:
+        """Tell whether an engine gave no answer that has not ended by itself."""
+        if unit.result != "success" or (unit.restarts and ran not in {"", unit.invocation_id}):
+            return False
+        if not isinstance(failure, EngineFailure) or failure.status:
+            return False
+        if isinstance(failure, EngineSilent):
+            return True
+        # Of several questions, each with its own words.
+        try:
+            self._effects.engine.ping()
+        except EngineFailure as unreached:
+            return isinstance(unreached, EngineSilent)
+        return False
 
     def _was_killed(self, unit: UnitState, ran: str) -> bool:
         """Tell whether that run was, although systemd has started another one since."""
@@ -351,8 +372,7 @@ class Executor:
                 if not failed and self._replaced(way):
                     way.repeat()
                     continue
-                passing = failure.of_surroundings or self._killed(failure, way)
-                if passing and not failed:
+                if not failed and self._passing(failure, way):
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = f"{reason}; and going back failed too: {failure}"
                 if not isinstance(step, do.ProveEngine):
@@ -403,7 +423,7 @@ class Executor:
         step: do.Step,
         outcomes: dict[str, Json],
     ) -> None:
-        if direction == BACK and isinstance(step, do.StartEngine):
+        if direction == BACK and isinstance(step, do.StartEngine | do.RestartEngine):
             self._keeping.begin_start(transaction)
         entry = self._begin(transaction, direction, position, step)
         self._tell(_phase(step, direction))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import EngineFailure, StepFailed
+from dockcfgd.model.errors import EngineFailure, EngineSilent, StepFailed
 from dockcfgd.model.probes import shown
 from dockcfgd.planning import probes
 
@@ -63,16 +63,19 @@ class Probing:
         """Whether there is anything to try."""
         return bool(self._noted or self._commands)
 
-    def lacking(self, *, heed: Callable[[], None]) -> str:
-        """Say what does not work, the first thing only; empty where all does.
+    def lacking(self, *, heed: Callable[[], None]) -> StepFailed | EngineSilent | None:
+        """Give what does not work, the first thing only, as an error; None where all does.
 
         `heed` is called between commands, and may raise.
         """
         try:
             lacking = self._of_containers() if self._step.containers else ""
+        except EngineSilent as failure:
+            return failure
         except EngineFailure as failure:
-            return str(failure)
-        return lacking or self._of_commands(heed)
+            return StepFailed(str(failure))
+        lacking = lacking or self._of_commands(heed)
+        return StepFailed(lacking) if lacking else None
 
     def not_known_yet(self) -> list[str]:
         """Name the containers whose health is not known yet, and will be later than we wait."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import EngineFailure, StepFailed
+from dockcfgd.model.errors import EngineFailure, EngineSilent, StepFailed
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning import judge
 from dockcfgd.transaction.probing import Probing
@@ -36,13 +36,14 @@ def prove(
     `heed` is called while something does not hold yet, and may raise to end the wait.
 
     Gives the names of `--rm` containers that ran and are `gone`, and of those whose health is `not
-    known yet`. StepFailed with the first reason that something does not hold.
+    known yet`. StepFailed with the first reason that something does not hold, EngineSilent where
+    the engine gives no answer.
     """
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = _begin(first, effects, outcomes) + step.timeout
     wait = _Wait(first, deadline, effects, heed)
-    while reasons := _reasons(step, effects, outcomes):
-        wait.on(reasons[0], _LOOK_EVERY)
+    while lacking := _lacking(step, effects, outcomes):
+        wait.on(lacking, _LOOK_EVERY)
     if step.settle:
         effects.clock.sleep(step.settle)
     _still(first, step, effects, outcomes)
@@ -79,12 +80,11 @@ class _Wait:
     effects: Effects
     heed: Callable[[], None]
 
-    def on(self, reason: str, seconds: float) -> None:
+    def on(self, lacking: StepFailed | EngineSilent, seconds: float) -> None:
         effects = self.effects
-        now = effects.systemd.unit(DOCKER_SERVICE)
-        gone = judge.unsteady(self.first, now)
-        if gone or effects.clock.monotonic() >= self.deadline:
-            raise StepFailed(_explained(gone or reason, now, effects))
+        _stays_up(self.first, effects)
+        if effects.clock.monotonic() >= self.deadline:
+            raise lacking
         self.heed()
         effects.clock.sleep(seconds)
 
@@ -92,14 +92,18 @@ class _Wait:
 def _still(
     first: UnitState, step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
 ) -> None:
-    """StepFailed where the engine did not stay up, or what held does not any more."""
+    """Raise where the engine did not stay up, or what held does not any more."""
+    _stays_up(first, effects)
+    lacking = _lacking(step, effects, outcomes)
+    if lacking:
+        raise lacking
+
+
+def _stays_up(first: UnitState, effects: Effects) -> None:
     now = effects.systemd.unit(DOCKER_SERVICE)
     gone = judge.unsteady(first, now)
     if gone:
         raise StepFailed(_explained(gone, now, effects))
-    reasons = _reasons(step, effects, outcomes)
-    if reasons:
-        raise StepFailed(reasons[0])
 
 
 def _running(step: ProveEngine, outcomes: Mapping[str, Json]) -> Json:
@@ -108,17 +112,22 @@ def _running(step: ProveEngine, outcomes: Mapping[str, Json]) -> Json:
     return outcomes.get("BackUpContainers") or outcomes.get("NoteRunning")
 
 
-def _reasons(step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]) -> list[str]:
+def _lacking(
+    step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
+) -> StepFailed | EngineSilent | None:
+    """Give the first thing that does not hold as the error that it is if that stays so."""
     try:
         effects.engine.ping()
         wrong = judge.contradictions(step.expect, effects.engine.info())
         if wrong or not step.containers:
-            return wrong
+            return StepFailed(wrong[0]) if wrong else None
         running = _running(step, outcomes)
         lost = judge.lost_containers(running, effects.containers.list())
+    except EngineSilent as failure:
+        return failure
     except EngineFailure as failure:
-        return [str(failure)]
-    return [f"containers that ran before do not run: {', '.join(lost)}"] if lost else []
+        return StepFailed(str(failure))
+    return StepFailed(f"containers that ran before do not run: {', '.join(lost)}") if lost else None
 
 
 def _explained(reason: str, unit: UnitState, effects: Effects) -> str:
