@@ -63,6 +63,7 @@ class _Served:
             raise EngineSilent(what=what, why="docker.service is not running")
         if self._dockerd.hangs:
             self._dockerd.clock.sleep(10)
+        if self._dockerd.hangs:
             raise EngineSilent(what=what, why="no answer within 10 s")
         if self._dockerd.socket_gone:
             why = "/run/docker.sock: No such file or directory"

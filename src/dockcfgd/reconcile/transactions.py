@@ -426,7 +426,9 @@ class Transactions:
         begun = known.steps[: known.begun + 1]
         if any(isinstance(step, do.BackUpContainers) for step in begun):
             return True
-        if not any(isinstance(step, do.RestartEngine | do.StopEngine) for step in begun):
+        undone = (back.step for back in known.way_back if back.needed(known.begun))
+        done = (*begun, *undone)
+        if not any(isinstance(step, do.RestartEngine | do.StopEngine) for step in done):
             return False
         try:
             unit = self._effects.systemd.unit(DOCKER_SERVICE)

@@ -237,7 +237,7 @@ class Executor:
         stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
         if stopped and (awaited or cancelled):
             return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
-        return cause, reason
+        return (Cause.SURROUNDINGS if self._silent(failure, unit, ran) else cause), reason
 
     def _replaced(self, way: Way) -> bool:
         """Tell whether another engine runs than the one that the way back has started."""

@@ -43,6 +43,7 @@ _COMING_UP = frozenset({"activating", "failed"})
 # Whoever has changed a container in the moment before the engine's stop is why, not what is wanted.
 _NOT_THE_SAME = "what came back is not what was: "
 _NOTHING_KEPT = "/nonexistent"
+_LATE_SECONDS = 1.0
 _RETRY_SOCKET = frozenset({"masked", "not-found"})
 
 
@@ -331,6 +332,10 @@ def _reload(step: do.ReloadEngine, effects: Effects) -> None:
                 what="reload docker.service", name=result, why=f"the job ended as {result}"
             )
         attributes = events.next(timeout=step.timeout)
+        if attributes is None and effects.systemd.unit(DOCKER_SERVICE).running:
+            # One that is silent has refused nothing; where it speaks again the event comes late.
+            effects.engine.ping()
+            attributes = events.next(timeout=_LATE_SECONDS)
     if attributes is None:
         raise StepFailed(
             f"the engine refused the reload: {_last_line(effects) or 'it gave no reason'}"
