@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.fakes.host import FakeHost
 from tests.fakes.unit_files import DOCKER_SERVICE_FILE, GENERATED
 
 RESTART = '[engine]\nlog-driver = "local"\n[policy]\nrestart = "plain"'
+RELOAD = "[engine]\nmax-concurrent-downloads = 5"
 BRIDGED = '[engine]\nlog-driver = "local"'
 PLUGIN = '[engine]\nauthorization-plugins = ["opa"]'
 DROP_IN_TEXT = '[service]\nenvironment = { HTTPS_PROXY = "http://proxy:3128" }\n'
@@ -48,6 +50,13 @@ def once(lives: Lives, place: str, act: Callable[[], object]) -> None:
 
 def stop_engine(lives: Lives) -> None:
     lives.host.systemd.run_job(JobVerb.STOP, DOCKER_SERVICE, timeout=60)
+
+
+def restart_soon(lives: Lives) -> None:
+    """Let somebody restart the engine in a second."""
+    systemd = lives.host.systemd
+    restart = partial(systemd.run_job, JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+    lives.host.clock.at(1.0, restart)
 
 
 def no_answer() -> None:
@@ -183,6 +192,65 @@ class TestSomebodyElse:
         assert status.condition is Condition.DEGRADED
         status = lives.later()
         assert status.condition is Condition.IN_SYNC, status.reason
+
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    def test_restarts_the_engine_while_it_is_proven(self, lives: Lives, text: str) -> None:
+        """As needrestart does, or a package's upgrade."""
+        lives.want(text)
+        once(lives, f"after: restart {DOCKER_SERVICE}", lambda: restart_soon(lives))
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert status.reason == "somebody restarted the engine meanwhile"
+        as_before(lives)
+        goes_through(lives)
+
+    def test_restarts_the_engine_while_it_is_reloaded(self, lives: Lives) -> None:
+        """Its word on the reload never comes."""
+        lives.want(RELOAD)
+        silences = ["no word"]
+        lives.host.dockerd.silences.append(lambda _: silences.pop() if silences else None)
+        once(lives, f"after: reload {DOCKER_SERVICE}", lambda: restart_soon(lives))
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert status.reason == "somebody restarted the engine meanwhile"
+        status = lives.later()
+        assert status.condition is Condition.IN_SYNC, status.reason
+
+    def test_restarts_the_engine_while_the_way_back_is_proven(self, lives: Lives) -> None:
+        """It is proven anew by the next look."""
+        lives.want(RELOAD)
+        key = "max-concurrent-downloads"
+        lives.host.dockerd.silences.append(lambda config: "no word" if config.get(key) else None)
+        reloads: list[str] = []
+
+        def passed(label: str) -> None:
+            if label == f"after: reload {DOCKER_SERVICE}":
+                reloads.append(label)
+                if len(reloads) == 2:  # the one of the way back
+                    restart_soon(lives)
+
+        lives.host.cuts.watch(passed)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "not taken back yet: somebody restarted the engine" in (status.reason or "")
+        assert lives.open_transaction
+        status = lives.later()
+        assert status.condition is Condition.REJECTED
+        assert "the engine refused the reload" in (status.reason or "")
+        assert not lives.open_transaction
+
+    @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
+    @pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["seen", "restarted-since"])
+    def test_an_engine_that_crashes_while_it_is_proven_is_a_verdict(
+        self, lives: Lives, text: str, seconds: float
+    ) -> None:
+        lives.want(text)
+        clock, crash = lives.host.clock, lives.host.systemd.crash_engine
+        crash_then = (lambda: clock.at(seconds, crash)) if seconds else crash
+        once(lives, f"after: restart {DOCKER_SERVICE}", crash_then)
+        status = lives.look()
+        assert status.condition is Condition.REJECTED, status.reason
+        as_before(lives)
 
     def test_starts_the_engine_just_before_it_is_written_for(self, lives: Lives) -> None:
         """It has not read the files, which is no drift: what is new is made, whatever it takes."""

@@ -19,7 +19,7 @@ class FakeClock:
         self._now = now
         self._monotonic = 1000.0
         self._numbers = itertools.count()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._boots = 1
         self.slept = 0.0
 
@@ -45,7 +45,7 @@ class FakeClock:
             action()
         self._move(max(end, self._monotonic))
 
-    def at(self, seconds: float, action: Callable[[], None]) -> None:
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
         """Do something in `seconds` from now."""
         heapq.heappush(self._due, (self._monotonic + seconds, next(self._numbers), action))
 

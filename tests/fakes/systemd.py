@@ -204,6 +204,12 @@ class FakeSystemd:
         self._dockerd.kill()
         self._fail("signal", exec_status=9)
 
+    def crash_engine(self) -> None:
+        """Let the engine's process end by itself; systemd starts it again."""
+        self._write("panic: runtime error")
+        self._dockerd.kill()
+        self._fail("exit-code", exec_status=2)
+
     def mask(self, unit: str) -> None:
         """Mask a unit."""
         self._masked.add(unit)

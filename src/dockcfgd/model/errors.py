@@ -9,6 +9,7 @@ DockcfgdError
 +- BusFailure            a D-Bus call failed, or the connection to the bus did
 +- EngineFailure         the Docker API refused or could not be reached
    +- EngineSilent       and no answer came at all
++- EngineReplaced        somebody restarted the engine while it was proven
 +- StepFailed            a step ran with a wrong outcome (a verdict on the state tried)
 +- HostChanged           something came or went while a change was made ready
 +- StateFileFailure      state.db cannot be used
@@ -33,6 +34,7 @@ __all__ = [
     "CalendarFailure",
     "DockcfgdError",
     "EngineFailure",
+    "EngineReplaced",
     "EngineSilent",
     "FileFailure",
     "Finding",
@@ -187,6 +189,18 @@ class EngineSilent(EngineFailure):
 
     def __init__(self, *, what: str, why: str) -> None:
         super().__init__(what=what, status=0, why=why)
+
+
+class EngineReplaced(DockcfgdError):
+    """Somebody else restarted the engine while it was proven."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody restarted the engine meanwhile")
+
+    @property
+    def of_surroundings(self) -> bool:
+        """Whether the host at that moment is to blame: always."""
+        return True
 
 
 class StepFailed(DockcfgdError):

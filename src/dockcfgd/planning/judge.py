@@ -19,6 +19,7 @@ __all__ = [
     "gone_disposable",
     "lost_containers",
     "reload_contradictions",
+    "replaced",
     "unsteady",
 ]
 
@@ -51,11 +52,21 @@ def unsteady(before: UnitState, after: UnitState) -> str:
     """Give why the engine did not stay up between two looks at its unit; empty if it did."""
     if not after.running:
         return f"docker.service is {after.active_state} ({after.sub_state}, result {after.result})"
+    if after.restarts > before.restarts:
+        return "systemd had to restart the engine meanwhile"
     if (before.invocation_id, before.main_pid) != (after.invocation_id, after.main_pid):
         return "the engine was started anew meanwhile"
-    if before.restarts != after.restarts:
-        return "systemd had to restart the engine meanwhile"
     return ""
+
+
+def replaced(before: UnitState, after: UnitState) -> bool:
+    """Whether somebody restarted the engine between two looks at its unit, and it did not fall.
+
+    systemd counts its own restarts of an engine that ended by itself, and a restart on demand sets
+    that count back (NRestarts in org.freedesktop.systemd1(5)).
+    """
+    another = after.invocation_id not in {"", before.invocation_id}
+    return another and after.result == "success" and after.restarts <= before.restarts
 
 
 def lost_containers(running: Json, listed: list[dict[str, Json]]) -> list[str]:

@@ -24,7 +24,7 @@ from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, Job
 from dockcfgd.planning import judge
 from dockcfgd.transaction.left_running import await_end, end_older_than_engine
 from dockcfgd.transaction.probing import note_probes
-from dockcfgd.transaction.prove import prove
+from dockcfgd.transaction.prove import prove, stays_up
 from dockcfgd.transaction.put_over import put_over, still_ours
 
 if TYPE_CHECKING:
@@ -321,7 +321,8 @@ def _take_stock_again(step: do.CompareStock, effects: Effects) -> Json:
 
 
 def _reload(step: do.ReloadEngine, effects: Effects) -> None:
-    if effects.systemd.unit(DOCKER_SERVICE).active_state in _COMING_UP:
+    before = effects.systemd.unit(DOCKER_SERVICE)
+    if before.active_state in _COMING_UP:
         # It fell or never came up; what it reads at its start are the same values.
         _job(effects, JobVerb.START, step.timeout)
         return
@@ -332,7 +333,8 @@ def _reload(step: do.ReloadEngine, effects: Effects) -> None:
                 what="reload docker.service", name=result, why=f"the job ended as {result}"
             )
         attributes = events.next(timeout=step.timeout)
-        if attributes is None and effects.systemd.unit(DOCKER_SERVICE).running:
+        if attributes is None:
+            stays_up(before, effects)
             # One that is silent has refused nothing; where it speaks again the event comes late.
             effects.engine.ping()
             attributes = events.next(timeout=_LATE_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import EngineFailure, EngineSilent, StepFailed
+from dockcfgd.model.errors import EngineFailure, EngineReplaced, EngineSilent, StepFailed
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning import judge
 from dockcfgd.transaction.probing import Probing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.steps import ProveEngine
 
-__all__ = ["prove"]
+__all__ = ["prove", "stays_up"]
 
 _LOOK_EVERY = 0.25
 _TRY_EVERY = 1.0
@@ -37,7 +37,7 @@ def prove(
 
     Gives the names of `--rm` containers that ran and are `gone`, and of those whose health is `not
     known yet`. StepFailed with the first reason that something does not hold, EngineSilent where
-    the engine gives no answer.
+    the engine gives no answer, EngineReplaced where somebody restarts it.
     """
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = _begin(first, effects, outcomes) + step.timeout
@@ -82,7 +82,7 @@ class _Wait:
 
     def on(self, lacking: StepFailed | EngineSilent, seconds: float) -> None:
         effects = self.effects
-        _stays_up(self.first, effects)
+        stays_up(self.first, effects)
         if effects.clock.monotonic() >= self.deadline:
             raise lacking
         self.heed()
@@ -93,14 +93,17 @@ def _still(
     first: UnitState, step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
 ) -> None:
     """Raise where the engine did not stay up, or what held does not any more."""
-    _stays_up(first, effects)
+    stays_up(first, effects)
     lacking = _lacking(step, effects, outcomes)
     if lacking:
         raise lacking
 
 
-def _stays_up(first: UnitState, effects: Effects) -> None:
+def stays_up(first: UnitState, effects: Effects) -> None:
+    """EngineReplaced where somebody has restarted the engine since, StepFailed where it fell."""
     now = effects.systemd.unit(DOCKER_SERVICE)
+    if judge.replaced(first, now):
+        raise EngineReplaced
     gone = judge.unsteady(first, now)
     if gone:
         raise StepFailed(_explained(gone, now, effects))

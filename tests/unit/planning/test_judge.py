@@ -10,6 +10,7 @@ from dockcfgd.planning.judge import (
     contradictions,
     lost_containers,
     reload_contradictions,
+    replaced,
     unsteady,
 )
 from tests.golden.described_host import host_of
@@ -34,6 +35,29 @@ def test_what_counts_as_steady(changes: dict[str, str | int], reason: str) -> No
     said = unsteady(_UP, replace(_UP, **changes))  # type: ignore[arg-type]  # fields by name
     assert reason in said
     assert bool(said) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "by_somebody"),
+    [
+        (0, {}, False),
+        (0, {"invocation_id": "b"}, True),
+        (0, {"invocation_id": "b", "active_state": "activating", "sub_state": "start"}, True),
+        (3, {"invocation_id": "b", "restarts": 0}, True),
+        (0, {"invocation_id": "b", "restarts": 1}, False),
+        (3, {"invocation_id": "b", "restarts": 4}, False),
+        (0, {"active_state": "activating", "sub_state": "auto-restart", "main_pid": 0}, False),
+        (0, {"invocation_id": "b", "active_state": "failed", "result": "exit-code"}, False),
+        (0, {"main_pid": 701}, False),
+    ],
+)
+def test_who_restarted_the_engine(
+    before: int,
+    changes: dict[str, str | int],
+    by_somebody: bool,  # noqa: FBT001 -- what is expected
+) -> None:
+    first = replace(_UP, restarts=before)
+    assert replaced(first, replace(first, **changes)) is by_somebody  # type: ignore[arg-type]  # fields by name
 
 
 def test_info_that_says_otherwise() -> None:
