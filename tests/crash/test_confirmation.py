@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.status import Condition, Phase, Status, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from dockcfgd.reconcile.requests import Cancel, Confirm, Pause, Resume
-from tests.crash.lives import CONF, Lives
+from tests.crash.lives import CONF, DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
 
 if TYPE_CHECKING:
@@ -181,6 +183,129 @@ class TestDropped:
         waiting.host.run("late")
         assert waiting.later(121).condition is Condition.REJECTED
         assert waiting.host.names(running=True) == ["late"]
+
+
+class TestTakenBackUnwritten:
+    """A change that was taken back while the state file could not be written."""
+
+    @pytest.fixture
+    def waiting(self, lives: Lives) -> Lives:
+        lives.want(_WITH_TIMEOUT)
+        assert _awaits(lives.look())
+        lives.writes_left = 0
+        return lives
+
+    @staticmethod
+    def cancel(waiting: Lives) -> None:
+        assert "disk is full" in waiting.say(_cancel)
+
+    @staticmethod
+    def is_over(waiting: Lives) -> None:
+        waiting.writes_left = None
+        waiting.host.cuts.unwatch()
+        status = waiting.look()
+        assert status.phase is Phase.IDLE
+        assert status.condition is Condition.REJECTED
+        assert "it was taken back while the state file could not be" in (status.reason or "")
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert "nothing waits for confirmation" in waiting.say(_confirm)
+        assert waiting.look().applied_generation == 1
+        assert not waiting.open_transaction
+
+    def test_it_cannot_be_confirmed_any_more(self, waiting: Lives) -> None:
+        self.cancel(waiting)
+        assert not _on(waiting)
+        run = waiting.host.systemd.unit(DOCKER_SERVICE).invocation_id
+        self.is_over(waiting)
+        assert not _on(waiting)
+        assert waiting.host.systemd.unit(DOCKER_SERVICE).invocation_id == run, "restarted again"
+
+    def test_nor_where_no_file_of_dockcfgds_own_could_be_written(self, waiting: Lives) -> None:
+        waiting.host.cuts.watch(_refuse_undo)
+        self.cancel(waiting)
+        self.is_over(waiting)
+        assert not _on(waiting)
+
+    def test_nor_after_a_reboot(self, waiting: Lives) -> None:
+        waiting.host.cuts.watch(_refuse_undo)
+        self.cancel(waiting)
+        waiting.host.crash()
+        waiting.host.clock.reboot()
+        waiting.host.boot()
+        self.is_over(waiting)
+        assert not _on(waiting)
+
+    def test_nor_after_somebody_edited_the_file(self, waiting: Lives) -> None:
+        self.cancel(waiting)
+        waiting.host.files.put(DAEMON_JSON, '{"debug": false, "labels": ["theirs"]}')
+        waiting.host.systemd.run_job(JobVerb.RESTART, DOCKER_SERVICE, timeout=60)
+        self.is_over(waiting)
+
+    def test_nor_in_the_middle_of_the_way_back(self, waiting: Lives) -> None:
+        waiting.host.cuts.watch(
+            lambda label: setattr(waiting.host.dockerd, "hangs", label.startswith("after: start"))
+        )
+        assert waiting.say(_cancel)
+        waiting.host.dockerd.hangs = False
+        self.is_over(waiting)
+        assert not _on(waiting)
+
+    def test_one_that_nothing_was_done_for_still_waits(self, waiting: Lives) -> None:
+        waiting.host.cuts.watch(_refuse_files)
+        assert waiting.say(_cancel)
+        waiting.writes_left = None
+        waiting.host.cuts.unwatch()
+        assert _on(waiting)
+        assert waiting.say(_cancel) == ""
+        assert not _on(waiting)
+
+
+def test_one_whose_files_could_not_be_kept_is_not_taken_for_applied(lives: Lives) -> None:
+    """It went back for that, and the state file could not be written either."""
+
+    def full(label: str) -> None:
+        if "/etc/dockcfgd/" in label:
+            lives.writes_left = 0
+            raise FileFailure(what="write", path=label, errno=28, why="No space left on device")
+
+    lives.host.cuts.watch(full)
+    assert lives.apply(_EXTRA).condition is Condition.DEGRADED
+    assert not _on(lives)
+    lives.host.cuts.unwatch()
+    lives.writes_left = None
+    status = lives.look()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert status.applied_generation == 1
+    assert not _on(lives)
+
+
+def _refuse_undo(label: str) -> None:
+    if label.startswith("before: undo"):
+        raise FileFailure(what="write", path=label, errno=30, why="Read-only file system")
+
+
+def _refuse_files(label: str) -> None:
+    if label.startswith("before writing "):
+        raise FileFailure(what="write", path=label, errno=30, why="Read-only file system")
+    _refuse_undo(label)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[service]\nenvironment = { A = "1" }', '[engine]\ndebug = false\nlog-driver = "local"'],
+    ids=["daemon.json-as-before", "no-file-altered"],
+)
+def test_a_change_that_alters_few_files_waits_over_a_restart(lives: Lives, text: str) -> None:
+    if "service" in text:
+        text = f"[engine]\ndebug = false\n{text}"
+    else:
+        lives.host.files.put(DAEMON_JSON, '{"debug": false, "log-driver": "local"}')
+    lives.want(f'{text}\n[policy]\nconfirm-timeout = "2m"')
+    assert _awaits(lives.look())
+    assert _awaits(lives.look())
+    assert lives.say(_confirm) == ""
 
 
 class TestApplied:

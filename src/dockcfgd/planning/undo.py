@@ -12,7 +12,7 @@ from dockcfgd.model.files import Tag
 from dockcfgd.model.plan import BackStep
 from dockcfgd.model.undo import Before, FileBack, FolderBack, RootBack, WayBack
 
-__all__ = ["paths_of", "undo_of"]
+__all__ = ["altered", "paths_of", "undo_of"]
 
 
 def undo_of(
@@ -55,6 +55,25 @@ def paths_of(way_back: Sequence[BackStep]) -> tuple[str, ...]:
     steps = [back.step for back in way_back]
     files = [step for step in steps if isinstance(step, do.WriteFile | do.RemoveFile)]
     return tuple(dict.fromkeys(step.path for step in files))
+
+
+def altered(steps: Sequence[do.Step], way_back: Sequence[BackStep]) -> dict[str, bytes | None]:
+    """Give what was in the files that a whole change leaves otherwise, by path; None: not there."""
+    before, after = _contents([back.step for back in way_back]), _contents(steps)
+    return {
+        path: content
+        for path, content in before.items()
+        if path in after and after[path] != content
+    }
+
+
+def _contents(steps: Sequence[do.Step]) -> dict[str, bytes | None]:
+    """Give what steps leave in the files that they write or remove."""
+    return {
+        step.path: step.content if isinstance(step, do.WriteFile) else None
+        for step in steps
+        if isinstance(step, do.WriteFile | do.RemoveFile)
+    }
 
 
 def _file_back(path: str, steps: Sequence[do.Step], attributes: Mapping[str, bytes]) -> FileBack:

@@ -57,6 +57,7 @@ _RECOVER_SECONDS = 120.0  # its unit's own time limit
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
+_WENT_BACK = "it was taken back while the state file could not be written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,8 @@ class Transactions:
         if transaction.deadline is not None and not transaction.returning:
             if self._undo.note(transaction.id) is not None:
                 return self.take_back(Cause.UNCONFIRMED, NOT_CONFIRMED)
+            if self._executor.went_back(transaction):
+                return self.take_back(Cause.UNCONFIRMED, _WENT_BACK)
             self._wait_on(transaction, transaction.deadline)
             return None
         return self._proceed(transaction, lambda: self._executor.recover(transaction))

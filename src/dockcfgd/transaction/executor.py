@@ -190,7 +190,7 @@ class Executor:
         Backwards too where files and folders were put back meanwhile. Unfinished where the host
         does not allow either now.
         """
-        if transaction.proven and not self._keeping.gone_already(transaction):
+        if transaction.proven and not self.went_back(transaction):
             return self.run(transaction)
         why, reason = self._journal.why_back(transaction.id)
         cause = Cause[why] if why in Cause.__members__ else Cause.SURROUNDINGS
@@ -204,6 +204,13 @@ class Executor:
             raise Unfinished(f"{reason or _CUT_OFF}; not taken back yet: {failure}") from failure
         reason = reason or _CUT_OFF
         return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
+
+    def went_back(self, transaction: OpenTransaction) -> bool:
+        """Tell whether a proven change was taken back without its journal's knowing.
+
+        FileFailure where that cannot be seen.
+        """
+        return self._keeping.went_back(transaction)
 
     def _begun(
         self, transaction: OpenTransaction, begun: int, step: do.Step, failure: DockcfgdError

@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import DockcfgdError
+from dockcfgd.model.errors import DockcfgdError, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.model.undo import Note
-from dockcfgd.planning.undo import paths_of, undo_of
+from dockcfgd.planning.undo import altered, paths_of, undo_of
 
 if TYPE_CHECKING:
     from dockcfgd.effects import Effects
@@ -66,6 +66,30 @@ class Keeping:
     def gone_already(self, transaction: OpenTransaction) -> bool:
         """Whether dockcfgd-recover has put the files and folders back meanwhile."""
         return self._undo.note(transaction.id) is not None
+
+    def went_back(self, transaction: OpenTransaction) -> bool:
+        """Whether a proven change was taken back, whole or in part, without the journal's knowing.
+
+        By dockcfgd-recover, or by a dockcfgd whose state file could not be written. FileFailure
+        where that cannot be seen.
+        """
+        if self.gone_already(transaction) or self._waits_no_more(transaction):
+            return True
+        # Where nothing of it could be written down, the files tell.
+        before = altered(transaction.steps, transaction.way_back)
+        return any(self._content(path) == content for path, content in before.items())
+
+    def _waits_no_more(self, transaction: OpenTransaction) -> bool:
+        if transaction.deadline is None or not paths_of(transaction.way_back):
+            return False
+        try:
+            return not self._undo.awaits
+        except FileFailure:
+            return True  # damaged; gone once more the way back surely ends on the old state
+
+    def _content(self, path: str) -> bytes | None:
+        state = self._effects.files.read(path)
+        return state.content if state.present else None
 
     def spared(self, transaction: OpenTransaction) -> tuple[type[do.Step], ...]:
         """Give the steps that need not be: an engine that began after the files were back stays.
