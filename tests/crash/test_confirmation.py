@@ -78,8 +78,14 @@ class TestDropped:
 
     def test_a_word_that_comes_too_late_is_refused(self, waiting: Lives) -> None:
         waiting.host.clock.advance(121)
-        assert waiting.say(_confirm) == "nothing waits for confirmation"
+        told = waiting.say(_confirm)
+        assert "nothing waits for confirmation: " in told
+        assert "went back (not confirmed in time); to make it again: dockcfgctl apply" in told
         assert not _on(waiting)
+        assert waiting.say(partial(Confirm, "other")) == "nothing waits for confirmation"
+        assert _awaits(waiting.apply())
+        assert waiting.say(_confirm) == ""
+        assert waiting.say(_confirm) == "nothing waits for confirmation"
 
     def test_cancelled_it_goes_back_at_once(self, waiting: Lives) -> None:
         assert waiting.say(_cancel) == ""

@@ -334,7 +334,7 @@ class Reconciler:
         self._finish()
         waiting = self._transactions.awaiting
         if waiting is None:
-            return _NOTHING_AWAITS
+            return _why_nothing_awaits(request, self._transactions.newest())
         if request.transaction not in {"", waiting.id}:
             return f"{_NOTHING_AWAITS} under {request.transaction}: it is {waiting.id} that does"
         ended = self._transactions.confirm()
@@ -880,6 +880,18 @@ def _followed(seen: Assessment, decision: Decision) -> bool:
         return decision.action is not Action.REFUSE
     nothing_to_do = seen.plan is not None and not seen.plan.steps and not seen.findings
     return nothing_to_do or decision.condition in {Condition.IN_SYNC, Condition.UNMANAGED}
+
+
+def _why_nothing_awaits(request: Confirm, newest: LastTransaction | None) -> str:
+    """Say that nothing waits for the word, and where it came too late, what to do instead."""
+    if newest is None or newest.verdict is not Verdict.ROLLED_BACK:
+        return _NOTHING_AWAITS
+    if request.transaction not in {"", newest.transaction}:
+        return _NOTHING_AWAITS
+    return (
+        f"{_NOTHING_AWAITS}: {newest.transaction} went back ({newest.reason}); to make it again:"
+        " dockcfgctl apply, with the files that it was given, if any"
+    )
 
 
 def _another_plan(request: Apply, seen: Assessment) -> str:
