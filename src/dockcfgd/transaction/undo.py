@@ -96,7 +96,7 @@ class Undo:
     def awaits(self) -> bool:
         """Whether one is in force that is to be gone only from a time on."""
         way_back = self.read()
-        return way_back is not None and way_back.confirm_until is not None
+        return way_back is not None and way_back.deadline is not None
 
     def store(self, way_back: WayBack) -> None:
         """Put a way back in force, durably; one that was in force before is no more."""
