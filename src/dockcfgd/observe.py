@@ -95,7 +95,8 @@ def _text(effects: Effects, path: str) -> UnitFile:
 
 def _engine(effects: Effects, unit: UnitState) -> EngineState | EngineDown:
     if not unit.running:
-        return EngineDown(f"docker.service is {unit.active_state} ({unit.sub_state})")
+        soon = ", and a job of it waits" if unit.queued else ""
+        return EngineDown(f"docker.service is {unit.active_state} ({unit.sub_state}){soon}")
     try:
         api = effects.engine.ping()
         info = effects.engine.info()

@@ -56,6 +56,7 @@ class FakeSystemd:
     after they were read. A start and a stop take `start_seconds` and `stop_seconds`. `jobs` lists
     the jobs that were asked for. With `start_hangs` the engine never says that it is ready.
     `cancels` lets somebody cancel the next jobs of a verb. `unreachable` makes every call fail.
+    `start_waits`: a start of the engine is queued, as it is at boot until `boot` comes to it.
     `before_start` is what a unit does that is wanted by, and comes before, docker.service.
     """
 
@@ -73,6 +74,7 @@ class FakeSystemd:
         self._numbers = itertools.count(1)
         self.jobs: list[tuple[JobVerb, str]] = []
         self.start_hangs = False
+        self.start_waits = False
         self.start_seconds, self.stop_seconds = _START_SECONDS, _STOP_SECONDS
         self.unreachable = False
         self.cancels: list[JobVerb] = []
@@ -109,6 +111,7 @@ class FakeSystemd:
             exec_start=unit.command,
             environment=unit.environment,
             environment_files=unit.environment_files,
+            queued=self.start_waits,
             started=service.began,
             start_seconds=service.took,
         )
@@ -184,6 +187,7 @@ class FakeSystemd:
 
     def boot(self) -> None:
         """Start the machine's units as at boot."""
+        self.start_waits = False
         self._service = _Service()
         self._read_units()
         if self._units[DOCKER_SERVICE].found:

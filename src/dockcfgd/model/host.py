@@ -39,7 +39,7 @@ class UnitState:
     process began, on the machine's monotonic clock (of a scope, which has none of its own, when it
     became active), `start_seconds` how long that took to be ready; both are 0 where not known.
     `stop_seconds` is how long it may take to stop before systemd kills it, inf for any time.
-    `queued`: a job of it waits or runs.
+    `queued`: a job of it waits or runs, as each start of the boot does until it was done.
     """
 
     name: str
@@ -66,6 +66,11 @@ class UnitState:
     def running(self) -> bool:
         """Whether the service's process is up and said so."""
         return self.active_state in {"active", "reloading"} and self.main_pid > 0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing of it runs, and it is not about to be started either."""
+        return self.active_state in {"inactive", "failed"} and not self.queued
 
     @property
     def killed(self) -> bool:

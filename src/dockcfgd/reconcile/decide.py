@@ -23,7 +23,6 @@ __all__ = ["NOT_KEPT", "ROLLED_BACK", "Action", "Decision", "Standing", "decide"
 
 ROLLED_BACK = "rolled back by operator"
 NOT_KEPT = "cannot keep the state in force"
-_AT_REST = frozenset({"inactive", "failed"})
 
 
 class Action(Enum):
@@ -130,8 +129,7 @@ def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decisio
     note = "; ".join(seen.plan.notes) if seen.plan else ""
     reason: str | None = note or None
     if isinstance(host.engine, EngineDown) and seen.desired is not None:
-        resting = host.unit.active_state in _AT_REST
-        what = "engine stopped" if resting else "waiting for the engine"
+        what = "engine stopped" if host.unit.at_rest else "waiting for the engine"
         condition, reason = Condition.PENDING, f"{what}: {host.engine.reason}"
     return Decision(Action.ADOPT if standing.new else Action.NOTHING, condition, reason)
 
@@ -162,8 +160,11 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
 
 
 def _waiting(host: HostState | None) -> Decision | None:
-    """Wait for an engine that does not answer, while its unit is not at rest."""
-    if host is None or host.unit.active_state in _AT_REST:
+    """Wait for an engine that does not answer, while its unit is not at rest.
+
+    One that the boot is about to start is no stopped one: what is written for it would be unproven.
+    """
+    if host is None or host.unit.at_rest:
         return None
     if not isinstance(host.engine, EngineDown):
         return None

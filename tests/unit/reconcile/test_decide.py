@@ -187,6 +187,14 @@ class TestToDo:
         seen = _seen(_RESTART, engine="down", unit={"active_state": state})
         assert _said(seen, _NEW) == (action, Condition.PENDING)
 
+    @pytest.mark.parametrize("state", ["inactive", "failed"])
+    def test_an_engine_that_is_about_to_be_started_is_awaited(self, state: str) -> None:
+        unit = {"active_state": state, "queued": True}
+        seen = _seen(_RESTART, engine="down", unit=unit)
+        assert _said(seen, _NEW) == (Action.NOTHING, Condition.PENDING)
+        as_wanted = decide(_seen(_RELOAD, **_AS_WANTED, engine="down", unit=unit), _OLD)
+        assert (as_wanted.reason or "").startswith("waiting for the engine: ")
+
     @pytest.mark.parametrize(
         "change",
         ['storage-driver = "vfs"', 'data-root = "/srv/docker"', 'userns-remap = "default"'],
