@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Generation",
     "History",
+    "Unproven",
+    "Unread",
     "last_status",
     "past_transactions",
     "read_applied",
@@ -52,6 +54,26 @@ class Generation:
     digest: str
     verdict: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """No engine ran, the next one reads it; `ran` is the run that was the newest (empty: none)."""
+
+    ran: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """What is in force was written while no engine ran, and none has run on it since.
+
+    `generation` is its number, `proven` that of the one that an engine ran on last, `ran` the
+    engine's newest run when it was written (empty: not known).
+    """
+
+    generation: int
+    proven: int
+    ran: str
 
 
 class History:
@@ -120,14 +142,17 @@ class History:
         *,
         held: str,
         now: float,
-        invocation: str | None = "",
+        invocation: str | Unread = "",
     ) -> None:
         """Note that a generation is in force, what it left, and what an operator holds from now on.
 
         `held` is the digest of a desired state that is not to be applied; empty: none is on hold.
-        `invocation` is the engine's run that surely has it all in force; empty: not known, None: no
-        engine ran, the next one reads it.
+        `invocation` is the engine's run that surely has it all in force; empty: not known.
         """
+        fact: dict[str, Any] = {"generation": number, "at": now, "invocation": invocation}
+        if isinstance(invocation, Unread):
+            before = self._last_proven()
+            fact |= {"invocation": None, "ran": invocation.ran, "before": before}
         with self._state.write() as connection:
             connection.execute(
                 "UPDATE generations SET document = ?, managed = ?,"
@@ -140,8 +165,7 @@ class History:
                 ),
             )
             _keep_files(connection, number, daemon_json, drop_in, target.drop_in)
-            value = json.dumps({"generation": number, "at": now, "invocation": invocation})
-            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, value))
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, json.dumps(fact)))
             connection.execute("REPLACE INTO facts VALUES (?, ?)", (_HELD, held))
 
     def applied_generation(self) -> tuple[int, float | None]:
@@ -155,8 +179,52 @@ class History:
     @property
     def unread(self) -> bool:
         """Whether the generation in force awaits an engine that reads it at its start."""
+        return self._in_force().get("invocation", "") is None
+
+    @property
+    def unproven(self) -> Unproven | None:
+        """Give what is in force if it is unread and another generation was in force before it."""
+        fact = self._in_force()
+        before = fact.get("before")
+        if before is None or before.get("generation", 0) == fact["generation"]:
+            return None
+        return Unproven(fact["generation"], before.get("generation", 0), fact["ran"])
+
+    def take_back_unproven(self, *, verdict: str, reason: str | None) -> None:
+        """Let the generation that was proven last be in force again, and on hold what was then.
+
+        Those that were written since get the verdict. Fine if that is done already.
+        """
+        unproven = self.unproven
+        if unproven is None:
+            return
+        fact = dict(self._in_force()["before"])
+        held = fact.pop("held")
+        with self._state.write() as connection:
+            connection.execute(
+                "UPDATE generations SET verdict = ?, reason = ? WHERE verdict = 'applied'"
+                " AND number > ? AND number <= ?",
+                (verdict, reason, unproven.proven, unproven.generation),
+            )
+            connection.execute("DELETE FROM facts WHERE name = ?", (_APPLIED,))
+            if fact:
+                value = json.dumps(fact)
+                connection.execute("INSERT INTO facts VALUES (?, ?)", (_APPLIED, value))
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_HELD, held))
+
+    def _in_force(self) -> dict[str, Any]:
         text = self._state.fact(_APPLIED)
-        return bool(text) and json.loads(text).get("invocation", "") is None
+        return dict(json.loads(text)) if text else {}
+
+    def _last_proven(self) -> dict[str, Any] | None:
+        """Give what was noted of the generation that an engine ran on last, and what was on hold.
+
+        None where an older release did not keep it.
+        """
+        fact = self._in_force()
+        if fact.get("invocation", "") is None:
+            return fact.get("before")
+        return {**fact, "held": self.held}
 
     def applied(self) -> Applied:
         """Give what the generation in force left."""

@@ -1,7 +1,8 @@
 """What of the past is kept: enough to go back and to understand, and a bounded amount of it.
 
-Kept are generation 0, the one in force and the one before it, those on hold or under way, and the
-newest; of transactions, evidence and failures the newest, and what belongs to a kept generation.
+Kept are generation 0, the one in force, the one before it and the one proven last, those on hold or
+under way, and the newest; of transactions, evidence and failures the newest, and what belongs to a
+kept generation.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ _FAILURES = 100
 def prune(connection: sqlite3.Connection) -> None:
     """Remove what is no longer kept, within the transaction that the connection is in."""
     run = connection.execute
-    in_force = _in_force(connection)
+    in_force, proven = _in_force(connection)
     run(
-        "DELETE FROM generations WHERE number NOT IN (0, :in_force)"
+        "DELETE FROM generations WHERE number NOT IN (0, :in_force, :proven)"
         " AND number NOT IN (SELECT number FROM generations ORDER BY number DESC LIMIT :kept)"
         " AND number IS NOT (SELECT max(number) FROM generations"
         "   WHERE verdict = 'applied' AND number < :in_force)"
         " AND number NOT IN (SELECT generation FROM transactions WHERE finished IS NULL)"
         " AND number IS NOT (SELECT max(number) FROM generations WHERE digest <> ''"
         "   AND digest = (SELECT value FROM facts WHERE name = 'held'))",
-        {"in_force": in_force, "kept": GENERATIONS},
+        {"in_force": in_force, "proven": proven, "kept": GENERATIONS},
     )
     run(
         "DELETE FROM transactions WHERE finished IS NOT NULL"
@@ -62,6 +63,11 @@ def prune(connection: sqlite3.Connection) -> None:
     run("PRAGMA incremental_vacuum").fetchall()
 
 
-def _in_force(connection: sqlite3.Connection) -> int:
+def _in_force(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Give the generation in force, and the one that an engine ran on last."""
     row = connection.execute("SELECT value FROM facts WHERE name = 'applied'").fetchone()
-    return int(json.loads(row["value"])["generation"]) if row else 0
+    if row is None:
+        return 0, 0
+    fact = json.loads(row["value"])
+    proven = (fact.get("before") or fact).get("generation", 0)
+    return int(fact["generation"]), int(proven)

@@ -2,27 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dockcfgd.model.status import Condition, Verdict
-from tests.crash.lives import Lives
+from dockcfgd.chronicle import read_generation, read_history
+from dockcfgd.model.status import Condition, Status, Verdict
+from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
+from dockcfgd.reconcile.requests import Pause, Resume
+from dockcfgd.state_file import StateFile
+from tests.crash.lives import DAEMON_JSON, Files, Lives
 from tests.fakes.host import FakeHost
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 BAD = '[engine]\nmetrics-addr = "127.0.0.1:9323"'
+BAD_IN_BOTH = (
+    '[engine]\nlog-driver = "local"\n[service]\narguments = ["--metrics-addr=127.0.0.1:9323"]'
+)
+GOOD = '[engine]\nlog-driver = "local"'
 BOUND = "failed to start daemon: listen tcp 127.0.0.1:9323: bind: address already in use"
+
+
+def host() -> FakeHost:
+    made = FakeHost(daemon_json='{"debug": true, "labels": ["rack=7"]}')
+    made.run("web", restart="always")
+    made.refuse_start(lambda config: BOUND if "metrics-addr" in str(config) else None)
+    return made
 
 
 @pytest.fixture
 def lives(tmp_path: Path) -> Lives:
-    host = FakeHost(daemon_json='{"debug": true, "labels": ["rack=7"]}')
-    host.run("web", restart="always")
-    host.refuse_start(lambda config: BOUND if "metrics-addr" in str(config) else None)
-    return Lives(tmp_path, host)
+    return Lives(tmp_path, host())
+
+
+def stop(lives: Lives) -> None:
+    """Stop the engine as an operator does."""
+    lives.host.systemd.run_job(JobVerb.STOP, DOCKER_SOCKET, timeout=60)
+
+
+def start(lives: Lives) -> JobResult:
+    """Start it as an operator does; where it fails, wait until systemd has given up."""
+    result = lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+    lives.host.clock.advance(120)
+    return result
+
+
+def written_while_down(lives: Lives, text: str = BAD) -> Status:
+    stop(lives)
+    lives.want(text)
+    return lives.look()
+
+
+def taken_back(lives: Lives, status: Status, before: Files) -> None:
+    """See that the engine runs on the files of before, and that the status says why."""
+    assert status.condition is Condition.REJECTED, status.reason
+    assert BOUND in (status.reason or "")
+    assert lives.files == before
+    assert lives.host.names(running=True) == ["web"]
+    assert not lives.host.systemd.unit(DOCKER_SERVICE).need_daemon_reload
+    assert not lives.open_transaction
+
+
+def generations(lives: Lives) -> dict[int, dict[str, Any]]:
+    return {one["generation"]: one for one in read_history(lives.settings.state_file)}
 
 
 class TestBoot:
@@ -41,18 +85,244 @@ class TestBoot:
         assert lives.files == before
         lives.host.systemd.boot()
         status = lives.look()
-        assert status.condition is Condition.REJECTED
-        assert BOUND in (status.reason or "")
+        taken_back(lives, status, before)
         assert status.last is not None
         assert status.last.verdict is Verdict.ROLLED_BACK
-        assert lives.files == before
-        assert lives.host.names(running=True) == ["web"]
 
     def test_a_good_one_is_made_when_it_is_up(self, lives: Lives) -> None:
         self.to_the_engines_start(lives)
-        lives.want('[engine]\nlog-driver = "local"')
+        lives.want(GOOD)
         lives.look()
         assert "log-driver" not in lives.files.document
         lives.host.systemd.boot()
         assert lives.look().condition is Condition.IN_SYNC
         assert lives.files.document["log-driver"] == "local"
+
+
+class TestStartThatFails:
+    def test_what_was_written_is_said_to_be_unproven(self, lives: Lives) -> None:
+        status = written_while_down(lives)
+        assert status.condition is Condition.PENDING
+        assert "engine stopped" in (status.reason or "")
+        assert "is proven then" in (status.reason or "")
+        assert "systemctl start docker" in status.next_step
+        assert status.last is not None
+        assert "proven then" in (status.last.reason or "")
+
+    @pytest.mark.parametrize("text", [BAD, BAD_IN_BOTH])
+    def test_it_is_taken_back_and_the_engine_started(self, lives: Lives, text: str) -> None:
+        before = lives.files
+        written_while_down(lives, text)
+        assert start(lives) is JobResult.FAILED
+        status = lives.look()
+        taken_back(lives, status, before)
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert BOUND in (status.last.reason or "")
+        assert (status.applied_generation, generations(lives)[1]["verdict"]) == (0, "rolled-back")
+        jobs = list(lives.host.systemd.jobs)
+        assert lives.later(3600).condition is Condition.REJECTED
+        assert lives.host.systemd.jobs == jobs
+
+    def test_evidence_is_kept_of_it(self, lives: Lives) -> None:
+        written_while_down(lives)
+        start(lives)
+        lives.look()
+        evidence = read_generation(lives.settings.state_file, 1)["transactions"][-1]["evidence"]
+        assert [one["moment"] for one in evidence] == ["failed"]
+        assert BOUND in str(evidence[0]["engine"])
+        assert "metrics-addr" in str(evidence[0]["files"])
+
+    def test_as_the_boot_asks_for_it(self, lives: Lives) -> None:
+        before = lives.files
+        written_while_down(lives)
+        lives.host.crash()
+        lives.host.clock.reboot()
+        lives.host.systemd.boot()
+        lives.host.clock.advance(120)
+        taken_back(lives, lives.look(), before)
+
+    def test_all_that_no_start_has_proven_goes(self, lives: Lives) -> None:
+        lives.want("[engine]\nmax-concurrent-downloads = 5")
+        assert lives.look().condition is Condition.IN_SYNC
+        before = lives.files
+        written_while_down(lives, GOOD)
+        lives.want(f"{BAD}\nmax-concurrent-uploads = 2")
+        lives.look()
+        start(lives)
+        status = lives.look()
+        taken_back(lives, status, before)
+        assert status.applied_generation == 1
+        verdicts = {number: one["verdict"] for number, one in generations(lives).items()}
+        assert verdicts == {0: "applied", 1: "applied", 2: "rolled-back", 3: "rolled-back"}
+
+    def test_what_others_wrote_stays(self, lives: Lives) -> None:
+        written_while_down(lives)
+        edited = lives.files.document | {"labels": ["rack=8"]}
+        lives.host.files.put(DAEMON_JSON, json.dumps(edited))
+        start(lives)
+        assert lives.look().condition is Condition.REJECTED
+        assert lives.files.document == {"debug": True, "labels": ["rack=8"]}
+        assert lives.host.names(running=True) == ["web"]
+
+    def test_before_systemd_gives_up(self, lives: Lives) -> None:
+        """A slow start that fails never meets the start limit; the second one is enough."""
+        before = lives.files
+        written_while_down(lives)
+        lives.host.systemd.start_seconds = 40
+        lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+        assert lives.look().condition is Condition.PENDING
+        while lives.host.systemd.unit(DOCKER_SERVICE).restarts == 0:
+            lives.host.clock.advance(1)
+        assert lives.host.systemd.unit(DOCKER_SERVICE).sub_state == "auto-restart"
+        taken_back(lives, lives.look(), before)
+
+    def test_a_mended_state_is_tried_on_the_engine_that_runs_again(self, lives: Lives) -> None:
+        written_while_down(lives)
+        start(lives)
+        lives.want(GOOD)
+        assert lives.look().condition is Condition.IN_SYNC
+        assert "metrics-addr" not in lives.files.document
+        assert lives.host.names(running=True) == ["web"]
+
+    def test_apply_tries_the_same_again(self, lives: Lives) -> None:
+        written_while_down(lives)
+        start(lives)
+        lives.host.dockerd.refusals.clear()
+        assert lives.apply().condition is Condition.IN_SYNC
+        assert lives.files.document["metrics-addr"] == "127.0.0.1:9323"
+
+    def test_a_rollback_that_fails_so_leaves_nothing_on_hold(self, lives: Lives) -> None:
+        lives.host.dockerd.refusals.clear()
+        lives.want(BAD)
+        lives.look()
+        lives.want(GOOD)
+        assert lives.look().condition is Condition.IN_SYNC
+        before = lives.files
+        lives.host.refuse_start(lambda config: BOUND if "metrics-addr" in str(config) else None)
+        stop(lives)
+        lives.roll_back(1)
+        start(lives)
+        status = lives.look()
+        assert (status.condition, status.applied_generation) == (Condition.IN_SYNC, 2)
+        assert lives.files == before
+        assert lives.host.names(running=True) == ["web"]
+
+    def test_a_pause_holds_it_up(self, lives: Lives) -> None:
+        before = lives.files
+        written_while_down(lives)
+        assert lives.say(partial(Pause, "by hand", "root")) == ""
+        start(lives)
+        lives.look()
+        assert lives.files != before
+        assert lives.say(Resume) == ""
+        taken_back(lives, lives.look(), before)
+
+    def test_an_engine_that_starts_on_neither_is_left(self, lives: Lives) -> None:
+        before = lives.files
+        written_while_down(lives)
+        lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
+        start(lives)
+        status = lives.look()
+        assert status.condition is Condition.DEGRADED
+        assert "going back failed too" in (status.reason or "")
+        assert "no containerd" in (status.reason or "")
+        assert lives.files == before
+        jobs = list(lives.host.systemd.jobs)
+        assert lives.later(3600).condition is Condition.DEGRADED
+        assert lives.host.systemd.jobs == jobs
+
+
+class TestNothingIsTakenBack:
+    def left(self, lives: Lives, *, written: Files) -> Status:
+        jobs = list(lives.host.systemd.jobs)
+        status = lives.look()
+        assert lives.files == written
+        assert lives.host.systemd.jobs == jobs
+        return status
+
+    def test_of_what_a_start_has_proven(self, lives: Lives) -> None:
+        written_while_down(lives, GOOD)
+        start(lives)
+        assert lives.look().condition is Condition.IN_SYNC
+        lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
+        stop(lives)
+        start(lives)
+        assert self.left(lives, written=lives.files).condition is Condition.PENDING
+
+    def test_where_the_engine_had_failed_before(self, lives: Lives) -> None:
+        """What is written then is meant to mend it."""
+        lives.host.refuse_start(lambda config: "no" if "log-driver" not in config else None)
+        stop(lives)
+        start(lives)
+        lives.want(GOOD)
+        lives.look()
+        assert self.left(lives, written=lives.files).condition is Condition.PENDING
+        lives.host.systemd.reset_failed(DOCKER_SERVICE)
+        start(lives)
+        assert lives.look().condition is Condition.IN_SYNC
+
+    def test_where_somebody_stopped_it_again(self, lives: Lives) -> None:
+        written_while_down(lives)
+        start(lives)
+        stop(lives)
+        assert self.left(lives, written=lives.files).condition is Condition.PENDING
+
+    def test_where_it_served_before_it_ended(self, lives: Lives) -> None:
+        written_while_down(lives, GOOD)
+        start(lives)
+        for _ in range(8):
+            if lives.host.dockerd.process is not None:
+                lives.host.kill_engine()
+            lives.host.clock.advance(3)
+        assert lives.host.systemd.unit(DOCKER_SERVICE).active_state == "failed"
+        self.left(lives, written=lives.files)
+
+    def test_of_what_an_older_release_wrote(self, lives: Lives) -> None:
+        """It did not keep what was proven before."""
+        written_while_down(lives)
+        state = StateFile(lives.settings.state_file)
+        fact = json.loads(state.fact("applied"))
+        kept = {name: fact[name] for name in ("generation", "at", "invocation")}
+        state.remember("applied", json.dumps(kept))
+        state.close()
+        start(lives)
+        assert self.left(lives, written=lives.files).condition is Condition.PENDING
+
+    def test_where_the_same_was_in_force_before(self, lives: Lives) -> None:
+        """What was put back of it while the engine was down had been proven."""
+        lives.want(GOOD)
+        lives.look()
+        stop(lives)
+        lives.host.files.put(DAEMON_JSON, '{"debug": true, "log-driver": "journald"}')
+        lives.look()
+        lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
+        start(lives)
+        self.left(lives, written=lives.files)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
+def test_cut_off_anywhere_it_is_gone_on_with(tmp_path: Path, *, power: bool) -> None:
+    def told(number: int | None) -> int:
+        lives = Lives(tmp_path / str(number), host())
+        before = lives.files
+        written_while_down(lives, BAD_IN_BOTH)
+        start(lives)
+        lives.host.cuts.restart(crash_at=number)
+        cut, places = lives.live() is None, len(lives.host.cuts.passed)
+        assert cut is (number is not None)
+        lives.host.cuts.restart()
+        if cut and power:
+            lives.host.power_cut()
+            lives.host.clock.reboot()
+            lives.host.systemd.boot()
+            lives.host.clock.advance(120)
+        status = lives.look()
+        taken_back(lives, status, before)
+        assert status.applied_generation == 0
+        assert generations(lives)[1]["verdict"] == "rolled-back"
+        return places
+
+    for number in range(int(power), told(None), 2):
+        told(number)

@@ -284,7 +284,7 @@ class FakeSystemd:
         service = self._service
         service.began = self._clock.monotonic()
         self._clock.sleep(self.start_seconds)
-        service.took = self.start_seconds
+        service.took = 0.0
         self._write("")
         environment = environment_of(self._files, unit)
         words = expanded(unit.command, environment)[1:]
@@ -296,7 +296,7 @@ class FakeSystemd:
             return False
         service = self._service
         service.active, service.sub, service.result = "active", "running", "success"
-        service.exec_status = 0
+        service.exec_status, service.took = 0, self.start_seconds
         return True
 
     def _begin(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dockcfgd.history import History
+from dockcfgd.history import History, Unproven, Unread
 from dockcfgd.model import steps as do
 from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag
 from dockcfgd.model.impact import Impact
@@ -74,6 +74,22 @@ class Past:
             self.history.judge(generation, verdict=verdict, reason="no", impact="restart")
             self.history.remember_failure(f"digest-{number}", "28", "no")
         self.journal.close(name, verdict=verdict, reason=None, now=number + 1.0)
+        return generation
+
+    def leave_for_the_next_start(self, number: int) -> int:
+        """Write a generation while no engine runs."""
+        generation = self.history.add(
+            digest=f"digest-{number}", origin="desired", comment="", actor="", now=float(number)
+        )
+        self.history.mark_applied(
+            generation,
+            TARGET,
+            file(b""),
+            NO_FILE,
+            held="",
+            now=float(number),
+            invocation=Unread("a1"),
+        )
         return generation
 
     def numbers(self) -> list[int]:
@@ -141,6 +157,23 @@ def test_what_is_in_force_before_it_held_or_open_outlives_all_that_came_after(
     assert unfinished is not None
     assert unfinished.id == "open"
     assert past.history.never_in_force(7).startswith("there is no generation 7: 0 and ")
+    state.close()
+
+
+@pytest.mark.timeout(120)
+def test_what_an_engine_ran_on_last_outlives_all_that_none_has_run_on(folder: Path) -> None:
+    state = StateFile(str(folder / "state.db"))
+    past = Past(state)
+    past.history.begin_with(file(b"first"), NO_FILE, now=0.0)
+    proven = past.add(1, verdict="applied")
+    later = range(2, GENERATIONS + 10)
+    newest = [past.leave_for_the_next_start(number) for number in later][-1]
+    assert past.numbers()[:2] == [0, proven]
+    assert past.history.unproven == Unproven(newest, proven, "a1")
+    past.history.take_back_unproven(verdict="rolled-back", reason="no")
+    assert past.history.applied_generation() == (proven, 1.0)
+    assert past.history.unproven is None
+    assert past.history.before(newest + 1) == proven
     state.close()
 
 

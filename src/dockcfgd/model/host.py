@@ -37,8 +37,9 @@ class UnitState:
 
     Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
     process began, on the machine's monotonic clock (of a scope, which has none of its own, when it
-    became active), `start_seconds` how long that took to be ready; both are 0 where not known.
-    `stop_seconds` is how long it may take to stop before systemd kills it, inf for any time.
+    became active), `start_seconds` how long that took to be ready (0: it never was); both are 0
+    where not known. `stop_seconds` is how long it may take to stop before systemd kills it, inf for
+    any time.
     `queued`: a job of it waits or runs, as each start of the boot does until it was done.
     """
 

@@ -17,7 +17,7 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.errors import FileFailure, Finding, InvalidDesiredState, SystemdFailure
 from dockcfgd.model.host import Container, EngineState
 from dockcfgd.model.impact import Impact
-from dockcfgd.model.policy import Storage
+from dockcfgd.model.policy import Storage, Verify
 from dockcfgd.model.status import InputView
 from dockcfgd.model.steps import ReloadEngine, RestartEngine, WriteFile
 from dockcfgd.observe import (
@@ -28,6 +28,7 @@ from dockcfgd.observe import (
     with_settings,
     with_survey,
 )
+from dockcfgd.planning.expect import patient
 from dockcfgd.planning.hand_edits import before_edits
 from dockcfgd.planning.moved_root import root_move
 from dockcfgd.planning.planner import Rules, make_plan
@@ -44,6 +45,7 @@ from dockcfgd.planning.target import (
     generation_target,
     target_of,
 )
+from dockcfgd.planning.unproven import back_alone
 from dockcfgd.reconcile.check import Check
 from dockcfgd.reconcile.discretion import discreet
 from dockcfgd.reconcile.unit_check import checked_drop_in
@@ -65,6 +67,7 @@ __all__ = [
     "Check",
     "assess",
     "assess_on_paper",
+    "assess_return",
     "assess_rollback",
     "assess_storage_rollback",
     "assess_supposing",
@@ -315,6 +318,20 @@ def assess_rollback(
         effects, seen, host, lambda: generation_target(wanted, host, applied), rules, []
     )
     return discreet(seen, secrets_of_applied(wanted) | secrets_of_applied(applied))
+
+
+def assess_return(
+    effects: Effects, settings: Settings, *, proven: Applied, applied: Applied, digest: str
+) -> Assessment:
+    """Work out the plan that leads back to what was proven last, from files no engine starts on."""
+    seen = assess_rollback(
+        effects, settings, wanted=proven, applied=applied, digest=digest, name=""
+    )
+    if seen.plan is None or seen.target is None or seen.host is None or not seen.plan.steps:
+        return seen
+    verify = patient(Verify(), applied.slowest_start)
+    plan = back_alone(seen.plan, seen.target, seen.host, verify=verify)
+    return replace(seen, plan=plan)
 
 
 def assess_storage_rollback(

@@ -16,7 +16,7 @@ from dockcfgd.model.status import (
     LastTransaction,
     Phase,
 )
-from dockcfgd.reconcile.decide import ROLLED_BACK
+from dockcfgd.reconcile.decide import ENGINE_STOPPED, ROLLED_BACK
 from dockcfgd.reconcile.pace import Pace
 from dockcfgd.reconcile.preview import drift_document
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Bulletin"]
 
 _HELD = "change a file, or `dockcfgctl apply` to have what was rolled back again"
+_STOPPED = "start the engine when you like: systemctl start docker"
 _NEXT = {
     Condition.UNMANAGED: "put a desired state into /etc/dockcfgd/conf.toml",
     Condition.PENDING: "see the reason; `dockcfgctl apply` does it now",
@@ -123,9 +124,7 @@ class Bulletin:
 
     def settle(self, condition: Condition, reason: str | None) -> None:
         """Come to rest with a condition, or be paused with it."""
-        next_step = _HELD if reason == ROLLED_BACK else _NEXT.get(condition, "")
-        if self.paused:
-            next_step = "`dockcfgctl resume`"
+        next_step = "`dockcfgctl resume`" if self.paused else _next_step(condition, reason)
         parts = [part for part in (self.paused, reason) if part]
         self._rest(self._resting, condition, "; ".join(parts) or None, next_step)
 
@@ -212,6 +211,14 @@ class Bulletin:
             steps=steps,
         )
         self.show(last=last, progress=None)
+
+
+def _next_step(condition: Condition, reason: str | None) -> str:
+    if reason == ROLLED_BACK:
+        return _HELD
+    if (reason or "").startswith(ENGINE_STOPPED):
+        return _STOPPED
+    return _NEXT.get(condition, "")
 
 
 def _inputs(seen: Assessment) -> dict[str, object]:

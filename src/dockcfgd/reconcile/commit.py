@@ -9,6 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from dockcfgd.history import Unread
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.files import Tag
 from dockcfgd.model.kept import KeptStorage
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Commit"]
 
+_UNPROVEN = "written for the next start of the engine, which is down, and proven then"
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -31,7 +34,8 @@ class Commit:
     desired state it makes true, `on_disk` that of the files that lay there when it began.
     `daemon_json` is the managed file's path, `engine` the engine's version.
     `kept` is what a change of the storage leaves behind. `in_force`: the engine then surely runs
-    all of it, also what it does not show; `unread`: no engine ran, the next one reads it.
+    all of it, also what it does not show; `unread`: no engine ran, the next one reads it. `ran` is
+    the engine's newest run when it began.
     """
 
     target: Target
@@ -43,8 +47,14 @@ class Commit:
     held: str = ""
     in_force: bool = False
     unread: bool = False
+    ran: str = ""
     on_disk: str = ""
     kept: KeptStorage | None = None
+
+    @property
+    def proviso(self) -> str | None:
+        """What has still to be said where it is done."""
+        return _UNPROVEN if self.unread else None
 
     def to_json(self) -> dict[str, Json]:
         """Give it for the journal."""
@@ -60,6 +70,7 @@ class Commit:
             "held": self.held,
             "in_force": self.in_force,
             "unread": self.unread,
+            "ran": self.ran,
             "on_disk": self.on_disk,
             "daemon_json": self.daemon_json,
             "engine": self.engine,
@@ -86,6 +97,7 @@ class Commit:
             held=stored["held"],
             in_force=stored.get("in_force", False),
             unread=stored.get("unread", False),
+            ran=stored.get("ran", ""),
             on_disk=stored["on_disk"],
             daemon_json=stored["daemon_json"],
             engine=stored["engine"],
@@ -112,7 +124,7 @@ class Commit:
                 seen = files.read(f"{self.folder}/{name}")
                 _put(files, seen, text.encode())
                 before.append(seen)
-            run = None if self.unread else invocation
+            run = Unread(self.ran) if self.unread else invocation
             history.mark_applied(
                 generation, self.target, *left, held=self.held, now=now, invocation=run
             )

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from dockcfgd.reconcile.assess import Assessment
     from dockcfgd.reconcile.windows import Opening
 
-__all__ = ["NOT_KEPT", "ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
+__all__ = ["ENGINE_STOPPED", "NOT_KEPT", "ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
 
 ROLLED_BACK = "rolled back by operator"
+ENGINE_STOPPED = "engine stopped"
 NOT_KEPT = "cannot keep the state in force"
 
 
@@ -43,8 +44,8 @@ class Standing:
     operator went back from it; `degraded`: why everything automatic is stopped; `paused`: nothing
     is done by itself; `asked`: an operator asks for it now; `adopted`: it is new and made of hand
     edits, `untried`: and nothing was done for it yet; `unadoptable`: why hand edits on this host do
-    not become TOML; `fight`: why drift is not put back any more; `opening`: whether a restart may
-    be done now.
+    not become TOML; `unread`: what is in force was written for an engine that has yet to start;
+    `fight`: why drift is not put back any more; `opening`: whether a restart may be done now.
     """
 
     new: bool
@@ -55,6 +56,7 @@ class Standing:
     adopted: bool = False
     untried: bool = False
     unadoptable: str = ""
+    unread: bool = False
     paused: bool = False
     fight: str = ""
     opening: Opening = ALWAYS
@@ -129,9 +131,14 @@ def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decisio
     note = "; ".join(seen.plan.notes) if seen.plan else ""
     reason: str | None = note or None
     if isinstance(host.engine, EngineDown) and seen.desired is not None:
-        what = "engine stopped" if host.unit.at_rest else "waiting for the engine"
-        condition, reason = Condition.PENDING, f"{what}: {host.engine.reason}"
+        what = ENGINE_STOPPED if host.unit.at_rest else "waiting for the engine"
+        condition, reason = Condition.PENDING, f"{what}: {host.engine.reason}{_unread(standing)}"
     return Decision(Action.ADOPT if standing.new else Action.NOTHING, condition, reason)
+
+
+def _unread(standing: Standing) -> str:
+    """Say what becomes of what nothing could prove."""
+    return "; what was written for its next start is proven then" if standing.unread else ""
 
 
 def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:

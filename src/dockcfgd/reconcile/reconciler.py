@@ -26,6 +26,7 @@ from dockcfgd.planning.compare import surely_runs
 from dockcfgd.planning.keeping import kept_by
 from dockcfgd.reconcile.assess import (
     assess,
+    assess_return,
     assess_rollback,
     assess_storage_rollback,
     digest_on_disk,
@@ -386,6 +387,7 @@ class Reconciler:
         if self._awaits_confirmation(request):
             return
         self._freeing.settle()
+        self._take_back_unproven(request)
         self._show_kept()
         if request is not None:
             self._bulletin.show(phase=Phase.PLANNING)
@@ -448,6 +450,36 @@ class Reconciler:
         self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
         return False
 
+    def _take_back_unproven(self, request: Apply | None) -> None:
+        """Go back to what was proven last, where the engine did not start on what came since.
+
+        The pass goes on with what is wanted now, on an engine that runs.
+        """
+        unproven = self._history.unproven
+        barred = self._bulletin.paused or self._state.fact(DEGRADED)
+        if unproven is None or (barred and request is None):
+            return
+        why = self._transactions.start_failure(ran=unproven.ran)
+        proven = self._history.left_by(unproven.proven)
+        if not why or proven is None:
+            return
+        digest, applied = self._history.digest_of(unproven.generation), self._history.applied()
+        seen = assess_return(
+            self._effects, self._settings, proven=proven, applied=applied, digest=digest
+        )
+        self._scrubber.learn(seen.secrets)
+        if seen.plan is None or seen.host is None or seen.findings or not seen.plan.way_back:
+            self._log.warning("unproven.stays", findings=[one.text() for one in seen.findings])
+            return
+        self._transactions.take_back_unproven(
+            secrets.token_hex(8),
+            seen.plan,
+            seen.host,
+            generation=unproven.generation,
+            commit=self._commit(seen, None),
+            why=why,
+        )
+
     def _notice(self, seen: Assessment) -> None:
         self._scrubber.learn(seen.secrets)
         self._bulletin.show_noticed(seen)
@@ -487,6 +519,7 @@ class Reconciler:
             asked=asked,
             failure=self._history.failure(seen.digest, version),
             held=bool(seen.digest) and self._history.held == seen.digest,
+            unread=self._history.unread,
             degraded=self._state.fact(DEGRADED) or self._history.set_aside,
             paused=bool(self._bulletin.paused),
         )
@@ -616,6 +649,7 @@ class Reconciler:
             ),
             # One whose API is away runs, and has read what it was started with.
             unread=isinstance(seen.host.engine, EngineDown) and not seen.host.unit.running,
+            ran=seen.host.unit.invocation_id,
             in_force=seen.plan is not None
             and surely_runs(seen.target, seen.host, steps=seen.plan.steps),
         )

@@ -25,13 +25,14 @@ from dockcfgd.model.status import Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, RECOVER_SERVICE
 from dockcfgd.planning.secrecy import secrets_of_applied
 from dockcfgd.planning.target import Applied
+from dockcfgd.planning.unproven import start_failed
 from dockcfgd.reconcile.attempts import Attempts
 from dockcfgd.reconcile.commit import Commit
 from dockcfgd.reconcile.kept_storage import KeptRecord
 from dockcfgd.transaction import recovery
 from dockcfgd.transaction.executor import Cause, Ending, Executor
 from dockcfgd.transaction.journal import Journal
-from dockcfgd.transaction.witness import Witness
+from dockcfgd.transaction.witness import FAILED, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,9 @@ class Transactions:
         self._effects, self._settings, self._state = effects, settings, state
         self._history, self._bulletin, self._patience = history, bulletin, patience
         self._journal, self._undo = Journal(state), undo
+        self._witness = Witness(
+            effects, self._journal, drop_in=settings.drop_in, scrub=scrubber.text
+        )
         self._executor = Executor(
             effects,
             self._journal,
@@ -101,7 +105,7 @@ class Transactions:
             tell=self._tell_step,
             progress=bulletin.progress,
             attention=attention,
-            witness=Witness(effects, self._journal, drop_in=settings.drop_in, scrub=scrubber.text),
+            witness=self._witness,
         )
         self._under_way: OpenTransaction | None = None
         self._unwritten: tuple[OpenTransaction, Ending] | None = None
@@ -233,6 +237,30 @@ class Transactions:
         )
         return self._end(transaction, ending)
 
+    def take_back_unproven(
+        self, name: str, plan: Plan, host: HostState, *, generation: int, commit: Commit, why: str
+    ) -> Ended | None:
+        """Go back from what the engine, down when it was written, did not start on.
+
+        `plan` leads back only. Its end makes what was proven last the generation in force again.
+        """
+        # First: one without a step that does not go back would count as done.
+        self._journal.go_back(name, Cause.DESIRED.name, why)
+        transaction = self._journal.open(
+            name,
+            plan,
+            generation=generation,
+            commit_action=commit.to_json(),
+            invocation=host.unit.invocation_id,
+            now=self._effects.clock.now(),
+        )
+        # What the engine said was before this began.
+        _, written = self._history.applied_generation()
+        self._witness.note(replace(transaction, started=written or transaction.started), FAILED)
+        self._log.warning("transaction.unproven", transaction=name, generation=generation)
+        self._bulletin.begin(transaction, plan)
+        return self.take_back(Cause.DESIRED, why)
+
     def break_off(self, reason: str) -> Ended | None:
         """Undo a transaction that a mistake of dockcfgd broke; it would break again."""
         if self._under_way is None:
@@ -246,6 +274,21 @@ class Transactions:
             self._log.exception("transaction.broken", transaction=transaction.id)
             why = f"{reason}; and going back failed too: {mistake!r}"
             return self._end(transaction, Ending(Verdict.DEGRADED, why, Cause.DESIRED))
+
+    def start_failure(self, *, ran: str) -> str:
+        """Say how the engine's start after the run `ran` failed; empty where none has."""
+        systemd = self._effects.systemd
+        try:
+            unit = systemd.unit(DOCKER_SERVICE)
+            if unit.load_state != "loaded" or systemd.stopping():
+                return ""
+        except SystemdFailure:
+            return ""
+        if not start_failed(unit, ran=ran):
+            return ""
+        line = systemd.last_line(DOCKER_SERVICE, invocation=unit.invocation_id)
+        what = "the engine did not start on what was written while it was down"
+        return f"{what}: {line or f'its unit ended as {unit.result}'}"
 
     def invocation(self, commit: Commit) -> str:
         """Give the engine's run if it surely has all of the commit in force, else nothing."""
@@ -348,6 +391,8 @@ class Transactions:
         self._unwritten = (transaction, ending)
         if ending.verdict is Verdict.APPLIED:
             ending = self._discreet(self._committed(transaction, commit, ending))
+            if ending.verdict is Verdict.APPLIED and commit.proviso:
+                ending = replace(ending, reason=commit.proviso)
             self._unwritten = (transaction, ending)
         self._write_down(transaction, ending, commit)
         self._under_way, self._unwritten = None, None
@@ -364,6 +409,8 @@ class Transactions:
     def _write_down(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
         verdict, reason = ending.verdict, ending.reason
         in_force, _ = self._history.applied_generation()
+        if not transaction.steps:
+            self._history.take_back_unproven(verdict=str(verdict), reason=reason)
         # That putting back what is in force failed says nothing of what it left, which stays ours.
         if verdict is not Verdict.APPLIED and transaction.generation != in_force:
             self._history.judge(
@@ -474,7 +521,10 @@ class Transactions:
             invocation=self.invocation(commit),
         )
         self._history.judge(
-            transaction.generation, verdict="applied", reason=None, impact=transaction.impact
+            transaction.generation,
+            verdict="applied",
+            reason=commit.proviso,
+            impact=transaction.impact,
         )
         if commit.kept is not None:
             known = self._journal.unfinished() or transaction

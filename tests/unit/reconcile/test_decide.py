@@ -92,6 +92,13 @@ class TestAsWanted:
         assert decision.condition is Condition.PENDING
         assert decision.reason == "engine stopped: docker.service is inactive (dead)"
 
+    def test_what_a_stopped_engine_has_yet_to_prove_is_told(self) -> None:
+        seen = _seen(_RELOAD, **_AS_WANTED, engine="down")
+        decision = decide(seen, replace(_OLD, unread=True))
+        assert (decision.reason or "").endswith(
+            "what was written for its next start is proven then"
+        )
+
     def test_notes_are_told(self) -> None:
         described = {
             "daemon.json": {"storage-driver": "vfs"},

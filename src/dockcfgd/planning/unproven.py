@@ -1,0 +1,61 @@
+"""What was written while the engine was down, and does not let it start.
+
+Nothing could prove it then, so its next start, whoever asks for it, is its proof. Rejected: keeping
+the transaction open until then, as its way back in `undo/` would be gone before that very start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dockcfgd.model import steps as do
+from dockcfgd.model.impact import Impact
+from dockcfgd.model.plan import BackStep
+from dockcfgd.planning.expect import proof_of, settle_after_start, stop_timeout
+from dockcfgd.planning.freeing import effective
+from dockcfgd.planning.launch import launch_with
+
+if TYPE_CHECKING:
+    from dockcfgd.model.host import HostState, UnitState
+    from dockcfgd.model.plan import Plan
+    from dockcfgd.model.policy import Verify
+    from dockcfgd.planning.target import Target
+
+__all__ = ["back_alone", "start_failed"]
+
+_ALWAYS = -1
+
+
+def start_failed(unit: UnitState, *, ran: str) -> bool:
+    """Tell whether a start of the engine after the run `ran` has failed by the engine's own doing.
+
+    One that was stopped, killed, or served before it ended tells nothing of its files; nor does one
+    that systemd is about to start again, for the first time, or refused to start.
+    """
+    if unit.queued or unit.killed or unit.start_seconds or unit.invocation_id in {"", ran}:
+        return False
+    falls_again = unit.sub_state == "auto-restart" and unit.restarts > 0
+    return unit.active_state == "failed" or falls_again
+
+
+def back_alone(plan: Plan, target: Target, host: HostState, *, verify: Verify) -> Plan:
+    """Make of a plan that writes files for an engine that is down one that only leads back.
+
+    It has no step forward: that was the start that failed. Its way back writes those files, starts
+    the engine on them and proves `target`.
+    """
+    document = effective(target.document or {}, launch_with(host, target.drop_in).flags)
+    proof = proof_of(
+        document,
+        {drift.path for drift in plan.drifts if drift.where == "daemon.json"},
+        verify=verify,
+        settle=settle_after_start(document, verify),
+        containers=False,
+        again=True,
+    )
+    # systemd would go on starting it while the files are put back.
+    ended = () if host.unit.active_state == "failed" else (do.StopEngine(stop_timeout(host.unit)),)
+    steps = (*ended, *plan.steps, do.StartEngine(verify.timeout), proof)
+    back = tuple(BackStep(step, _ALWAYS) for step in steps)
+    return replace(plan, impact=Impact.RESTART, steps=(), way_back=back)
