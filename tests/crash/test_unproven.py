@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dockcfgd.chronicle import read_generation, read_history
-from dockcfgd.model.status import Condition, Status, Verdict
+from dockcfgd.model.status import Condition, Phase, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.reconcile.requests import Pause, Resume
 from dockcfgd.state_file import StateFile
@@ -207,6 +207,14 @@ class TestStartThatFails:
         assert (status.condition, status.applied_generation) == (Condition.IN_SYNC, 2)
         assert lives.files == before
         assert lives.host.names(running=True) == ["web"]
+
+    def test_no_word_is_awaited_of_what_nothing_runs_on(self, lives: Lives) -> None:
+        before = lives.files
+        status = written_while_down(lives, f'{BAD}\n[policy]\nconfirm-timeout = "5m"')
+        assert (status.phase, status.confirm_deadline) == (Phase.IDLE, None)
+        assert "is proven then" in (status.reason or "")
+        start(lives)
+        taken_back(lives, lives.look(), before)
 
     def test_a_pause_holds_it_up(self, lives: Lives) -> None:
         before = lives.files
