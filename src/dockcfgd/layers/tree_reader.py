@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -93,7 +94,8 @@ class _Comparison:
     def __init__(self, tree: Cursor, base: Cursor, *, made_ns: int) -> None:
         self._tree = tree
         self._base = base
-        self._made_ns = made_ns
+        # A clock that was ahead then tells nothing of what came after it was put right.
+        self._made_ns = made_ns if made_ns <= time.time_ns() else 0
         self._found: set[bytes] = set()
         self._links = LinkGroups()
 
@@ -150,8 +152,9 @@ class _Comparison:
 
     def _untouched(self, now: os.stat_result, before: os.stat_result) -> bool:
         """Whether the two records alone tell that nothing is another."""
-        if now.st_ino == before.st_ino and now.st_ctime_ns == before.st_ctime_ns:
-            return now.st_dev != before.st_dev
+        if now.st_ino == before.st_ino and now.st_dev != before.st_dev:
+            # A snapshot has the inodes of what it is one of, with their ctimes.
+            return now.st_ctime_ns == before.st_ctime_ns
         made = self._made_ns
         if now.st_ctime_ns >= made or before.st_ctime_ns >= made:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,16 @@ def test_a_new_name_comes_with_all_that_it_shares_a_file_with(tree: Path, base: 
     (tree / "new").hardlink_to(tree / "two")
     shutil.copystat(base, tree)
     assert changed(tree, base) == ["", "far", *sorted(NAMES[2:]), "new", "one", "two"]
+
+
+def test_a_clock_that_was_ahead_when_the_layer_was_made_hides_nothing(
+    tree: Path, base: Path
+) -> None:
+    """Of the same size and time, and its ctime lies before that of the layer."""
+    (base / "plain").write_text("image\n")
+    (tree / "plain").write_text("OTHER\n")
+    for name in ("plain", "."):
+        shutil.copystat(base / name, tree / name)
+    ahead = time.time_ns() + 3_600_000_000_000
+    found = ComparedTree(str(tree), str(base), made_ns=ahead).operations()
+    assert "plain" in {entry.path.decode() for entry in found}
