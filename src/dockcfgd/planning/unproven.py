@@ -33,6 +33,8 @@ def start_failed(unit: UnitState, *, ran: str) -> bool:
     One that was stopped, killed, or served before it ended tells nothing of its files; nor does one
     that systemd is about to start again, for the first time, or refused to start.
     """
+    # Each start has an invocation of its own, and no process of the one before; not so one that is
+    # over the start limit (service_start of systemd's service.c).
     if unit.queued or unit.killed or unit.start_seconds or unit.invocation_id in {"", ran}:
         return False
     falls_again = unit.sub_state == "auto-restart" and unit.restarts > 0
