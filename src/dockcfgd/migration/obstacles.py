@@ -43,7 +43,7 @@ def obstacles(inventory: Inventory, *, target_driver: str, way: Way) -> tuple[st
         if limit and target_driver in _WITHOUT_SIZE_LIMITS:
             found.append(
                 f"container {name}: {target_driver} has no size limit for a writable layer, "
-                f"and it was created with one ({limit})"
+                f"and it was created with one ({limit}); make it anew without --storage-opt size"
             )
     return tuple(found)
 

@@ -578,6 +578,18 @@ def test_a_stopped_container_without_its_peer_can_be_moved_in_place(story: Story
         story.back_up()
 
 
+def test_a_size_that_the_new_driver_cannot_limit_is_told_before_anything_is_stopped(
+    story: Story,
+) -> None:
+    story.host.container("web").host["StorageOpt"] = {"size": "5G"}
+    states, target = story.states(), "fuse-overlayfs"
+    with pytest.raises(EngineFailure, match=rf"{target} has no size limit .* \(5G\); make it anew"):
+        operations.back_up_images(
+            story.access, folder=story.backup, target_driver=target, progress=story.told
+        )
+    assert story.states() == states
+
+
 @pytest.mark.parametrize("driver", ["overlay2", "vfs"])
 def test_a_driver_whose_place_is_a_link_is_told_before_anything_is_stopped(
     story: Story, tmp_path: Path, driver: str
