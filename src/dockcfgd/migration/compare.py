@@ -13,7 +13,15 @@ These may differ, and only these:
     a list or an object of Config and HostConfig that is null or empty, but for command and entry
     point
     what the engine gives at each start: addresses that were not asked for, IDs of sandbox and
-    endpoint, ephemeral ports, the short ID among the aliases and DNS names
+    endpoint, ephemeral ports, the short ID among the aliases, and DNS names, which are put together
+    from name, hostname and aliases
+
+Of one that an engine made anew, which may be another one than made it first, these may too:
+
+    what said nothing before and is filled in (CgroupnsMode of a container from before 20.10), but
+    for command and entry point
+    a limit that the kernel's control groups do not have any more, and none
+    `default` as the network, which is `bridge`
 """
 
 from __future__ import annotations
@@ -24,10 +32,10 @@ from dockcfgd.migration.documents import Document, table, tables, text, texts
 from dockcfgd.model.desired import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
-__all__ = ["differences", "differences_of_releases"]
+__all__ = ["differences", "differences_of_releases", "losses"]
 
 _SHORT = 12
 _TOP = frozenset(
@@ -42,6 +50,16 @@ _ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "GwPriority")
 # A command or entry point that is null is the image's.
 _TOLD_APART = frozenset({"Config.Entrypoint", "Config.Cmd"})
 _NOTHING: tuple[Json, ...] = (None, [], {})
+# The engine warns, and drops them where the kernel has no such thing (moby, daemon_unix.go).
+_OF_THE_KERNEL = frozenset(
+    {
+        "BlkioWeight", "CpuRealtimePeriod", "CpuRealtimeRuntime", "KernelMemory", "KernelMemoryTCP",
+        "MemoryReservation", "MemorySwap", "MemorySwappiness", "OomKillDisable", "PidsLimit",
+    }
+)  # fmt: skip
+_NO_LIMIT = (0, -1)
+# Not an empty list: MaskedPaths has none where the paths are to be seen.
+_UNSAID = ("", 0)
 _HELD_BY = "dockcfgd-hold-"
 
 
@@ -51,6 +69,12 @@ def differences(before: Document, after: Document, *, now: Mapping[str, str]) ->
     `now` has the present IDs of all containers by their IDs from before.
     """
     return list(_found(before, after, _comparable(before, now), _comparable(after, {})))
+
+
+def losses(before: Document, after: Document, *, now: Mapping[str, str]) -> list[str]:
+    """Give what a container lost, or has otherwise, that was made anew; else as `differences`."""
+    first, second = _comparable(before, now), _comparable(after, {})
+    return list(_found(before, after, first, second, may=_may_be_made_so))
 
 
 def differences_of_releases(
@@ -64,22 +88,41 @@ def differences_of_releases(
     return list(_found(before, after, first, second))
 
 
-def _found(before: Document, after: Document, first: Document, second: Document) -> Iterator[str]:
+def _found(
+    before: Document,
+    after: Document,
+    first: Document,
+    second: Document,
+    *,
+    may: Callable[[str, Json, Json], bool] = lambda *_: False,
+) -> Iterator[str]:
     if text(before, "Image") == text(after, "Image"):
         named = texts({"names": [text(after, "Config", "Image"), text(after, "Image")]}, "names")
         if text(before, "Config", "Image") not in named and named[0] != named[1]:
             yield f"Config.Image: {text(before, 'Config', 'Image')} -> {named[0]}"
             return
-    yield from _differing("", first, second)
+    for where, one, other in _differing("", first, second):
+        if not may(where, one, other):
+            yield f"{where}: {one!r} -> {other!r}"
+
+
+def _may_be_made_so(where: str, before: Json, after: Json) -> bool:
+    """Whether an engine that makes a container anew gives it that by itself."""
+    if where in _TOLD_APART:
+        return False
+    if where == "HostConfig.NetworkMode":
+        return (before, after) == ("default", "bridge")
+    part, _, name = where.partition(".")
+    if part not in {"Config", "HostConfig"}:
+        return False
+    filled_in = before is None or before in _UNSAID
+    dropped = name in _OF_THE_KERNEL and (after is None or after in _NO_LIMIT)
+    return filled_in or dropped
 
 
 def _of_any_release(document: Document, now: Mapping[str, str]) -> Document:
     comparable = _comparable(document, now)
     networks = table(comparable, "Networks")
-    for endpoint in networks.values():
-        if isinstance(endpoint, dict):
-            # From engine 26 on, put together from what is compared anyway.
-            endpoint.pop("DNSNames", None)
     host = table(comparable, "HostConfig")
     if host.get("NetworkMode") == "default":
         # Engines from 26 on show what it means.
@@ -197,18 +240,17 @@ def _endpoint(document: Document, endpoint: Document, now: Mapping[str, str]) ->
     kept: Document = {key: endpoint.get(key) or None for key in _ENDPOINT}
     engines = {text(document, "Id")[:_SHORT], text(document, "Config", "Hostname")}
     kept["Aliases"] = list[Json](sorted(set(texts(endpoint, "Aliases")) - engines))
-    kept["DNSNames"] = list[Json](sorted(set(texts(endpoint, "DNSNames")) - engines))
     kept["Links"] = [_called_now(link, now) for link in texts(endpoint, "Links")]
     return kept
 
 
-def _differing(where: str, before: Json, after: Json) -> Iterator[str]:
+def _differing(where: str, before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             inner = f"{where}.{key}" if where else key
             yield from _differing(inner, before.get(key), after.get(key))
     elif before != after and not _nothing_of(where, before, after):
-        yield f"{where}: {before!r} -> {after!r}"
+        yield where, before, after
 
 
 def _nothing_of(where: str, before: Json, after: Json) -> bool:

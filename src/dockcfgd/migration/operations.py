@@ -17,7 +17,7 @@ from dockcfgd.migration import archive, disposable
 from dockcfgd.migration.access import Access, Facts
 from dockcfgd.migration.bring_back import restore_all
 from dockcfgd.migration.capture import DISPOSABLE, save_layers, stop_all, write_down
-from dockcfgd.migration.compare import differences
+from dockcfgd.migration.compare import differences, losses
 from dockcfgd.migration.documents import Document, flag, tables, text
 from dockcfgd.migration.file_counts import file_counts
 from dockcfgd.migration.folders import obstacle
@@ -217,7 +217,7 @@ def what_differs(access: Access, *, folder: str, now: Mapping[str, str]) -> list
     for record in read_records(folder):
         present = find_container(access.containers, now.get(record.id, record.name))
         if present is not None:
-            lines = differences(record.inspect, present, now=now)
+            lines = losses(record.inspect, present, now=now)
             found += [f"{record.name}: {line}" for line in lines if not line.startswith("State")]
         elif not flag(record.inspect, "HostConfig", "AutoRemove"):
             found.append(f"{record.name}: it is not there")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dockcfgd.migration.compare import differences, differences_of_releases
+from dockcfgd.migration.compare import differences, differences_of_releases, losses
 from dockcfgd.migration.documents import Document
 from tests.unit.migration.documents_of import container, identity, volume
 
@@ -141,3 +141,53 @@ def test_a_restart_policy_without_a_name_is_none() -> None:
     assert differences(unnamed, named, now={}) == []
     assert differences_of_releases(unnamed, named, now={}) == []
     assert len(differences(unnamed, other, now={})) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new"),
+    [
+        ("PidsLimit", 0, None),  # docker update --pids-limit=-1, and what a creation makes of it
+        ("CgroupnsMode", "", "private"),  # from before 20.10
+        ("MaskedPaths", None, ["/proc/acpi"]),
+        ("OomKillDisable", True, False),  # from a host with cgroup v1
+        ("MemorySwappiness", 60, None),
+        ("KernelMemory", 1 << 28, 0),
+        ("NetworkMode", "default", "bridge"),  # from before 26
+    ],
+)
+def test_what_an_engine_makes_of_a_container_anew(key: str, old: Any, new: Any) -> None:
+    documents = [after(), after()]
+    for document, value in zip(documents, (old, new), strict=True):
+        document["HostConfig"] = dict(document["HostConfig"]) | {key: value}  # type: ignore[arg-type]
+    assert losses(*documents, now={}) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "old", "new"),
+    [
+        ("HostConfig", "CapAdd", ["NET_ADMIN"], None),
+        ("HostConfig", "MaskedPaths", [], ["/proc/acpi"]),
+        ("HostConfig", "PidsLimit", 100, 200),
+        ("HostConfig", "NetworkMode", "net", "bridge"),
+        ("Config", "Entrypoint", None, ["/x"]),
+        ("Config", "Cmd", [], None),
+        ("Config", "Env", ["A=1"], []),
+        ("Config", "User", "me", ""),
+    ],
+)
+def test_what_it_must_not_lose(part: str, key: str, old: Any, new: Any) -> None:
+    documents = [after(), after()]
+    for document, value in zip(documents, (old, new), strict=True):
+        document[part] = dict(document[part]) | {key: value}  # type: ignore[arg-type]
+    (found,) = losses(*documents, now={})
+    assert found == f"{part}.{key}: {old!r} -> {new!r}"
+
+
+def test_a_network_too_many_counts_and_names_put_together_do_not() -> None:
+    """DNSNames are there from a container's first start on, and gone where it was not started."""
+    stopped = after(NetworkSettings={"Networks": {"net": {"DNSNames": ["job"]}}})
+    anew = after(NetworkSettings={"Networks": {"net": {}}})
+    assert losses(stopped, anew, now={}) == []
+    assert differences(stopped, anew, now={}) == []
+    more = after(NetworkSettings={"Networks": {"net": {}, "bridge": {}}})
+    assert len(losses(anew, more, now={})) == 1

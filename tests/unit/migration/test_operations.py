@@ -619,11 +619,11 @@ def test_what_differs_is_told(story: Story) -> None:
     story.back_up()
     story.switch()
     now = story.restore()
-    story.host.container("db").host["CapAdd"] = ["NET_ADMIN"]
+    story.host.container("db").host["RestartPolicy"] = {"Name": "always"}
     story.host.containers.remove("ended")
     story.host.containers.stop("passing")
     assert operations.what_differs(story.access, folder=story.backup, now=now) == [
-        "db: HostConfig.CapAdd: None -> ['NET_ADMIN']",
+        "db: HostConfig.RestartPolicy.Name: 'no' -> 'always'",
         "ended: it is not there",
     ]
 
