@@ -110,6 +110,25 @@ def test_while_it_awaits_confirmation(folder: Path, text: str, edit: str) -> Non
         assert reason in (status.last.reason or "")
 
 
+def test_one_file_that_somebody_puts_back_is_no_way_back(folder: Path) -> None:
+    """The change goes on waiting, over the end of dockcfgd in an upgrade too."""
+    wanted = (
+        '[engine]\nlog-driver = "local"\n[service]\nenvironment = { A = "1" }\n'
+        '[policy]\nconfirm-timeout="10m"'
+    )
+    told = Told(folder / "host", Story("awaits", wanted))
+    old = told.old.daemon_json
+    assert told.lives.look().phase is Phase.AWAITING_CONFIRMATION
+    assert old is not None
+    told.host.files.put(DAEMON_JSON, old)
+    assert told.lives.look().phase is Phase.AWAITING_CONFIRMATION
+    told.host.files.delete(DROP_IN)
+    status = told.lives.look()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert "its files are as they were before it" in (status.last.reason or "")
+
+
 def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:
     """Nobody can tell what of it is whose; the engine runs on, and the next look says so."""
     told = Told(folder / "host", story_named("plain"))

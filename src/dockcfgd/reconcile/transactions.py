@@ -58,7 +58,10 @@ _RECOVER_SECONDS = 120.0  # its unit's own time limit
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
-_WENT_BACK = "it was taken back while the state file could not be written"
+_WENT_BACK = (
+    "its files are as they were before it: somebody put them back, or it was taken back while the"
+    " state file could not be written"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,16 +68,18 @@ class Keeping:
         return self._undo.note(transaction.id) is not None
 
     def went_back(self, transaction: OpenTransaction) -> bool:
-        """Whether a proven change was taken back, whole or in part, without the journal's knowing.
+        """Whether a proven change was taken back without the journal's knowing.
 
         By dockcfgd-recover, or by a dockcfgd whose state file could not be written. FileFailure
         where that cannot be seen.
         """
         if self.gone_already(transaction) or self._waits_no_more(transaction):
             return True
-        # Where nothing of it could be written down, the files tell.
+        # Where nothing of it could be written down, the files tell: all, for one of them somebody
+        # may have put back by hand.
         before = altered(transaction.steps, transaction.way_back)
-        return any(self._content(path) == content for path, content in before.items())
+        as_before = [self._content(path) == content for path, content in before.items()]
+        return bool(as_before) and all(as_before)
 
     def _waits_no_more(self, transaction: OpenTransaction) -> bool:
         if transaction.deadline is None or not paths_of(transaction.way_back):

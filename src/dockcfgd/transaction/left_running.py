@@ -18,7 +18,7 @@ from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from dockcfgd.processes.roles import container_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
@@ -35,8 +35,12 @@ _ENDLESS_SECONDS = 600.0
 _GONE_SECONDS = 20.0
 
 
-def await_end(root: str, effects: Effects, *, noted: Json, stopped_at: float) -> None:
+def await_end(
+    root: str, effects: Effects, *, noted: Json, stopped_at: float, heed: Callable[[], None]
+) -> None:
     """Return when no container below the data-root runs any more.
+
+    `heed` is called meanwhile and may raise to end the wait.
 
     Each has its own time (`stop_timeout` in `noted`, which `note_running` gave) from `stopped_at`
     on, the monotonic moment at which the engine was told to stop. After it, it is killed, as the
@@ -53,15 +57,17 @@ def await_end(root: str, effects: Effects, *, noted: Json, stopped_at: float) ->
             elif now - stopped_at > own.get(container, _USUAL_SECONDS):
                 effects.systemd.kill(_scope(container))
                 killed[container] = now
+        heed()
         effects.clock.sleep(_LOOK_EVERY)
 
 
 def end_older_than_engine(root: str, effects: Effects) -> None:
     """End what still runs of containers whose engine was killed instead of stopped.
 
-    They have the same IDs on the other driver, whose engine does not know that they run, and starts
-    them in vain for as long as they do. What began after a living engine is its own: at a boot it
-    starts containers on data that dockcfgd-recover has put back before.
+    They have the same IDs on the other driver, or in the other data-root, whose engine does not
+    know that they run, and starts them in vain for as long as they do. What began after a living
+    engine is its own: at a boot it starts containers on data that dockcfgd-recover has put back
+    before.
     """
     # Where systemd cannot be asked no engine is started either.
     with suppress(SystemdFailure):

@@ -104,7 +104,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.StageContainers():
             _stage_containers(step, effects, progress)
         case do.CarryLayers():
-            _await_containers(step.root, effects, outcomes)
+            _await_containers(step.root, effects, outcomes, heed)
             effects.carrier.carry(_cargo(step), progress=progress)
         case do.BackUpLayers():
             back_up_left_layers(
@@ -123,7 +123,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.ForgetBackup():
             forget_half_a_backup(effects.access, folder=_folder(step))
         case do.ReturnStorage():
-            _await_containers(step.root, effects, outcomes)
+            _await_containers(step.root, effects, outcomes, heed)
             folders.return_to(step.root, step.driver, step.folder, kept=step.kept, moved=step.moved)
         case do.StartThen():
             return start_then(
@@ -149,7 +149,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
                 )
             )
         case do.SetAside():
-            _await_containers(step.root, effects, outcomes)
+            _await_containers(step.root, effects, outcomes, heed)
             folders.set_aside(root=step.root, driver=step.driver, folder=step.folder)
         case do.PutBack():
             end_older_than_engine(step.root, effects)
@@ -158,14 +158,15 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
             left_behind.forget(step.records, path=step.target)
             effects.roots.copy_live(_move(step), progress=progress)
         case do.CopyRootRest():
-            _await_containers(step.source, effects, outcomes)
+            _await_containers(step.source, effects, outcomes, heed)
             effects.roots.copy_rest(_move(step), progress=progress)
         case do.DiscardCopy():
             effects.roots.discard(_move(step))
         case do.RenameRoot():
-            _await_containers(step.source, effects, outcomes)
+            _await_containers(step.source, effects, outcomes, heed)
             effects.roots.rename(_move(step))
         case do.RenameRootBack():
+            end_older_than_engine(step.target, effects)
             effects.roots.rename_back(_move(step))
         case do.TakeStock():
             stock.take(effects.access, folder=step.folder)
@@ -181,12 +182,14 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
     return None
 
 
-def _await_containers(root: str, effects: Effects, outcomes: Mapping[str, Json]) -> None:
+def _await_containers(
+    root: str, effects: Effects, outcomes: Mapping[str, Json], heed: Callable[[], None]
+) -> None:
     """See that nothing is copied or moved under a container that runs on."""
     stopped = outcomes.get("StopEngine")
     at = stopped.get("at") if isinstance(stopped, dict) else None
     stopped_at = at if isinstance(at, float) else effects.clock.monotonic()
-    await_end(root, effects, noted=_noted(outcomes), stopped_at=stopped_at)
+    await_end(root, effects, noted=_noted(outcomes), stopped_at=stopped_at, heed=heed)
 
 
 def _noted(outcomes: Mapping[str, Json]) -> Json:

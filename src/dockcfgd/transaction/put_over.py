@@ -68,7 +68,7 @@ def put_over(
         try:
             content = over_edit(seen.content, ours, goal)
             theirs = theirs_in(content, goal)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         try:
             if content is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dockcfgd.model import steps as do
-from dockcfgd.model.errors import SystemdFailure
+from dockcfgd.model.errors import SystemdFailure, Unfinished
 from dockcfgd.model.host import UnitState
 from dockcfgd.model.processes import Process
 from dockcfgd.planning.expect import stop_timeout
@@ -91,14 +91,16 @@ def test_one_without_an_end(
     host = FakeHost()
     began = host.clock.monotonic()
     left = Left(host, monkeypatch, {ONE: 1e9}, killable=True)
-    await_end(root, host.effects, noted=[{"id": ONE, "stop_timeout": own}], stopped_at=began)
+    await_end(
+        root, host.effects, noted=[{"id": ONE, "stop_timeout": own}], stopped_at=began, heed=nothing
+    )
     assert seconds <= left.killed[ONE] - began < seconds + 1
 
 
 def test_others_processes_are_left_alone(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     host = FakeHost()
     left, began = Left(host, monkeypatch, {FOREIGN: 1e9}, killable=True), host.clock.monotonic()
-    await_end(root, host.effects, noted=[], stopped_at=0.0)
+    await_end(root, host.effects, noted=[], stopped_at=0.0, heed=nothing)
     assert (left.killed, host.clock.monotonic()) == ({}, began)
 
 
@@ -120,6 +122,22 @@ def test_the_stop_is_dated_and_running_ones_noted_with_their_time() -> None:
 def test_the_engine_may_take_as_long_as_systemd_lets_it(allowed: float, given: float) -> None:
     unit = UnitState("docker.service", "loaded", "active", "running", stop_seconds=allowed)
     assert stop_timeout(unit) == given
+
+
+def test_a_long_wait_can_be_ended(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    Left(host, monkeypatch, {ONE: 1e9}, killable=True)
+    noted: Any = [{"id": ONE, "stop_timeout": 3600}]
+
+    def told_to_end() -> None:
+        raise Unfinished("dockcfgd is told to end")
+
+    with pytest.raises(Unfinished):
+        await_end(root, host.effects, noted=noted, stopped_at=0.0, heed=told_to_end)
+
+
+def nothing() -> None:
+    pass
 
 
 def _progress(*, item: str, done: int, total: int, unit: str) -> None:
