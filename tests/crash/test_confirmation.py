@@ -191,6 +191,36 @@ class TestDropped:
         assert waiting.host.names(running=True) == ["late"]
 
 
+class TestPutBack:
+    """A hand edit of what is in force, under policy.confirm-timeout."""
+
+    @pytest.fixture
+    def confirmed(self, lives: Lives) -> Lives:
+        lives.want('[engine]\ndebug = true\nlabels = ["a=1"]\n[policy]\nconfirm-timeout = "2m"')
+        assert _awaits(lives.look())
+        assert lives.say(_confirm) == ""
+        return lives
+
+    @staticmethod
+    def edit(lives: Lives) -> None:
+        lives.host.files.put(DAEMON_JSON, '{"debug": false, "labels": ["a=1"]}')
+
+    def test_it_awaits_no_confirmation(self, confirmed: Lives) -> None:
+        self.edit(confirmed)
+        for status in (confirmed.look(), confirmed.later(130)):
+            assert (status.phase, status.condition) == (Phase.IDLE, Condition.IN_SYNC)
+            assert confirmed.files.document["debug"] is True
+
+    def test_a_fight_over_it_is_noticed(self, confirmed: Lives) -> None:
+        for _ in range(3):
+            self.edit(confirmed)
+            assert confirmed.later(31).condition is Condition.IN_SYNC
+        self.edit(confirmed)
+        status = confirmed.later(31)
+        assert status.condition is Condition.DEGRADED
+        assert "somebody else keeps changing debug" in (status.reason or "")
+
+
 class TestTakenBackUnwritten:
     """A change that was taken back while the state file could not be written."""
 

@@ -669,9 +669,11 @@ class Reconciler:
         if confirm is None:
             confirm = seen.desired.policy.confirm_timeout if seen.desired else 0.0
         commit = self._commit(seen, request)
-        if commit.unread:
-            confirm = 0.0  # nothing runs on it yet that could go back after a while
         put_back = request is None and generation == in_force and seen.plan is not None
+        if commit.unread or put_back:
+            # Nothing runs on it yet that could go back after a while, or that while is over: what
+            # is in force had its word, and going back would be to what nobody asked for.
+            confirm = 0.0
         verdict = self._transact(seen, generation, name, commit, confirm=confirm)
         if put_back and seen.plan is not None and verdict == Verdict.APPLIED:
             self._fights.note(seen.plan.drifts)
