@@ -93,6 +93,20 @@ def test_a_typo_is_refused_with_file_and_line(lives: Lives) -> None:
     assert lives.host.systemd.jobs == []
 
 
+def test_what_is_in_force_without_a_change_shows_as_applied_at_once(lives: Lives) -> None:
+    """As after `import`, and where only the policy changed."""
+    for number, policy in enumerate(("reload", "restart"), start=1):
+        lives.want(f'[engine]\ndebug = true\n[policy]\nmax-impact = "{policy}"')
+        status = lives.look()
+        assert (status.condition, status.last) == (Condition.IN_SYNC, None)
+        assert (status.generation, status.applied_generation) == (number, number)
+        assert status.applied_at == lives.host.clock.now()
+        told = [one for one in lives.told if one.generation == number]
+        at_rest = [one for one in told if one.phase is Phase.IDLE]
+        assert {one.applied_generation for one in at_rest} == {number}
+        lives.host.clock.advance(5)
+
+
 class TestFailingStart:
     TEXT = '[engine]\nmetrics-addr = "127.0.0.1:9323"\n[policy]\nrestart = "plain"'
 

@@ -626,6 +626,7 @@ class Reconciler:
             now=self._effects.clock.now(),
             invocation=self._transactions.invocation(commit),
         )
+        self._show_in_force()
 
     def _commit(self, seen: Assessment, request: Apply | None, *, held: str = "") -> Commit:
         if seen.target is None or seen.host is None:
@@ -788,8 +789,7 @@ class Reconciler:
                 now=self._effects.clock.now(),
                 invocation=self._transactions.invocation(commit),
             )
-            in_force, since = self._history.applied_generation()
-            self._bulletin.show(applied_generation=in_force, applied_at=since)
+            self._show_in_force()
             self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
             verdict = str(Verdict.APPLIED)
         self._finished(request.transaction, verdict)
@@ -896,6 +896,11 @@ class Reconciler:
         self._backing_up.prune(request, in_use=self._transactions.backups_needed)
 
     # -- showing ----------------------------------------------------------------------------
+
+    def _show_in_force(self) -> None:
+        """Show the generation that was noted as in force without a transaction."""
+        in_force, since = self._history.applied_generation()
+        self._bulletin.show(applied_generation=in_force, applied_at=since)
 
     def _show_seen(self, seen: Assessment, generation: int, *, phase: Phase) -> None:
         self._recheck.note(seen.host)
