@@ -107,6 +107,27 @@ def test_what_is_in_force_without_a_change_shows_as_applied_at_once(lives: Lives
         lives.host.clock.advance(5)
 
 
+def test_between_a_change_and_what_came_meanwhile_is_no_rest(lives: Lives) -> None:
+    """Whoever waits for a verdict would take it for one."""
+    lives.want("[engine]\ndebug = true")
+    assert lives.look().condition is Condition.IN_SYNC
+    lives.told.clear()
+    wrong = ["schema = 1\n[engine]\nnonsense = 1\n"]
+
+    def drop(label: str) -> None:
+        if label == f"after writing {DAEMON_JSON}" and wrong:
+            lives.host.files.put("/etc/dockcfgd/conf.d/60-wrong.toml", wrong.pop())
+
+    lives.host.cuts.watch(drop)
+    lives.want("[engine]\ndebug = false")
+    status = lives.live(until=Condition.REJECTED)
+    assert status is not None
+    assert (status.generation, status.applied_generation) == (3, 2)
+    pending = [one.phase for one in lives.told if one.reason == "something changed meanwhile"]
+    assert pending
+    assert set(pending) == {Phase.PLANNING}
+
+
 class TestFailingStart:
     TEXT = '[engine]\nmetrics-addr = "127.0.0.1:9323"\n[policy]\nrestart = "plain"'
 

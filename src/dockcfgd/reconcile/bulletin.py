@@ -128,6 +128,11 @@ class Bulletin:
         parts = [part for part in (self.paused, reason) if part]
         self._rest(self._resting, condition, "; ".join(parts) or None, next_step)
 
+    def look_again(self, reason: str | None) -> None:
+        """Pass from one change to a look that follows at once: whoever waits for a verdict does."""
+        next_step = _next_step(Condition.PENDING, reason)
+        self._rest(Phase.PLANNING, Condition.PENDING, reason, next_step)
+
     def await_word(self, reason: str, deadline: float) -> None:
         """Rest with a proven change until an operator's word, or the deadline."""
         next_step = "`dockcfgctl confirm` keeps it, `dockcfgctl cancel` takes it back"

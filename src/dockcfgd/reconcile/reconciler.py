@@ -735,7 +735,7 @@ class Reconciler:
 
     def _look_again(self, reason: str | None) -> None:
         self.enqueue(Look(reason or ""))
-        self._bulletin.settle(Condition.PENDING, reason)
+        self._bulletin.look_again(reason)
 
     # -- rolling back by hand ---------------------------------------------------------------
 
