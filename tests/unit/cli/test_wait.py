@@ -125,6 +125,19 @@ def test_a_generation_has_its_own_verdict(
     assert (console.out, console.err) == ("", "")
 
 
+def test_a_generation_that_was_applied_stays_so_after_one_without_a_change() -> None:
+    document = living(IN_SYNC, applied={"generation": 4, "at": 0.0})
+    assert document["last"]["generation"] == 3
+    assert run(Console(), Daemon(document), "--generation", "3") == 0
+
+
+def test_a_generation_that_awaits_confirmation_is_there() -> None:
+    under_way = {**REJECTED["last"], "verdict": None}
+    document = living(REJECTED, phase="awaiting-confirmation", last=under_way)
+    assert run(Console(), Daemon(document)) == 0
+    assert run(Console(), Daemon(document), "--generation", "4") == 0
+
+
 def test_a_generation_to_come_is_waited_for() -> None:
     def comes(daemon: Daemon) -> Event:
         daemon.status = living({**REJECTED, "last": {**REJECTED["last"], "verdict": None}})

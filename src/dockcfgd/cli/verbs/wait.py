@@ -142,12 +142,19 @@ def _verdict_on(
     if (document.get("applied") or {}).get("generation") == number:
         return 0
     if last.get("generation") == number:
-        return None if last.get("verdict") is None else published.EXIT_FAILED
+        return _verdict_of(last, document["phase"])
     newest = (document.get("desired") or {}).get("generation") or 0
     if newest <= number:
         return None
     verdicts = {item.get("generation"): item.get("verdict") for item in read_history()}
     return 0 if verdicts.get(number) == "applied" else published.EXIT_FAILED
+
+
+def _verdict_of(last: dict[str, Any], phase: str) -> int | None:
+    """Judge a transaction; one that was applied stays so where another generation came since."""
+    if last.get("verdict") is None:
+        return 0 if phase == "awaiting-confirmation" else None
+    return 0 if last["verdict"] == "applied" else published.EXIT_FAILED
 
 
 def _print(
