@@ -241,6 +241,59 @@ class TestStartThatFails:
         assert lives.host.systemd.jobs == jobs
 
 
+class TestRollback:
+    @pytest.fixture
+    def two(self, lives: Lives) -> Lives:
+        lives.want(GOOD)
+        lives.look()
+        lives.want(f"{GOOD}\nmax-concurrent-downloads = 5")
+        assert lives.look().applied_generation == 2
+        return lives
+
+    def test_an_engine_that_hangs_is_not_gone_past(self, two: Lives) -> None:
+        before = two.files
+        two.host.dockerd.hangs = True
+        status = two.roll_back(0)
+        assert two.files == before
+        assert two.ended[-1] == ("rollback-1", "refused")
+        assert (status.applied_generation, max(generations(two))) == (2, 2)
+        reason = (status.last and status.last.reason) or ""
+        assert reason.startswith("cannot roll back: waiting for the engine: ")
+        assert "roll back again when it answers" in reason
+        two.host.dockerd.hangs = False
+        assert two.look().condition is Condition.IN_SYNC
+        assert two.roll_back(0).applied_generation == 3
+
+    def test_nor_is_one_that_starts(self, two: Lives) -> None:
+        stop(two)
+        two.host.systemd.start_hangs = True
+        start(two)
+        before = two.files
+        two.roll_back(0)
+        assert (two.files, two.ended[-1][1]) == (before, "refused")
+
+    def test_a_stopped_one_has_it_to_prove(self, two: Lives) -> None:
+        stop(two)
+        status = two.roll_back(0)
+        assert "log-driver" not in two.files.document
+        for seen in (status, two.look()):
+            assert seen.condition is Condition.PENDING
+            assert (seen.reason or "").startswith("engine stopped: ")
+            assert "is proven then; rolled back by operator" in (seen.reason or "")
+            assert "systemctl start docker" in seen.next_step
+            assert seen.engine is not None
+            assert not seen.engine.active
+        start(two)
+        status = two.look()
+        assert (status.condition, status.reason) == (Condition.REJECTED, "rolled back by operator")
+
+    def test_one_without_a_write_has_it_to_prove_too(self, two: Lives) -> None:
+        stop(two)
+        two.roll_back(0)
+        two.roll_back(3)
+        assert two.ended[-1] == ("rollback-2", "pending")
+
+
 class TestNothingIsTakenBack:
     def left(self, lives: Lives, *, written: Files) -> Status:
         jobs = list(lives.host.systemd.jobs)

@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     from dockcfgd.reconcile.assess import Assessment
     from dockcfgd.reconcile.windows import Opening
 
-__all__ = ["ENGINE_STOPPED", "NOT_KEPT", "ROLLED_BACK", "Action", "Decision", "Standing", "decide"]
+__all__ = [
+    "ENGINE_STOPPED",
+    "NOT_KEPT",
+    "ROLLED_BACK",
+    "Action",
+    "Decision",
+    "Standing",
+    "decide",
+    "why_not_now",
+]
 
 ROLLED_BACK = "rolled back by operator"
 ENGINE_STOPPED = "engine stopped"
 NOT_KEPT = "cannot keep the state in force"
+_WAITING = "waiting for the engine"
 
 
 class Action(Enum):
@@ -74,7 +84,7 @@ class Decision:
 def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -- one line a case
     """Decide about one assessment."""
     if standing.held and not standing.asked and not standing.degraded:
-        return Decision(Action.NOTHING, Condition.REJECTED, ROLLED_BACK)
+        return _held(seen, standing)
     masked = _masked(seen)
     if masked:
         return Decision(Action.NOTHING, Condition.DEGRADED, masked)
@@ -93,6 +103,14 @@ def decide(seen: Assessment, standing: Standing) -> Decision:  # noqa: PLR0911 -
     if standing.failure and not standing.asked:
         return _failed(standing)
     return _to_do(seen, standing, seen.host)
+
+
+def _held(seen: Assessment, standing: Standing) -> Decision:
+    """Leave what an operator went back from; where no engine ran then, that awaits its proof."""
+    host = seen.host
+    if host is None or not standing.unread or not isinstance(host.engine, EngineDown):
+        return Decision(Action.NOTHING, Condition.REJECTED, ROLLED_BACK)
+    return Decision(Action.NOTHING, Condition.PENDING, f"{_down(host, standing)}; {ROLLED_BACK}")
 
 
 def _masked(seen: Assessment) -> str:
@@ -131,14 +149,16 @@ def _as_wanted(seen: Assessment, standing: Standing, host: HostState) -> Decisio
     note = "; ".join(seen.plan.notes) if seen.plan else ""
     reason: str | None = note or None
     if isinstance(host.engine, EngineDown) and seen.desired is not None:
-        what = ENGINE_STOPPED if host.unit.at_rest else "waiting for the engine"
-        condition, reason = Condition.PENDING, f"{what}: {host.engine.reason}{_unread(standing)}"
+        condition, reason = Condition.PENDING, _down(host, standing)
     return Decision(Action.ADOPT if standing.new else Action.NOTHING, condition, reason)
 
 
-def _unread(standing: Standing) -> str:
-    """Say what becomes of what nothing could prove."""
-    return "; what was written for its next start is proven then" if standing.unread else ""
+def _down(host: HostState, standing: Standing) -> str:
+    """Say why no engine answers, and what becomes of what nothing could prove."""
+    what = ENGINE_STOPPED if host.unit.at_rest else _WAITING
+    why = host.engine.reason if isinstance(host.engine, EngineDown) else ""
+    proven_then = "; what was written for its next start is proven then"
+    return f"{what}: {why}{proven_then if standing.unread else ''}"
 
 
 def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
@@ -175,8 +195,14 @@ def _waiting(host: HostState | None) -> Decision | None:
         return None
     if not isinstance(host.engine, EngineDown):
         return None
-    reason = f"waiting for the engine: {host.engine.reason}"
+    reason = f"{_WAITING}: {host.engine.reason}"
     return Decision(Action.NOTHING, Condition.PENDING, reason)
+
+
+def why_not_now(host: HostState | None) -> str:
+    """Say why what an operator asks for waits for the engine; empty where it does not."""
+    waiting = _waiting(host)
+    return (waiting.reason or "") if waiting else ""
 
 
 def _open(standing: Standing, impact: Impact) -> Decision:

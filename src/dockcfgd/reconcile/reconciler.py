@@ -35,7 +35,7 @@ from dockcfgd.reconcile.attention import Heedful
 from dockcfgd.reconcile.backing_up import BackingUp
 from dockcfgd.reconcile.bulletin import Bulletin
 from dockcfgd.reconcile.commit import Commit
-from dockcfgd.reconcile.decide import NOT_KEPT, ROLLED_BACK, Action, Standing, decide
+from dockcfgd.reconcile.decide import NOT_KEPT, Action, Standing, decide, why_not_now
 from dockcfgd.reconcile.fights import Fights
 from dockcfgd.reconcile.freeing_storage import FreeingStorage
 from dockcfgd.reconcile.patience import Patience
@@ -81,6 +81,10 @@ _INBOX = 1000
 _DEBOUNCE = 0.15
 _PAUSED = "paused"
 _AWAITS = "a change awaits confirmation: dockcfgctl confirm or dockcfgctl cancel first"
+_LATER = (
+    "nothing was written, roll back again when it answers, or after"
+    " `systemctl stop docker.socket docker`"
+)
 _NOTHING_AWAITS = "nothing waits for confirmation"
 
 
@@ -699,13 +703,11 @@ class Reconciler:
         """Say how things stand after a transaction, with a fresh look at the host."""
         if ended is None:
             return
-        seen = assess(self._effects, self._settings, self._history.applied())
-        newest = self._history.newest().number
-        self._show_seen(seen, newest, phase=self._bulletin.status.phase)
+        seen = self._show_as_is()
         if ended.verdict is Verdict.DEGRADED:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
         elif ended.verdict is Verdict.APPLIED:
-            self._after_success(seen, ended.commit)
+            self._after_success(seen)
         elif ended.cause in {Cause.SUPERSEDED, Cause.STOPPED}:
             self._look_again(ended.reason)
         elif ended.cause.remembered and self._in_force(ended.commit.digest):
@@ -715,18 +717,22 @@ class Reconciler:
         else:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
 
+    def _show_as_is(self) -> Assessment:
+        """Show what a fresh look at the host gives."""
+        seen = assess(self._effects, self._settings, self._history.applied())
+        newest = self._history.newest().number
+        self._show_seen(seen, newest, phase=self._bulletin.status.phase)
+        return seen
+
     def _in_force(self, digest: str) -> bool:
         return self._history.digest_of(self._history.applied_generation()[0]) == digest
 
-    def _after_success(self, seen: Assessment, commit: Commit) -> None:
+    def _after_success(self, seen: Assessment) -> None:
         kept = self._show_kept()
         self._backing_up.after_migration(in_use=self._transactions.kept.backups)
         if kept is not None and kept.freeing:
             # Whoever waits for the change need not wait for that too.
             self.enqueue(Look("what the storage had before is not to be kept"))
-        if commit.held:
-            self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
-            return
         decision = decide(seen, self._standing(seen, asked=False))
         if decision.action in {Action.REFUSE, Action.ACT}:
             self._look_again("something changed meanwhile")
@@ -764,6 +770,10 @@ class Reconciler:
             name=request.transaction,
         )
         self._scrubber.learn(seen.secrets)
+        waiting = why_not_now(seen.host)
+        if waiting:
+            self._refuse_request(request.transaction, f"cannot roll back: {waiting}; {_LATER}")
+            return
         if seen.findings or seen.plan is None:
             why = seen.findings[0].text() if seen.findings else seen.unseen
             self._refuse_request(request.transaction, f"cannot roll back: {why}")
@@ -789,9 +799,8 @@ class Reconciler:
                 now=self._effects.clock.now(),
                 invocation=self._transactions.invocation(commit),
             )
-            self._show_in_force()
-            self._bulletin.settle(Condition.REJECTED, ROLLED_BACK)
-            verdict = str(Verdict.APPLIED)
+            self._after_success(self._show_as_is())
+            verdict = str(Condition.PENDING if commit.unread else Verdict.APPLIED)
         self._finished(request.transaction, verdict)
 
     # -- what is kept of the storage --------------------------------------------------------------
