@@ -226,19 +226,65 @@ class TestStartThatFails:
         assert lives.say(Resume) == ""
         taken_back(lives, lives.look(), before)
 
-    def test_an_engine_that_starts_on_neither_is_left(self, lives: Lives) -> None:
-        before = lives.files
-        written_while_down(lives)
+
+class TestStartOnNeither:
+    """What keeps the engine from starting is none of what was written."""
+
+    @pytest.fixture
+    def broken(self, lives: Lives) -> Lives:
+        written_while_down(lives, GOOD)
         lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
         start(lives)
-        status = lives.look()
-        assert status.condition is Condition.DEGRADED
-        assert "going back failed too" in (status.reason or "")
-        assert "no containerd" in (status.reason or "")
-        assert lives.files == before
-        jobs = list(lives.host.systemd.jobs)
-        assert lives.later(3600).condition is Condition.DEGRADED
-        assert lives.host.systemd.jobs == jobs
+        return lives
+
+    def mend(self, lives: Lives) -> None:
+        lives.host.dockerd.refusals.clear()
+        assert start(lives) is JobResult.DONE
+
+    def test_it_is_told_with_the_engines_words(self, broken: Lives) -> None:
+        status = broken.look()
+        assert status.condition is Condition.PENDING
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert "nor does it start on what it ran on before" in (status.last.reason or "")
+        assert "no containerd" in (status.last.reason or "")
+        assert "log-driver" not in broken.files.document
+        assert not broken.open_transaction
+
+    def test_it_is_started_once(self, broken: Lives) -> None:
+        jobs = len(broken.host.systemd.jobs)
+        broken.look()
+        assert [verb for verb, _ in broken.host.systemd.jobs[jobs:]] == [JobVerb.START]
+        jobs = len(broken.host.systemd.jobs)
+        for _ in range(3):
+            broken.later(3600)
+        status = broken.later(3600)
+        assert len(broken.host.systemd.jobs) == jobs
+        assert status.condition is Condition.PENDING
+        assert "is proven then" in (status.reason or "")
+        assert broken.files.document["log-driver"] == "local"
+
+    def test_whoever_tries_again_and_again_makes_no_verdict(self, broken: Lives) -> None:
+        for _ in range(5):
+            broken.look()
+            broken.later(3600)
+            start(broken)
+        self.mend(broken)
+        assert broken.look().condition is Condition.IN_SYNC
+
+    @pytest.mark.parametrize("seconds", [1, 3600])
+    def test_an_engine_that_runs_again_gets_what_is_wanted(
+        self, broken: Lives, seconds: int
+    ) -> None:
+        broken.look()
+        broken.later(seconds)
+        self.mend(broken)
+        assert broken.later(400).condition is Condition.IN_SYNC
+        assert broken.files.document["log-driver"] == "local"
+        process = broken.host.dockerd.process
+        assert process is not None
+        assert process.config["log-driver"] == "local"
+        assert broken.host.names(running=True) == ["web"]
 
 
 class TestRollback:

@@ -474,7 +474,12 @@ class Transactions:
             self.attempts.note(commit.digest, ending.reason or "it was taken back")
 
     def _disturbed(self, transaction: OpenTransaction) -> bool:
-        """Tell whether it stopped the engine or containers; a job that was refused did not."""
+        """Tell whether it stopped the engine or containers; a job that was refused did not.
+
+        Nor did one that leads back only: that found the engine down.
+        """
+        if not transaction.steps:
+            return False
         known = self._journal.unfinished() or transaction
         begun = known.steps[: known.begun + 1]
         if any(isinstance(step, do.BackUpContainers) for step in begun):

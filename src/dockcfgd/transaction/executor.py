@@ -381,14 +381,34 @@ class Executor:
                     continue
                 if not failed and self._passing(failure, way):
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
-                failed = f"{reason}; and going back failed too: {failure}"
+                failed = str(failure)
                 if not isinstance(step, do.ProveEngine):
                     break  # after a proof that fails only files are left to be put back
         if failed:
-            return Ending(Verdict.DEGRADED, failed, cause)
+            return self._not_gone(transaction, step, reason, failed, cause=cause)
         self._keeping.end_back()
         told = _told(outcomes)
         return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
+
+    def _not_gone(
+        self,
+        transaction: OpenTransaction,
+        step: do.Step,
+        reason: str,
+        failure: str,
+        *,
+        cause: Cause,
+    ) -> Ending:
+        """End a way back that failed at a step.
+
+        Of one that leads back only, the files are back at its start of the engine: one that starts
+        neither on what it was to prove nor on what it ran on before tells nothing of either.
+        """
+        if isinstance(step, do.StartEngine) and not transaction.steps:
+            self._keeping.end_back()
+            why = f"{reason}; nor does it start on what it ran on before: {failure}"
+            return Ending(Verdict.ROLLED_BACK, why, Cause.SURROUNDINGS)
+        return Ending(Verdict.DEGRADED, f"{reason}; and going back failed too: {failure}", cause)
 
     def _first(self, transaction: OpenTransaction, spared: tuple[type[do.Step], ...]) -> int:
         """Give where the way back goes on; at its start of the engine, where that is down again."""
