@@ -483,6 +483,23 @@ def test_a_state_file_that_cannot_be_written_does_not_keep_the_engine_down(
     assert not lives.open_transaction
 
 
+def test_why_files_could_not_be_followed_shows_with_them(lives: Lives) -> None:
+    """Else they count as not looked at yet, which hides the reason and keeps `wait` waiting."""
+    lives.want("[engine]\ndebug = true")
+    assert lives.look().condition is Condition.IN_SYNC
+    lives.told.clear()
+    lives.want("[engine]\ndebug = false")
+    lives.writes_left = 0
+    status = lives.look()
+    assert status.condition is Condition.DEGRADED
+    assert "disk is full" in (status.reason or "")
+    inode = lives.host.files.read(CONF).inode
+    assert [(file.path, file.inode) for file in status.files] == [(CONF, inode)]
+    # Not before: they would show under what was so of the files before them.
+    looked_at = [one for one in lives.told if one.files]
+    assert all(one.condition is Condition.DEGRADED for one in looked_at)
+
+
 class TestTheLastChangeAfterARestartOfDockcfgd:
     def test_is_shown_from_the_start(self, lives: Lives) -> None:
         lives.want("[engine]\nmax-concurrent-downloads = 5")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.desired.load import Text
 from dockcfgd.history import History, past_transactions
 from dockcfgd.log import get_logger
-from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure, Unfinished
+from dockcfgd.model.errors import CalendarFailure, DockcfgdError, StateFileFailure
 from dockcfgd.model.host import EngineDown, EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.status import (
@@ -185,7 +185,7 @@ class Reconciler:
     def run(self) -> None:
         """Recover, then serve requests until Stop."""
         self._guarded(self._finish)
-        self._guarded(lambda: self._pass(None))
+        self._guarded_pass(None)
         self._keep_schedule()
         while True:
             request = self._next()
@@ -225,7 +225,7 @@ class Reconciler:
             if isinstance(request, Confirm | Cancel | Pause | Resume):
                 self._guarded(lambda one=request: self._serve_word(one))  # type: ignore[misc]
         if any(isinstance(request, Look | Resume) for request in pending):
-            self._guarded(lambda: self._pass(None))
+            self._guarded_pass(None)
         for request in pending:
             self._serve_one(request)
         self._keep_schedule()
@@ -235,7 +235,7 @@ class Reconciler:
         """Serve what is done one after the other."""
         match request:
             case Apply():
-                done = self._guarded(lambda: self._pass(request))
+                done = self._guarded_pass(request)
                 self._tell_end(request, done=done)
             case Rollback():
                 done = self._guarded(lambda: self._roll_back(request))
@@ -378,15 +378,21 @@ class Reconciler:
 
     # -- one pass -------------------------------------------------------------------------------
 
+    def _guarded_pass(self, request: Apply | None) -> bool:
+        """Make a pass; whether it came to its end.
+
+        What keeps it from that may last: it shows as what is so of the files that lie there, and
+        those that are wrong, or were mended, show meanwhile.
+        """
+        done = self._guarded(lambda: self._pass(request))
+        if not done:
+            self._guarded(self._show_inputs)
+        return done
+
     def _pass(self, request: Apply | None) -> None:
         if request is not None:
             self._patience.end_wait()
-        try:
-            self._finish()
-        except Unfinished:
-            # It may take a while; files that are wrong, or were mended, show meanwhile.
-            self._show_inputs()
-            raise
+        self._finish()
         self._backing_up.settle()
         if self._awaits_confirmation(request):
             return
@@ -447,7 +453,8 @@ class Reconciler:
             request.agreed("a change awaits confirmation")
             self._finished(request.transaction, str(Verdict.REFUSED))
             return True
-        seen = self._show_inputs()
+        seen = self._look()
+        self._bulletin.show_inputs(seen)
         if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
             self._transactions.show_awaiting()
             return True
@@ -488,11 +495,14 @@ class Reconciler:
         self._scrubber.learn(seen.secrets)
         self._bulletin.show_noticed(seen)
 
-    def _show_inputs(self) -> Assessment:
+    def _show_inputs(self) -> None:
         """Show which files lie there now, and what is wrong with them."""
+        self._bulletin.show_inputs(self._look())
+
+    def _look(self) -> Assessment:
+        """Look at what lies on disk and at the host, with nothing to follow from it."""
         seen = assess(self._effects, self._settings, self._history.applied())
         self._scrubber.learn(seen.secrets)
-        self._bulletin.show_inputs(seen)
         return seen
 
     def _write_back(self, adopted: WriteBack) -> None:
