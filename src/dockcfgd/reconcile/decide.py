@@ -122,16 +122,21 @@ def _masked(seen: Assessment) -> str:
 
 
 def _barred(seen: Assessment, standing: Standing) -> Decision:
-    """Refuse what is new. What is in force stays so: the host changed in a way that bars it."""
-    if all(finding.engine_down for finding in seen.findings):
-        if standing.degraded and not standing.asked:
-            return Decision(Action.NOTHING, Condition.DEGRADED, standing.degraded)
+    """Refuse what is new. What is in force stays so: the host changed in a way that bars it.
+
+    A degraded host stays that first: mending the files would not mend it.
+    """
+    engine_down = all(finding.engine_down for finding in seen.findings)
+    why = seen.findings[0].text()
+    if standing.degraded and not standing.asked:
+        too = "" if engine_down else f"; what is wanted now is refused too: {why}"
+        return Decision(Action.NOTHING, Condition.DEGRADED, f"{standing.degraded}{too}")
+    if engine_down:
         if standing.failure and not standing.asked:
             return _failed(standing)
         waiting = _waiting(seen.host)
         if waiting:
             return waiting
-    why = seen.findings[0].text()
     if standing.new:
         return Decision(Action.REFUSE, Condition.REJECTED, why)
     return Decision(Action.NOTHING, Condition.DEGRADED, f"{NOT_KEPT}: {why}")

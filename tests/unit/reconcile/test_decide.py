@@ -71,8 +71,16 @@ class TestFindings:
         assert _said(seen, _NEW) == (Action.REFUSE, Condition.REJECTED)
         assert _said(seen, _OLD) == (Action.NOTHING, Condition.DEGRADED)
 
-    def test_a_host_that_degraded_still_refuses_what_is_wrong(self) -> None:
+    def test_a_degraded_host_is_shown_as_that_first(self) -> None:
         standing = Standing(new=True, degraded="the way back failed")
+        decision = decide(self._WRONG, standing)
+        assert (decision.action, decision.condition) == (Action.NOTHING, Condition.DEGRADED)
+        assert decision.reason == (
+            "the way back failed; what is wanted now is refused too: /a.toml:3: x: no such key"
+        )
+
+    def test_an_operator_who_asks_for_what_is_wrong_there_is_refused(self) -> None:
+        standing = Standing(new=True, degraded="the way back failed", asked=True)
         assert _said(self._WRONG, standing) == (Action.REFUSE, Condition.REJECTED)
 
 
