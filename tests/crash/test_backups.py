@@ -9,7 +9,7 @@ import pytest
 
 from dockcfgd.migration import archive
 from dockcfgd.model.status import Condition, Phase, Verdict
-from dockcfgd.reconcile.requests import Cancel, CreateBackup, Look, PruneBackups, Restore
+from dockcfgd.reconcile.requests import Apply, Cancel, CreateBackup, Look, PruneBackups, Restore
 from tests.crash.lives import Lives
 from tests.fakes.cuts import Crash
 from tests.fakes.host import FakeHost
@@ -59,6 +59,28 @@ def test_at_a_word(tmp_path: Path) -> None:
     assert lives.ended[-1] == ("r1", "applied")
     assert lives.host.volume("data") == {"file": b"content"}
     assert lives.host.names(running=True) == ["db", "web"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "what"),
+    [(CreateBackup("t"), "make a backup"), (Restore("t", "b0"), "restore b0")],
+)
+def test_none_is_begun_while_a_change_awaits_its_word(
+    tmp_path: Path, request_: CreateBackup | Restore, what: str
+) -> None:
+    """Both were asked for at once; the word and the deadline would wait for it to end."""
+    lives = prepared(tmp_path)
+    more = ("50-x.toml", "schema = 1\n[engine]\ndebug = true\n")
+    status = lives.live(Apply("a1", files=(more,), confirm=60.0), request_)
+    assert lives.ended == [("a1", "awaiting-confirmation"), ("t", "refused")]
+    assert status is not None
+    assert status.phase is Phase.AWAITING_CONFIRMATION
+    assert status.task is not None
+    assert status.task.reason == (
+        f"cannot {what}: a change awaits confirmation:"
+        " dockcfgctl confirm or dockcfgctl cancel first"
+    )
+    assert kept(lives) == []
 
 
 @pytest.mark.parametrize(

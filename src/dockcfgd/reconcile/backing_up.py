@@ -101,9 +101,7 @@ class BackingUp:
 
     def serve(self, request: CreateBackup | Restore) -> None:
         """Do it, and tell how it ended."""
-        kind = "backup" if isinstance(request, CreateBackup) else "restore"
-        backup = request.transaction if isinstance(request, CreateBackup) else request.backup
-        task = self._begun(request.transaction, kind, backup)
+        task = self._begun(*_identified(request))
         work = Work(self._effects, self._bulletin, self._attention, task)
         try:
             if isinstance(request, CreateBackup):
@@ -123,6 +121,12 @@ class BackingUp:
             self._end(work.ended(well=False), verdict, str(failure))
         else:
             self._end(work.ended(well=True), verdict, "; ".join(remarks) or None)
+
+    def refuse(self, request: CreateBackup | Restore, why: str) -> None:
+        """Do nothing, and tell why."""
+        task = self._task(*_identified(request))
+        what = "make a backup" if isinstance(request, CreateBackup) else f"restore {task.backup}"
+        self._end(task, Verdict.REFUSED, f"cannot {what}: {why}")
 
     def scheduled(self) -> None:
         """Make the backup that is due by schedule, if one is and the engine serves."""
@@ -232,9 +236,11 @@ class BackingUp:
             self._log.info("backups.removed", backups=list(removed))
             self._bulletin.show(backups=self.count())
 
+    def _task(self, transaction: str, kind: str, backup: str) -> Task:
+        return Task(transaction, kind, backup, None, None, self._effects.clock.now(), None)
+
     def _begun(self, transaction: str, kind: str, backup: str) -> Task:
-        now = self._effects.clock.now()
-        task = Task(transaction, kind, backup, None, None, now, None)
+        task = self._task(transaction, kind, backup)
         self._log.info("task.begins", kind=kind, transaction=transaction, backup=backup)
         self._bulletin.show(task=task)
         return task
@@ -248,6 +254,13 @@ class BackingUp:
         )
         self._bulletin.show(task=ended, progress=None, backups=self.count())
         self._finished(task.transaction, str(verdict))
+
+
+def _identified(request: CreateBackup | Restore) -> tuple[str, str, str]:
+    """Give the transaction of a request, its kind and the backup that it is about."""
+    if isinstance(request, CreateBackup):
+        return request.transaction, "backup", request.transaction
+    return request.transaction, "restore", request.backup
 
 
 def _untold(_held: Sequence[Json]) -> None:

@@ -907,6 +907,10 @@ class Reconciler:
 
     def _back_up(self, request: CreateBackup | Restore) -> None:
         self._finish()
+        # It may take long, and neither the word nor the deadline would be heeded meanwhile.
+        if self._transactions.awaiting is not None:
+            self._backing_up.refuse(request, _AWAITS)
+            return
         self._backing_up.settle()
         self._backing_up.serve(request)
 
