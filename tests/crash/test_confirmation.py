@@ -404,6 +404,27 @@ class TestPause:
         assert (status.phase, status.condition) == (Phase.PAUSED, Condition.IN_SYNC)
         assert _on(lives)
 
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            (f'{_NEW}\n[policy]\nmax-impact = "reload"', "policy.max-impact is reload"),
+            ("[engine]\ndebgu = true", "no such key"),
+        ],
+    )
+    def test_the_reason_of_before_stays(self, lives: Lives, text: str, reason: str) -> None:
+        lives.want(text)
+        before = lives.look()
+        assert reason in (before.reason or "")
+        assert lives.say(partial(Pause, "moving", "root")) == ""
+        for status in (lives.reconciler.snapshot(), lives.later()):
+            assert (status.phase, status.condition) == (Phase.PAUSED, before.condition)
+            assert status.reason == f"paused by root: moving; {before.reason}"
+        assert lives.say(partial(Pause, "still moving", "root")) == ""
+        status = lives.reconciler.snapshot()
+        assert status.reason == f"paused by root: still moving; {before.reason}"
+        assert lives.say(Resume) == ""
+        assert lives.look().reason == before.reason
+
     def test_resume_without_a_pause_is_refused(self, lives: Lives) -> None:
         assert lives.say(Resume) == "dockcfgd is not paused"
 

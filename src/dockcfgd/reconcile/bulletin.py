@@ -65,6 +65,7 @@ class Bulletin:
         self.status = first
         self._pace = Pace(monotonic)
         self.paused = ""
+        self._settled: tuple[Condition, str | None] = first.condition, None
         self._scrubber, self._publish, self._keep = scrubber, publish, keep
         self._log = get_logger()
 
@@ -124,12 +125,18 @@ class Bulletin:
 
     def settle(self, condition: Condition, reason: str | None) -> None:
         """Come to rest with a condition, or be paused with it."""
+        self._settled = condition, reason
         next_step = "`dockcfgctl resume`" if self.paused else _next_step(condition, reason)
         parts = [part for part in (self.paused, reason) if part]
         self._rest(self._resting, condition, "; ".join(parts) or None, next_step)
 
+    def settle_again(self) -> None:
+        """Come to rest as the last time, paused or not as it is by now."""
+        self.settle(*self._settled)
+
     def look_again(self, reason: str | None) -> None:
         """Pass from one change to a look that follows at once: whoever waits for a verdict does."""
+        self._settled = Condition.PENDING, reason
         next_step = _next_step(Condition.PENDING, reason)
         self._rest(Phase.PLANNING, Condition.PENDING, reason, next_step)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -175,7 +175,10 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     if waiting:
         return waiting
     if standing.paused and not standing.asked:
-        return Decision(Action.NOTHING, Condition.PENDING)
+        # What would not be done anyway has a reason of its own.
+        otherwise = _to_do(seen, replace(standing, paused=False), host)
+        held = otherwise.action is Action.NOTHING
+        return otherwise if held else Decision(Action.NOTHING, Condition.PENDING)
     if _edited(seen, standing, policy, host):
         if standing.fight and not standing.asked:
             return Decision(Action.NOTHING, Condition.DEGRADED, standing.fight)

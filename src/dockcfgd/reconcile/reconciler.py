@@ -361,8 +361,7 @@ class Reconciler:
         self._state.remember(_PAUSED, f"{by}: {reason}" if reason else by)
         self._bulletin.paused = self._state.fact(_PAUSED)
         if self._transactions.awaiting is None:
-            status = self._bulletin.status
-            self._bulletin.settle(status.condition, None)
+            self._bulletin.settle_again()
         return ""
 
     def _resume(self) -> str:

@@ -185,6 +185,12 @@ class TestToDo:
         assert (decision.action, decision.condition) == (Action.NOTHING, condition)
         assert decision.reason == reason
 
+    def test_a_pause_does_not_hide_what_else_holds_it(self) -> None:
+        held = _seen(_RESTART + '[policy]\nmax-impact = "reload"\n')
+        assert decide(held, replace(_NEW, paused=True)) == decide(held, _NEW)
+        paused = decide(_seen(_RESTART), replace(_NEW, paused=True))
+        assert paused == Decision(Action.NOTHING, Condition.PENDING)
+
     def test_nothing_is_begun_while_the_machine_goes_down(self) -> None:
         asked = Standing(new=True, asked=True)
         assert _said(_seen(_RESTART, stopping=True), asked) == (Action.NOTHING, Condition.PENDING)
