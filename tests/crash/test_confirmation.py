@@ -158,6 +158,22 @@ class TestDropped:
         assert waiting.later(2).condition is Condition.REJECTED
         assert not _on(waiting)
 
+    def test_the_host_shows_as_it_is_meanwhile(self, waiting: Lives) -> None:
+        systemd = waiting.host.systemd
+        for status in (waiting.told[-1], waiting.look()):
+            assert _awaits(status)
+            assert status.engine is not None
+            assert status.engine.pid == systemd.unit(DOCKER_SERVICE).main_pid
+            assert (status.drifts, status.errors) == ((), ())
+            assert (status.generation, status.applied_generation) == (2, 1)
+            assert [file.path for file in status.files] == [CONF]
+        for unit in ("docker.socket", DOCKER_SERVICE):
+            systemd.run_job(JobVerb.STOP, unit, timeout=60)
+        status = waiting.look()
+        assert _awaits(status)
+        assert status.engine is not None
+        assert not status.engine.active
+
     def test_newer_files_supersede_it(self, waiting: Lives) -> None:
         waiting.want('[engine]\nlabels = ["a=b"]')
         status = waiting.live(until=Condition.IN_SYNC)
@@ -353,6 +369,14 @@ class TestApplied:
         assert lives.ended[-1] == ("apply-1", "awaiting-confirmation")
         assert _on(lives)
         return lives
+
+    def test_it_is_no_drift_from_the_files_without_it(self, waiting: Lives) -> None:
+        for status in (waiting.told[-1], waiting.look()):
+            assert _awaits(status)
+            assert (status.drifts, status.errors, status.generation) == ((), (), 2)
+            assert status.engine is not None
+            main_pid = waiting.host.systemd.unit(DOCKER_SERVICE).main_pid
+            assert status.engine.pid == main_pid
 
     def test_the_file_comes_with_the_word(self, waiting: Lives) -> None:
         path = "/etc/dockcfgd/conf.d/50-extra.toml"

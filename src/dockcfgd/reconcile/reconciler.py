@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from dockcfgd.reconcile.decide import Decision
     from dockcfgd.settings import Settings
     from dockcfgd.state_file import StateFile
+    from dockcfgd.transaction.journal import OpenTransaction
     from dockcfgd.transaction.undo import Undo
 
 __all__ = ["Reconciler"]
@@ -452,13 +453,26 @@ class Reconciler:
             request.agreed("a change awaits confirmation")
             self._finished(request.transaction, str(Verdict.REFUSED))
             return True
-        seen = self._look()
-        self._bulletin.show_inputs(seen)
-        if seen.findings or seen.digest == Commit.from_json(waiting.commit_action).on_disk:
+        if self._show_awaiting(waiting):
             self._transactions.show_awaiting()
             return True
         self._take_back(Cause.SUPERSEDED, "a newer desired state came before the confirmation")
         return False
+
+    def _show_awaiting(self, waiting: OpenTransaction) -> bool:
+        """Show the host with a change that waits; whether what lies on disk lets it wait on."""
+        seen, commit = self._look(), Commit.from_json(waiting.commit_action)
+        as_begun = seen.digest == commit.on_disk
+        if not as_begun and not seen.findings:
+            return False
+        # What is proven is not refused, and to files of `apply`, which come with the word, what
+        # lies on disk so far would call the change a drift.
+        findings = () if as_begun else seen.findings
+        plan = None if commit.files else seen.plan
+        shown = replace(seen, findings=findings, plan=plan)
+        self._show_seen(shown, waiting.generation, phase=self._bulletin.status.phase)
+        self._show_kept()
+        return True
 
     def _take_back_unproven(self, request: Apply | None) -> None:
         """Go back to what was proven last, where the engine did not start on what came since.
@@ -706,6 +720,10 @@ class Reconciler:
             name, seen.plan, seen.host, generation=generation, commit=commit, confirm=confirm
         )
         self._after(ended)
+        waiting = self._transactions.awaiting
+        if waiting is not None:
+            # Newer files are for the look that follows them.
+            self._show_awaiting(waiting)
         return str(Phase.AWAITING_CONFIRMATION if ended is None else ended.verdict)
 
     def _after(self, ended: Ended | None) -> None:
