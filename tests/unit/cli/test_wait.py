@@ -138,6 +138,17 @@ def test_a_generation_that_awaits_confirmation_is_there() -> None:
     assert run(Console(), Daemon(document), "--generation", "4") == 0
 
 
+def test_files_refused_while_a_change_awaits_confirmation_are_no_success() -> None:
+    error = {"file": "/a.toml", "line": 3, "key": "x", "message": "no such key", "hint": None}
+    document = living(IN_SYNC, phase="awaiting-confirmation")
+    document["desired"] = {**document["desired"], "errors": [error]}
+    console = Console()
+    assert run(console, Daemon(document)) == 1
+    assert console.out.startswith("awaiting-confirmation: ")
+    assert console.err == "dockcfgctl: refused: /a.toml:3: x: no such key\n"
+    assert run(Console(), Daemon(document), "--generation", "3") == 0
+
+
 def test_a_generation_to_come_is_waited_for() -> None:
     def comes(daemon: Daemon) -> Event:
         daemon.status = living({**REJECTED, "last": {**REJECTED["last"], "verdict": None}})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
 from dockcfgd.cli.span import seconds
-from dockcfgd.cli.text import headline
+from dockcfgd.cli.text import finding, headline
 from dockcfgd.cli.verbs.rollback import generation
 from dockcfgd.model.errors import BusFailure
 
@@ -121,12 +121,18 @@ def _look(
     if number is not None:
         return document, _verdict_on(number, document, read_history)
     if document["phase"] == "awaiting-confirmation":
-        return document, 0
+        return document, published.EXIT_FAILED if _refused_meanwhile(document) else 0
     if document["phase"] not in published.AT_REST or (
         document["condition"] == "pending" and _open(document)
     ):
         return document, None
     return document, published.exit_code(document)
+
+
+def _refused_meanwhile(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give what is wrong with files that came while a change awaits its confirmation."""
+    awaits = document.get("phase") == "awaiting-confirmation"
+    return list(document["desired"]["errors"]) if awaits else []
 
 
 def _open(document: dict[str, Any]) -> bool:
@@ -168,5 +174,9 @@ def _print(
         screen.out(json.dumps(document, indent=2))
     else:
         screen.out(headline(document))
+    if code == published.EXIT_FAILED:
+        # The first line is about the change that waits, and says nothing of them.
+        for error in _refused_meanwhile(document):
+            screen.note(f"dockcfgctl: refused: {finding(error)}")
     if code == EXIT_TIMEOUT:
         screen.note(f"dockcfgctl: no verdict within {arguments.timeout:g} s")
