@@ -58,9 +58,16 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """No engine ran, the next one reads it; `ran` is the run that was the newest (empty: none)."""
+    """No engine ran, the next one reads it; `ran` is the run that was the newest (empty: none).
+
+    It was written in the boot `boot`, at `monotonic` on its clock that never jumps, and at `at` by
+    the time of day. The boot is empty where an older release did not keep it.
+    """
 
     ran: str
+    boot: str = ""
+    monotonic: float = 0.0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,7 @@ class History:
         if isinstance(invocation, Unread):
             before = self._last_proven()
             fact |= {"invocation": None, "ran": invocation.ran, "before": before}
+            fact |= {"boot": invocation.boot, "monotonic": invocation.monotonic}
         with self._state.write() as connection:
             connection.execute(
                 "UPDATE generations SET document = ?, managed = ?,"
@@ -177,9 +185,27 @@ class History:
         return int(fact["generation"]), float(fact["at"])
 
     @property
-    def unread(self) -> bool:
-        """Whether the generation in force awaits an engine that reads it at its start."""
-        return self._in_force().get("invocation", "") is None
+    def unread(self) -> Unread | None:
+        """Give how the generation in force was written, if an engine has yet to read it."""
+        fact = self._in_force()
+        if fact.get("invocation", "") is not None:
+            return None
+        boot, monotonic = fact.get("boot", ""), fact.get("monotonic", 0.0)
+        return Unread(fact.get("ran", ""), boot, monotonic, fact["at"])
+
+    def mark_read(self, *, invocation: str, reason: str | None) -> None:
+        """Note that the generation in force is not to be taken for unproven any more, and why.
+
+        `reason` is None where an engine has begun on it; `invocation` is its run, empty if unknown.
+        """
+        fact = self._in_force()
+        kept = {"generation": fact["generation"], "at": fact["at"], "invocation": invocation}
+        with self._state.write() as connection:
+            connection.execute("REPLACE INTO facts VALUES (?, ?)", (_APPLIED, json.dumps(kept)))
+            connection.execute(
+                "UPDATE generations SET reason = ? WHERE number = ? AND verdict = 'applied'",
+                (reason, fact["generation"]),
+            )
 
     @property
     def unproven(self) -> Unproven | None:

@@ -177,6 +177,12 @@ class Systemd(Protocol):
         False where the journal does not tell.
         """
 
+    def started_since(self, unit: str, *, since: float) -> bool | None:
+        """Whether a start of the unit came to its end well since a moment, in whichever boot.
+
+        None where the journal does not tell.
+        """
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
         """Give the last journal lines of the unit's process itself since a moment, oldest first."""
 

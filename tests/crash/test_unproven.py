@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dockcfgd.chronicle import read_generation, read_history
+from dockcfgd.history import History
 from dockcfgd.model.status import Condition, Phase, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobResult, JobVerb
 from dockcfgd.reconcile.requests import Pause, Resume
@@ -67,6 +68,14 @@ def taken_back(lives: Lives, status: Status, before: Files) -> None:
 
 def generations(lives: Lives) -> dict[int, dict[str, Any]]:
     return {one["generation"]: one for one in read_history(lives.settings.state_file)}
+
+
+def unread(lives: Lives) -> bool:
+    state = StateFile(lives.settings.state_file)
+    try:
+        return History(state).unread is not None
+    finally:
+        state.close()
 
 
 class TestBoot:
@@ -384,6 +393,65 @@ class TestNothingIsTakenBack:
             lives.host.clock.advance(3)
         assert lives.host.systemd.unit(DOCKER_SERVICE).active_state == "failed"
         self.left(lives, written=lives.files)
+
+    def a_start_fails(self, lives: Lives) -> Status:
+        lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
+        stop(lives)
+        written = lives.files
+        start(lives)
+        return self.left(lives, written=written)
+
+    def test_of_what_ran_while_nobody_looked(self, lives: Lives) -> None:
+        written_while_down(lives, GOOD)
+        start(lives)
+        assert self.a_start_fails(lives).condition is Condition.PENDING
+
+    def reboot(self, lives: Lives) -> None:
+        lives.host.crash()
+        lives.host.clock.reboot()
+        lives.host.systemd.boot()
+        lives.host.clock.advance(120)
+
+    def test_of_what_ran_in_another_boot(self, lives: Lives) -> None:
+        written_while_down(lives, GOOD)
+        self.reboot(lives)
+        lives.host.refuse_start(lambda _: "failed to start daemon: no containerd")
+        self.reboot(lives)
+        self.left(lives, written=lives.files)
+        assert generations(lives)[1]["verdict"] == "applied"
+
+    def test_where_no_journal_tells_what_ran_in_another_boot(self, lives: Lives) -> None:
+        written_while_down(lives)
+        lives.host.systemd.journal_in_memory = True
+        self.reboot(lives)
+        self.left(lives, written=lives.files)
+        assert "the journal does not tell" in generations(lives)[1]["reason"]
+
+    def test_of_what_ran_while_the_newest_files_were_refused(self, lives: Lives) -> None:
+        written_while_down(lives, GOOD)
+        lives.want("[engine]\nnonsense = 1")
+        assert lives.look().condition is Condition.REJECTED
+        start(lives)
+        assert lives.look().condition is Condition.REJECTED
+        assert not unread(lives)
+        self.a_start_fails(lives)
+
+    def test_of_what_ran_after_a_rollback(self, lives: Lives) -> None:
+        lives.want(GOOD)
+        lives.look()
+        stop(lives)
+        lives.roll_back(0)
+        start(lives)
+        assert lives.look().condition is Condition.REJECTED
+        assert not unread(lives)
+        assert self.a_start_fails(lives).condition is Condition.REJECTED
+
+    def test_nothing_is_read_of_what_was_edited_before(self, lives: Lives) -> None:
+        written_while_down(lives, f'{GOOD}\n[policy]\non-drift = "report"')
+        lives.host.files.put(DAEMON_JSON, '{"debug": true, "log-driver": "journald"}')
+        start(lives)
+        assert lives.look().condition is Condition.DRIFTED
+        assert unread(lives)
 
     def test_of_what_an_older_release_wrote(self, lives: Lives) -> None:
         """It did not keep what was proven before."""

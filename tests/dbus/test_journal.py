@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockcfgd.adapters.journal import killed, last_line, lines, telling_line
+from dockcfgd.adapters.journal import killed, last_line, lines, started_since, telling_line
 from dockcfgd.model.systemd import JournalLine
 
 if TYPE_CHECKING:
@@ -136,3 +136,16 @@ def test_who_ended_a_run(tmp_path: Path, entries: list[dict[str, str]], *, tells
 
 def test_without_a_journal_nothing_tells_who_ended_a_run() -> None:
     assert not killed("docker.service", invocation="ab12", program="/nonexistent")
+
+
+@pytest.mark.parametrize(
+    ("finds", "told"), [("--since=", True), ("--until=", False), ("nothing", None)]
+)
+def test_whether_a_start_came_to_its_end_well(
+    tmp_path: Path, *, finds: str, told: bool | None
+) -> None:
+    body = f"""echo "$@" >> {tmp_path}/asked; case "$*" in *{finds}*) echo '{{}}';; esac"""
+    found = started_since("docker.service", since=12.5, program=program(tmp_path, body))
+    assert found is told
+    asked = (tmp_path / "asked").read_text().splitlines()[1].split()
+    assert {"--since=@12.500000", "UNIT=docker.service"} < set(asked)

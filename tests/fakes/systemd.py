@@ -45,6 +45,7 @@ class _Service:
     starts: list[float] = field(default_factory=list)
     began: float = 0.0
     took: float = 0.0
+    ready: float = 0.0
     forget_restarts: bool = False
 
 
@@ -57,6 +58,7 @@ class FakeSystemd:
     the jobs that were asked for. With `start_hangs` the engine never says that it is ready.
     `cancels` lets somebody cancel the next jobs of a verb. `unreachable` makes every call fail.
     `start_waits`: a start of the engine is queued, as it is at boot until `boot` comes to it.
+    With `journal_in_memory` the journal knows nothing of earlier boots.
     `before_start` is what a unit does that is wanted by, and comes before, docker.service.
     """
 
@@ -78,6 +80,8 @@ class FakeSystemd:
         self.start_seconds, self.stop_seconds = _START_SECONDS, _STOP_SECONDS
         self.unreachable = False
         self.cancels: list[JobVerb] = []
+        self.well_started: list[float] = []
+        self.journal_in_memory = False
         self.before_start: Callable[[], None] = lambda: None
         self.shutting_down = False
         self._read_units()
@@ -114,6 +118,7 @@ class FakeSystemd:
             queued=self.start_waits,
             started=service.began,
             start_seconds=service.took,
+            ready=service.ready,
         )
 
     def reload_units(self) -> None:
@@ -175,6 +180,11 @@ class FakeSystemd:
             if unit == DOCKER_SERVICE and line.text and invocation in {"", line.invocation}
         ]
         return lines[-1] if lines else ""
+
+    def started_since(self, unit: str, *, since: float) -> bool | None:
+        if self.journal_in_memory:
+            return None
+        return unit == DOCKER_SERVICE and any(at > since for at in self.well_started)
 
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
         lines = [line for line in self._journal if line.text and line.at >= since]
@@ -297,6 +307,8 @@ class FakeSystemd:
         service = self._service
         service.active, service.sub, service.result = "active", "running", "success"
         service.exec_status, service.took = 0, self.start_seconds
+        service.ready = self._clock.monotonic()
+        self.well_started.append(self._clock.now())
         return True
 
     def _begin(self) -> bool:

@@ -12,7 +12,7 @@ from dockcfgd.model.systemd import JournalLine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["last_line", "lines", "telling_line"]
+__all__ = ["last_line", "lines", "started_since", "telling_line"]
 
 _LINES = 200
 _PATIENCE = 5.0
@@ -23,6 +23,8 @@ _CHATTER = re.compile(r'^time="?[^ ]+ level=(trace|debug|info)\b')
 # Of systemd: that a unit's process ended, and that a unit failed (sd-messages(3)).
 _PROCESS_EXIT = "98e322203f7a4ed290d09fe03c09fe15"
 _UNIT_FAILURE = "d9b373ed55a64feb8242e02dbe79a49c"
+# … and that a start of a unit came to its end well.
+_STARTED = "39f53479d3a045ac8e11786248231fbf"
 _SIGKILL = "9"
 _PANIC = re.compile(r"^(panic|fatal error): ")
 
@@ -77,6 +79,19 @@ def killed(unit: str, *, invocation: str, program: str = "journalctl") -> bool:
         if entry.get("COMMAND") == "ExecStart"
     )
     return "oom-kill" in results or ("signal" in results and by_kill)
+
+
+def started_since(unit: str, *, since: float, program: str = "journalctl") -> bool | None:
+    """Whether a start of the unit came to its end well since a moment.
+
+    None where the journal does not reach back so far, as one that is kept in memory does not after
+    a boot.
+    """
+    _output(program, "--sync")
+    show = (program, "--quiet", "--no-pager", "--lines=1", "--output=json")
+    if _output(*show, f"--since=@{since:.6f}", f"UNIT={unit}", f"MESSAGE_ID={_STARTED}").strip():
+        return True
+    return False if _output(*show, f"--until=@{since:.6f}").strip() else None
 
 
 def telling_line(lines: Sequence[str]) -> str:

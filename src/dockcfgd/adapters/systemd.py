@@ -266,6 +266,10 @@ class SystemdBus:
         """Whether SIGKILL of somebody else, or want of memory, ended a run of the unit."""
         return journal.killed(unit, invocation=invocation)
 
+    def started_since(self, unit: str, *, since: float) -> bool | None:
+        """Whether the unit was started well since a moment; None where the journal cannot tell."""
+        return journal.started_since(unit, since=since)
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:
         """Give the last journal lines of the unit's process itself since a moment, oldest first."""
         return journal.lines(unit, since=since, most=most)
@@ -486,6 +490,7 @@ def _unit_state(name: str, values: Mapping[str, Any]) -> UnitState:
         environment_files=tuple(path for path, _ in values.get("EnvironmentFiles", ())),
         started=started,
         start_seconds=round(ready - started, 3) if 0 < started < ready else 0.0,
+        ready=ready,
         stop_seconds=math.inf if stop == _ENDLESS else stop / _MICRO,
     )
 

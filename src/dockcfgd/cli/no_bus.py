@@ -82,6 +82,10 @@ class NoBus:
         """Tell of nothing."""
         return False
 
+    def started_since(self, unit: str, *, since: float) -> bool | None:  # noqa: ARG002 -- the port's
+        """Tell of nothing."""
+        return None
+
     def lines(self, unit: str, *, since: float, most: int) -> tuple[JournalLine, ...]:  # noqa: ARG002 -- the port's
         """Give none."""
         return ()

@@ -38,8 +38,9 @@ class UnitState:
     Words are systemd's own; `invocation_id` is hex, empty when it never ran. `started` is when its
     process began, on the machine's monotonic clock (of a scope, which has none of its own, when it
     became active), `start_seconds` how long that took to be ready (0: it never was); both are 0
-    where not known. `stop_seconds` is how long it may take to stop before systemd kills it, inf for
-    any time.
+    where not known. `ready` is when the unit was ready last, on that clock, whichever run that was
+    (0: never since the boot). `stop_seconds` is how long it may take to stop before systemd kills
+    it, inf for any time.
     `queued`: a job of it waits or runs, as each start of the boot does until it was done.
     """
 
@@ -60,6 +61,7 @@ class UnitState:
     environment_files: tuple[str, ...] = ()
     started: float = 0.0
     start_seconds: float = 0.0
+    ready: float = 0.0
     stop_seconds: float = 0.0
     queued: bool = False
 

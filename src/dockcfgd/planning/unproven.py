@@ -10,19 +10,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
+from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.model.plan import BackStep
+from dockcfgd.planning import leaves
 from dockcfgd.planning.expect import proof_of, settle_after_start, stop_timeout
 from dockcfgd.planning.freeing import effective
 from dockcfgd.planning.launch import launch_with
+from dockcfgd.planning.target import UnreadableFile, daemon_json
 
 if TYPE_CHECKING:
     from dockcfgd.model.host import HostState, UnitState
     from dockcfgd.model.plan import Plan
     from dockcfgd.model.policy import Verify
-    from dockcfgd.planning.target import Target
+    from dockcfgd.planning.target import Applied, Target
 
-__all__ = ["back_alone", "start_failed"]
+__all__ = ["back_alone", "has_read", "start_failed"]
 
 _ALWAYS = -1
 
@@ -39,6 +42,32 @@ def start_failed(unit: UnitState, *, ran: str) -> bool:
         return False
     falls_again = unit.sub_state == "auto-restart" and unit.restarts > 0
     return unit.active_state == "failed" or falls_again
+
+
+def has_read(host: HostState, applied: Applied, *, ran: str, written: float) -> bool:
+    """Tell whether an engine serves that began on what is in force.
+
+    That was written after the run `ran`, at `written` on this boot's clock (0: before it).
+    """
+    unit = host.unit
+    if not isinstance(host.engine, EngineState) or not unit.running:
+        return False
+    # The moment too: one that began in the middle of the writing has another run, and not read it.
+    anew = unit.invocation_id not in {"", ran} and unit.started >= written
+    return anew and _as_written(applied, host)
+
+
+def _as_written(applied: Applied, host: HostState) -> bool:
+    try:
+        there = daemon_json(host)
+    except UnreadableFile:
+        return False
+    drop_in = host.drop_in.content if host.drop_in.present else None
+    if applied.owns_drop_in and drop_in != applied.drop_in:
+        return False
+    return all(
+        leaves.get(there, path) == leaves.get(applied.document, path) for path in applied.managed
+    )
 
 
 def back_alone(plan: Plan, target: Target, host: HostState, *, verify: Verify) -> Plan:

@@ -72,6 +72,7 @@ __all__ = [
     "assess_storage_rollback",
     "assess_supposing",
     "digest_on_disk",
+    "look",
 ]
 
 NO_FILES = "none"
@@ -143,7 +144,7 @@ def _given(effects: Effects, settings: Settings, extra: tuple[Text, ...]) -> _Se
     loaded = load(
         effects.files, config_file=settings.config_file, folders=settings.config_dirs, extra=extra
     )
-    host, unseen = _look(effects, settings)
+    host, unseen = look(effects, settings)
     return _Seen(loaded, folders, host, unseen)
 
 
@@ -309,7 +310,7 @@ def assess_rollback(
     name: str,
 ) -> Assessment:
     """Work out the plan that brings a generation back."""
-    host, unseen = _look(effects, settings)
+    host, unseen = look(effects, settings)
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
         return seen
@@ -348,7 +349,7 @@ def assess_storage_rollback(
 
     `desired` has the rules, `back_up` says whether what is there now is backed up before.
     """
-    host, unseen = _look(effects, settings)
+    host, unseen = look(effects, settings)
     digest = f"storage-of-{kept.transaction}"
     seen = Assessment(digest=digest, host=host, unseen=unseen)
     if host is None:
@@ -372,7 +373,8 @@ def _folders(effects: Effects, settings: Settings) -> tuple[InputView, ...]:
     return tuple(InputView(one.path, one.inode, one.mtime_ns, one.size) for one in states)
 
 
-def _look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
+def look(effects: Effects, settings: Settings) -> tuple[HostState | None, str]:
+    """Give the host as it is; None where it cannot be seen or has no engine, and why."""
     try:
         host = observe(effects, settings)
     except (SystemdFailure, FileFailure) as failure:

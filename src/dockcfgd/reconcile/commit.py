@@ -9,14 +9,13 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from dockcfgd.history import Unread
 from dockcfgd.model.errors import DockcfgdError
 from dockcfgd.model.files import Tag
 from dockcfgd.model.kept import KeptStorage
 from dockcfgd.planning.target import Target
 
 if TYPE_CHECKING:
-    from dockcfgd.history import History
+    from dockcfgd.history import History, Unread
     from dockcfgd.model.desired import Json
     from dockcfgd.model.files import FileState
     from dockcfgd.ports import Files
@@ -112,9 +111,11 @@ class Commit:
         generation: int,
         left: tuple[FileState, FileState],
         now: float,
-        invocation: str,
+        invocation: str | Unread,
     ) -> None:
         """Do it; doing it again is fine. `left` are daemon.json and the drop-in as they are now.
+
+        `invocation` is as for History.mark_applied.
 
         Raises FileFailure, StaleFile or StateFileFailure, leaving no file behind.
         """
@@ -124,9 +125,8 @@ class Commit:
                 seen = files.read(f"{self.folder}/{name}")
                 _put(files, seen, text.encode())
                 before.append(seen)
-            run = Unread(self.ran) if self.unread else invocation
             history.mark_applied(
-                generation, self.target, *left, held=self.held, now=now, invocation=run
+                generation, self.target, *left, held=self.held, now=now, invocation=invocation
             )
         except DockcfgdError:
             for seen in reversed(before):

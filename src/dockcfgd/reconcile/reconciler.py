@@ -24,12 +24,14 @@ from dockcfgd.model.status import (
 )
 from dockcfgd.planning.compare import surely_runs
 from dockcfgd.planning.keeping import kept_by
+from dockcfgd.planning.unproven import has_read
 from dockcfgd.reconcile.assess import (
     assess,
     assess_return,
     assess_rollback,
     assess_storage_rollback,
     digest_on_disk,
+    look,
 )
 from dockcfgd.reconcile.attention import Heedful
 from dockcfgd.reconcile.backing_up import BackingUp
@@ -82,6 +84,9 @@ _INBOX = 1000
 _DEBOUNCE = 0.15
 _PAUSED = "paused"
 _AWAITS = "a change awaits confirmation: dockcfgctl confirm or dockcfgctl cancel first"
+_UNTOLD = (
+    "not taken back when a start failed: the journal does not tell whether an engine has run on it"
+)
 _LATER = (
     "nothing was written, roll back again when it answers, or after"
     " `systemctl stop docker.socket docker`"
@@ -435,6 +440,7 @@ class Reconciler:
         phase = Phase.PLANNING if news else self._bulletin.status.phase
         self._show_seen(seen, generation, phase=phase)
         verdict = self._follow(seen, decision, generation, name, request)
+        self._note_read(seen)
         if request is not None:
             self._finished(request.transaction, verdict)
 
@@ -485,7 +491,7 @@ class Reconciler:
             return
         why = self._transactions.start_failure(ran=unproven.ran)
         proven = self._history.left_by(unproven.proven)
-        if not why or proven is None:
+        if not why or proven is None or self._ran_meanwhile():
             return
         digest, applied = self._history.digest_of(unproven.generation), self._history.applied()
         seen = assess_return(
@@ -503,6 +509,31 @@ class Reconciler:
             commit=self._commit(seen, None),
             why=why,
         )
+
+    def _ran_meanwhile(self) -> bool:
+        """Whether what is in force may have run while nobody looked; then it is unproven no more.
+
+        A start that failed after that tells nothing of it.
+        """
+        unread = self._history.unread
+        ready = None if unread is None else self._transactions.ready_since(unread)
+        if ready is False:
+            return False
+        reason = None if ready else _UNTOLD
+        self._history.mark_read(invocation="", reason=reason)
+        self._log.warning("unproven.ran_meanwhile", reason=reason)
+        return True
+
+    def _note_read(self, seen: Assessment) -> None:
+        """Note that an engine serves on what is in force, whatever became of what is wanted."""
+        unread = self._history.unread
+        if unread is None:
+            return
+        # Files that are no TOML are refused without a look at the host.
+        host = seen.host or look(self._effects, self._settings)[0]
+        written = self._transactions.written(unread)
+        if host and has_read(host, self._history.applied(), ran=unread.ran, written=written):
+            self._history.mark_read(invocation=host.unit.invocation_id, reason=None)
 
     def _notice(self, seen: Assessment) -> None:
         self._scrubber.learn(seen.secrets)
@@ -546,7 +577,7 @@ class Reconciler:
             asked=asked,
             failure=self._history.failure(seen.digest, version),
             held=bool(seen.digest) and self._history.held == seen.digest,
-            unread=self._history.unread,
+            unread=self._history.unread is not None,
             degraded=self._state.fact(DEGRADED) or self._history.set_aside,
             paused=bool(self._bulletin.paused),
         )
@@ -558,7 +589,8 @@ class Reconciler:
         """
         if seen.host is None or not isinstance(seen.host.engine, EngineState) or seen.plan is None:
             return False
-        return self._history.unread and all(drift.where == "engine" for drift in seen.plan.drifts)
+        unread = self._history.unread is not None
+        return unread and all(drift.where == "engine" for drift in seen.plan.drifts)
 
     def _opening(self, seen: Assessment, *, asked: bool) -> Opening:
         """Tell whether a restart may be done now, and remember when to look again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from dockcfgd.history import Unread
 from dockcfgd.log import get_logger
 from dockcfgd.migration import disposable, left_behind
 from dockcfgd.migration.archive import remove_incomplete
@@ -293,8 +294,31 @@ class Transactions:
         what = "the engine did not start on what was written while it was down"
         return f"{what}: {line or f'its unit ended as {unit.result}'}"
 
-    def invocation(self, commit: Commit) -> str:
-        """Give the engine's run if it surely has all of the commit in force, else nothing."""
+    def written(self, unread: Unread) -> float:
+        """Give when it was written, on the clock of this boot; 0 for one of an earlier boot."""
+        return unread.monotonic if unread.boot == self._effects.clock.boot() else 0.0
+
+    def ready_since(self, unread: Unread) -> bool | None:
+        """Tell whether any engine became ready since it was written; None where nothing tells."""
+        systemd = self._effects.systemd
+        try:
+            ready = systemd.unit(DOCKER_SERVICE).ready
+        except SystemdFailure:
+            return None
+        if ready > self.written(unread):
+            return True
+        if unread.boot == self._effects.clock.boot():
+            return False
+        return systemd.started_since(DOCKER_SERVICE, since=unread.at)
+
+    def invocation(self, commit: Commit) -> str | Unread:
+        """Give the engine's run if it surely has all of the commit in force, else nothing.
+
+        Unread where none ran.
+        """
+        if commit.unread:
+            clock = self._effects.clock
+            return Unread(commit.ran, clock.boot(), clock.monotonic(), clock.now())
         if not commit.in_force:
             return ""
         try:
