@@ -98,6 +98,39 @@ class TestBoot:
         assert status.last is not None
         assert status.last.verdict is Verdict.ROLLED_BACK
 
+    def test_an_operators_word_is_carried_out_before(self, lives: Lives) -> None:
+        """That start may wait for it, as one of a unit that comes before the engine's does."""
+        before = lives.files
+        self.to_the_engines_start(lives)
+        dropped = ("50-log.toml", f"schema = 1\n{GOOD}\n")
+        status = lives.apply(dropped)
+        assert status.condition is Condition.PENDING
+        assert "and a job of it waits" in (status.reason or "")
+        assert "is proven then" in (status.reason or "")
+        assert lives.files.document["log-driver"] == "local"
+        assert "/etc/dockcfgd/conf.d/50-log.toml" in lives.host.files.snapshot()
+        lives.host.systemd.boot()
+        assert lives.look().condition is Condition.IN_SYNC
+        assert lives.roll_back(0).condition is Condition.REJECTED
+        assert lives.files.document == before.document
+
+    def test_what_it_does_not_start_on_goes_again(self, lives: Lives) -> None:
+        before = lives.files
+        self.to_the_engines_start(lives)
+        lives.apply(("50-bad.toml", f"schema = 1\n{BAD}\n"))
+        lives.host.systemd.boot()
+        lives.host.clock.advance(120)
+        taken_back(lives, lives.look(), before)
+
+    def test_a_rollback_is_carried_out_before_too(self, lives: Lives) -> None:
+        lives.want(GOOD)
+        lives.look()
+        self.to_the_engines_start(lives)
+        lives.roll_back(0)
+        assert "log-driver" not in lives.files.document
+        lives.host.systemd.boot()
+        assert lives.look().condition is Condition.REJECTED
+
     def test_a_good_one_is_made_when_it_is_up(self, lives: Lives) -> None:
         self.to_the_engines_start(lives)
         lives.want(GOOD)

@@ -73,7 +73,12 @@ class UnitState:
     @property
     def at_rest(self) -> bool:
         """Whether nothing of it runs, and it is not about to be started either."""
-        return self.active_state in {"inactive", "failed"} and not self.queued
+        return self.down and not self.queued
+
+    @property
+    def down(self) -> bool:
+        """Whether nothing of it runs; it may be about to be started."""
+        return self.active_state in {"inactive", "failed"}
 
     @property
     def killed(self) -> bool:

@@ -134,7 +134,7 @@ def _barred(seen: Assessment, standing: Standing) -> Decision:
     if engine_down:
         if standing.failure and not standing.asked:
             return _failed(standing)
-        waiting = _waiting(seen.host)
+        waiting = _waiting(seen.host, standing)
         if waiting:
             return waiting
     if standing.new:
@@ -171,7 +171,7 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     policy = seen.desired.policy if seen.desired else Policy()
     if host.stopping:
         return Decision(Action.NOTHING, Condition.PENDING, "the machine is shutting down")
-    waiting = _waiting(host)
+    waiting = _waiting(host, standing)
     if waiting:
         return waiting
     if standing.paused and not standing.asked:
@@ -194,12 +194,13 @@ def _to_do(seen: Assessment, standing: Standing, host: HostState) -> Decision:
     return _against_drift(plan, policy, standing)
 
 
-def _waiting(host: HostState | None) -> Decision | None:
+def _waiting(host: HostState | None, standing: Standing) -> Decision | None:
     """Wait for an engine that does not answer, while its unit is not at rest.
 
     One that the boot is about to start is no stopped one: what is written for it would be unproven.
+    An operator's word is heard then too, as that start may be one that waits for it.
     """
-    if host is None or host.unit.at_rest:
+    if host is None or host.unit.at_rest or (standing.asked and host.unit.down):
         return None
     if not isinstance(host.engine, EngineDown):
         return None
@@ -209,7 +210,7 @@ def _waiting(host: HostState | None) -> Decision | None:
 
 def why_not_now(host: HostState | None) -> str:
     """Say why what an operator asks for waits for the engine; empty where it does not."""
-    waiting = _waiting(host)
+    waiting = _waiting(host, Standing(new=True, asked=True))
     return (waiting.reason or "") if waiting else ""
 
 
