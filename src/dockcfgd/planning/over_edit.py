@@ -24,8 +24,8 @@ def over_edit(theirs: bytes, ours: Sequence[bytes], goal: bytes | None) -> bytes
 
     `ours` are the contents that the change gives the file on its way forth and back, with the one
     from before it; `goal` is the one to put back, None for no file. Each key that has a value which
-    one of `ours` has gets that of `goal`; all others stay. ValueError where `theirs` is no JSON
-    object, so that nobody can tell.
+    one of `ours` has gets that of `goal`; all others stay, and so does the text where nothing is to
+    go back. ValueError where `theirs` is no JSON object, so that nobody can tell.
     """
     if theirs in ours:
         return goal
@@ -41,7 +41,9 @@ def over_edit(theirs: bytes, ours: Sequence[bytes], goal: bytes | None) -> bytes
             leaves.remove(document, path)
         elif not _same(present, value):
             leaves.put(document, path, value)
-    return None if goal is None and not document else leaves.render(document)
+    if goal is None and not document:
+        return None
+    return theirs if _same(document, _document(theirs)) else leaves.render(document)
 
 
 def theirs_in(content: bytes | None, goal: bytes | None) -> tuple[KeyPath, ...]:

@@ -61,9 +61,14 @@ def test_a_file_that_was_not_there_goes_but_for_what_is_theirs() -> None:
     assert over_edit(b'{"debug": true, "labels": []}', ours, None) == leaves.render({"labels": []})
 
 
+def test_a_text_with_nothing_of_ours_stays_to_the_byte() -> None:
+    theirs = b'{"debug":true,   "log-opts": {"max-size": "10m"}, "labels": []}'
+    assert over_edit(theirs, OURS, OURS[0]) == theirs
+
+
 def test_true_is_not_one() -> None:
     ours = (b'{"debug": true}', b"{}")
-    assert over_edit(b'{"debug": 1}', ours, b"{}") == leaves.render({"debug": 1})
+    assert over_edit(b'{"debug": 1}', ours, b"{}") == b'{"debug": 1}'
 
 
 @pytest.mark.parametrize("theirs", [b'{"debug": true,,', b"[]", b"\xff\xfe", b"1"])
