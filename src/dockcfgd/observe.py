@@ -154,7 +154,7 @@ def with_layers(effects: Effects, host: HostState) -> HostState:
     engine = host.engine
     if not isinstance(engine, EngineState):
         return host
-    identities = [one.id for one in engine.containers]
+    identities = [one.id for one in engine.containers if not one.going]
     why = effects.carrier.obstacle(engine.root, engine.driver, identities)
     return replace(host, engine=replace(engine, unmovable=why))
 

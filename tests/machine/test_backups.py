@@ -156,9 +156,10 @@ def test_what_is_lost_comes_back(
     assert digest(machine, "data") == before
 
     # damaged
-    machine.run(
-        f"cd {BACKUPS}/{backup} && printf x | dd of=volumes/data.tar.zst bs=1 seek=50 conv=notrunc"
-    )
+    # Twice another byte than it was, so that one of them is another than it was.
+    damage = "printf %b '\\000\\377' | dd of=volumes/data.tar.zst bs=1 seek=50 conv=notrunc"
+    machine.run(f"cd {BACKUPS}/{backup} && cp volumes/data.tar.zst /whole && {damage}")
+    machine.run(f"! cmp -s /whole {BACKUPS}/{backup}/volumes/data.tar.zst")
     assert not control(machine, "verify", backup, code=1)["good"]
     machine.docker("rm", "--force", "reader")
     machine.docker("volume", "rm", "data")

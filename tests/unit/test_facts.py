@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -111,3 +112,24 @@ class TestWeighing:
         text = '[engine]\nstorage-driver = "overlay2"\ndata-root = "/srv/docker"\n'
         found = _assessed(host, text).findings
         assert any("made without d_type" in one.message for one in found)
+
+
+def test_layers_are_looked_for_but_those_of_containers_that_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine may have removed the layer of one that it could not remove whole."""
+    host = FakeHost(daemon_json='{"storage-driver": "overlay2"}')
+    stays, going = host.run("stays"), host.run("going")
+    listed = [{**one, "State": "dead"} if one["Id"] == going else one
+              for one in host.containers.list()]  # fmt: skip
+    asked: list[str] = []
+
+    def obstacle(root: str, driver: str, containers: Sequence[str]) -> str:
+        assert (root, driver) == ("/var/lib/docker", "overlay2")
+        asked.extend(containers)
+        return ""
+
+    monkeypatch.setattr(host.containers, "list", lambda: listed)
+    monkeypatch.setattr(host.carrier, "obstacle", obstacle)
+    _assessed(host, 'schema = 1\n[engine]\nstorage-driver = "vfs"\n')
+    assert asked == [stays]

@@ -120,6 +120,11 @@ class Container:
         """Whether its processes exist now."""
         return self.state in {"running", "paused", "restarting"}
 
+    @property
+    def going(self) -> bool:
+        """Whether the engine removes it, or has not come to an end with that: it may lack files."""
+        return self.state in {"dead", "removing"}
+
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
