@@ -52,6 +52,7 @@ __all__ = [
     "renamed",
 ]
 
+_GOING = frozenset({"dead", "removing"})
 _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _RENAMED = "renamed.json"
 _NOT_FOUND = 404
@@ -312,9 +313,10 @@ def _present(access: Access, document: Document, done: dict[str, str]) -> str | 
     found = find_container(access.containers, container_name(document))
     if found is None:
         return None
-    identity = text(found, "Id")
-    half_made = text(found, "State", "Status") == "created" and identity not in done.values()
-    if half_made and identity != text(document, "Id"):
+    identity, status = text(found, "Id"), text(found, "State", "Status")
+    half_made = status == "created" and identity not in done.values()
+    # What the engine did not come to an end with, as where it was stopped meanwhile, never starts.
+    if status in _GOING or (half_made and identity != text(document, "Id")):
         access.containers.remove(identity)
         return None
     return identity

@@ -210,6 +210,20 @@ def test_a_passing_container_that_ended_is_not_brought_back_again(story: Story) 
     assert "passing" not in story.host.names()
 
 
+def test_one_that_the_engine_did_not_remove_whole_gives_way(story: Story) -> None:
+    """It is Dead, and can never be started."""
+    running = operations.note_running(story.access)
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    story.engine(JobVerb.RESTART)
+    left = story.host.run("passing")
+    story.host.container("passing").state = "dead"
+    story.host.dockerd.container_refusals.append(
+        lambda container: "it is marked for removal" if container.id == left else ""
+    )
+    assert story.resume(running) == []
+    assert story.states()["passing"] == "running"
+
+
 def test_passing_containers_are_made_first_and_then_started_side_by_side(story: Story) -> None:
     """One that does not start keeps none of the others down, and is tried again."""
     for number in range(3):
