@@ -164,7 +164,12 @@ class TestSomebodyElse:
         status = lives.live(until=Condition.PENDING)
         assert status is not None
         assert lives.host.dockerd.process is None, "it was started against somebody's will"
-        assert "authorization-plugins" not in lives.files.document
+        back = [one.last for one in lives.told if one.last and one.last.verdict]
+        assert back[0].verdict is Verdict.ROLLED_BACK
+        # What is wanted is for its next start, then.
+        assert "engine stopped" in (status.reason or "")
+        assert "proven then" in (status.reason or "")
+        assert lives.files.document["authorization-plugins"] == ["opa"]
 
     @pytest.mark.parametrize("text", [RESTART, BRIDGED], ids=["plain", "bridged"])
     def test_kills_the_engine_in_the_middle(self, lives: Lives, text: str) -> None:
