@@ -154,7 +154,22 @@ class Transactions:
             "transaction.begins", transaction=name, generation=generation, impact=plan.impact.word
         )
         self._state.hold_reserve()
-        transaction = self._journal.open(
+        transaction = self._open(name, plan, host, generation, commit, confirm=confirm)
+        self._under_way = transaction
+        self._bulletin.begin(transaction, plan)
+        return self._proceed(transaction, lambda: self._executor.run(transaction))
+
+    def _open(
+        self,
+        name: str,
+        plan: Plan,
+        host: HostState,
+        generation: int,
+        commit: Commit,
+        *,
+        confirm: float,
+    ) -> OpenTransaction:
+        return self._journal.open(
             name,
             plan,
             generation=generation,
@@ -163,9 +178,6 @@ class Transactions:
             now=self._effects.clock.now(),
             confirm=confirm,
         )
-        self._under_way = transaction
-        self._bulletin.begin(transaction, plan)
-        return self._proceed(transaction, lambda: self._executor.run(transaction))
 
     def finish(self) -> Ended | None:
         """End what was cut off, or could not be written down to its end. None: nothing ended.
@@ -250,14 +262,7 @@ class Transactions:
         """
         # First: one without a step that does not go back would count as done.
         self._journal.go_back(name, Cause.DESIRED.name, why)
-        transaction = self._journal.open(
-            name,
-            plan,
-            generation=generation,
-            commit_action=commit.to_json(),
-            invocation=host.unit.invocation_id,
-            now=self._effects.clock.now(),
-        )
+        transaction = self._open(name, plan, host, generation, commit, confirm=0.0)
         # What the engine said was before this began.
         _, written = self._history.applied_generation()
         self._witness.note(replace(transaction, started=written or transaction.started), FAILED)
