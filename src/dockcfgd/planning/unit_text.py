@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,8 +98,14 @@ class Word:
     text: str
 
 
-def settings_of(text: str) -> Iterator[Setting]:
+# A plan asks for the same few files and commands some twenty times.
+@lru_cache(maxsize=64)
+def settings_of(text: str) -> tuple[Setting, ...]:
     """Give a unit file's settings in order; lines that systemd would skip are left out."""
+    return tuple(_settings_of(text))
+
+
+def _settings_of(text: str) -> Iterator[Setting]:
     section = ""
     for line, whole in _logical_lines(text):
         if whole.startswith("["):
@@ -154,6 +161,7 @@ def exec_start(unit_files: Sequence[UnitFile]) -> Command | None:
     return command
 
 
+@lru_cache(maxsize=64)
 def _closed(text: str) -> bool:
     position, closed = _skip_blank(text, 0), True
     while closed and position < len(text):
@@ -162,6 +170,7 @@ def _closed(text: str) -> bool:
     return closed
 
 
+@lru_cache(maxsize=64)
 def words_of(text: str) -> tuple[Word, ...]:
     """Give the words of a command, up to a `;` that stands alone and begins another command."""
     words: list[Word] = []
