@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.fakes.images import Layer
 
@@ -225,8 +225,8 @@ class Container:
             "State": self.state,
             "Status": f"Up 1 second{said}" if self.alive else "Exited",
             "HostConfig": {"NetworkMode": self.host["NetworkMode"]},
-            "NetworkSettings": {"Networks": copy.deepcopy(self.endpoints)},
-            "Mounts": copy.deepcopy(self.mounts),
+            "NetworkSettings": {"Networks": _copy(self.endpoints)},
+            "Mounts": _copy(self.mounts),
         }
 
     def document(self, root: str) -> dict[str, Any]:
@@ -257,11 +257,11 @@ class Container:
             "Driver": self.driver,
             "Platform": "linux",
             "ExecIDs": None,
-            "HostConfig": copy.deepcopy(self.host),
+            "HostConfig": _copy(self.host),
             "GraphDriver": {"Data": None, "Name": self.driver},
-            "Mounts": copy.deepcopy(self.mounts),
-            "Config": copy.deepcopy(self.config),
-            "NetworkSettings": {"Ports": {}, "Networks": copy.deepcopy(self.endpoints)},
+            "Mounts": _copy(self.mounts),
+            "Config": _copy(self.config),
+            "NetworkSettings": {"Ports": {}, "Networks": _copy(self.endpoints)},
         }
 
     @property
@@ -269,9 +269,18 @@ class Container:
         return [*(self.config.get("Entrypoint") or []), *(self.config.get("Cmd") or [])]
 
 
+_Shown = TypeVar("_Shown", dict[str, Any], list[dict[str, Any]])
+
+
+def _copy(value: _Shown) -> _Shown:
+    """Copy what the API shows, several times as fast as copy.deepcopy."""
+    copied: _Shown = json.loads(json.dumps(value))
+    return copied
+
+
 def full_config(body: Mapping[str, Any], image: Mapping[str, Any], identity: str) -> dict[str, Any]:
     """Give a container's Config: what was asked for, else what the image says, else defaults."""
-    config = copy.deepcopy(_CONFIG)
+    config = _copy(_CONFIG)
     config |= {key: value for key, value in image.items() if value is not None and key in config}
     asked = {
         key: value
@@ -299,9 +308,9 @@ def full_config(body: Mapping[str, Any], image: Mapping[str, Any], identity: str
 def full_host_config(body: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Give a container's HostConfig: what was asked for, else the engine's defaults."""
     asked = {key: value for key, value in (body.get("HostConfig") or {}).items() if value}
-    host = copy.deepcopy(_HOST) | copy.deepcopy(dict(defaults)) | copy.deepcopy(asked)
+    host = _copy(_HOST) | _copy(dict(defaults)) | _copy(asked)
     if not host["LogConfig"].get("Type"):
-        host["LogConfig"] = copy.deepcopy(defaults["LogConfig"])
+        host["LogConfig"] = _copy(defaults["LogConfig"])
     if not host["RestartPolicy"].get("Name"):
         host["RestartPolicy"] = {"Name": "no", "MaximumRetryCount": 0}
     return host
@@ -310,11 +319,7 @@ def full_host_config(body: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
 def endpoint(body: Mapping[str, Any] | None, network: Network | None) -> dict[str, Any]:
     """Give an endpoint as inspect shows it."""
     asked = {key: value for key, value in (body or {}).items() if value}
-    return (
-        copy.deepcopy(_ENDPOINT)
-        | copy.deepcopy(asked)
-        | {"NetworkID": network.id if network else ""}
-    )
+    return _copy(_ENDPOINT) | _copy(asked) | {"NetworkID": network.id if network else ""}
 
 
 def timestamp(seconds: float) -> str:
