@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,10 @@ from dockcfgd.cli.backup_text import show_text
 from dockcfgd.migration.archive import list_backups
 from dockcfgd.migration.records import read_records
 from dockcfgd.migration.shelf import show_document
+from dockcfgd.model.cargo import Cargo
+from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.status import Condition, Verdict
+from dockcfgd.ports import Progressing
 from dockcfgd.reconcile.requests import Restore
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
@@ -297,6 +302,31 @@ def test_what_is_made_anew_is_compared_too(tmp_path: Path) -> None:
     check_again(host, lives, it_loses_a_setting)
     assert not lost
     assert host.container("early").host["CapAdd"] == ["SYS_TIME"]
+
+
+def test_a_file_whose_name_is_no_text_is_told_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeHost(
+        data_root=str(tmp_path / "docker"), daemon_json='{"storage-driver": "overlay2"}'
+    )
+    lives = Lives(tmp_path, host)
+    host.run("early", layer={"/data": b"1"})
+
+    def is_full(_: Cargo, *, progress: Progressing) -> None:  # noqa: ARG001 -- the port's
+        where = os.fsdecode(b"/data/\xff")
+        raise FileFailure(what="write", path=where, errno=errno.ENOSPC, why="No space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host.carrier, "carry", is_full)
+        host.cuts.restart()
+        lives.want('[engine]\nstorage-driver = "vfs"')
+        status = lives.look()
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert status.last.reason == "cannot write /data/\\udcff: No space left"
+    assert host.names(running=True) == ["early"]
+    assert lives.later().condition is Condition.IN_SYNC
 
 
 def check_again(host: FakeHost, lives: Lives, interfere: Callable[[str], None]) -> None:

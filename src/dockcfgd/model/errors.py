@@ -88,6 +88,10 @@ class DockcfgdError(Exception):
     be tried again once the host allows it.
     """
 
+    def __str__(self) -> str:
+        """Give it as text that can be stored and sent, also where a file's name is no UTF-8."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
+
     @property
     def of_surroundings(self) -> bool:
         """Whether the host at that moment is to blame."""
