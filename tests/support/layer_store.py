@@ -17,7 +17,7 @@ from dockcfgd.layers.folder import Cursor
 from dockcfgd.layers.place import Place, place_of
 from dockcfgd.layers.removal import clear
 
-__all__ = ["LayerStore", "btrfs_folder", "need_mounts"]
+__all__ = ["LayerStore", "btrfs_folder", "need_mounts", "nested"]
 
 
 def need_mounts() -> None:
@@ -44,6 +44,16 @@ def btrfs_folder(folder: Path) -> Iterator[Path]:
         yield mounted
     finally:
         _call("umount", str(mounted))
+
+
+@contextlib.contextmanager
+def nested(top: Path, name: bytes, depth: int) -> Iterator[int]:
+    """Make folders in each other, and give the deepest one open."""
+    with Cursor(os.fsencode(top)) as cursor:
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=cursor.folder)
+            cursor.down(name)
+        yield cursor.folder
 
 
 class LayerStore:

@@ -14,7 +14,6 @@ there was; doing it again goes on.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -27,7 +26,7 @@ from collections.abc import Iterator, Sequence
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 
-from dockcfgd.layers.folder import Spot
+from dockcfgd.layers.folder import Cursor, Spot
 from dockcfgd.layers.removal import remove
 from dockcfgd.mount_points import mount_points
 
@@ -113,52 +112,63 @@ def _delete(path: str, count: _Count) -> None:
         return
     parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        name = os.fsencode(os.path.basename(path))
-        if _destroyed(parent, path, name):
+        spot = Spot(parent, os.fsencode(os.path.basename(path)))
+        if _destroyed(spot):
             count.subvolumes += 1
             return
-        count.bytes += _size(path, count)
-        remove(Spot(parent, name))
+        count.bytes += _size(spot, count)
+        remove(spot)
     finally:
         os.close(parent)
 
 
-def _size(path: str, count: _Count) -> int:
-    """Add up the blocks of all below; destroy the subvolumes on the way."""
-    status = os.lstat(path)
+def _size(spot: Spot, count: _Count) -> int:
+    """Add up the blocks of all that is at a spot; destroy the subvolumes on the way."""
+    status = spot.status()
     total = status.st_blocks * _BLOCK
-    waiting = [path] if stat.S_ISDIR(status.st_mode) else []
-    while waiting:
-        folder = waiting.pop()
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-            found = list(entries)
-        for entry in found:
-            status = entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                if status.st_ino == _SUBVOLUME_INODE and _is_destroyed(entry.path):
-                    count.subvolumes += 1
-                    continue
-                waiting.append(entry.path)
-            # Of a file with many names each counts a part, and the last one the rest.
-            total += status.st_blocks * _BLOCK // max(1, status.st_nlink)
+    if not stat.S_ISDIR(status.st_mode):
+        return total
+    with Cursor(spot.path) as cursor:
+        folders, size = _inside(cursor, count)
+        left = [folders]
+        total += size
+        while left:
+            if left[-1]:
+                cursor.down(left[-1].pop())
+                folders, size = _inside(cursor, count)
+                left.append(folders)
+                total += size
+                continue
+            left.pop()
+            if left:
+                cursor.up()
     return total
 
 
-def _is_destroyed(path: str) -> bool:
-    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return _destroyed(parent, path, os.fsencode(os.path.basename(path)))
-    finally:
-        os.close(parent)
+def _inside(cursor: Cursor, count: _Count) -> tuple[list[bytes], int]:
+    """Give the folders in the cursor's folder that stay, and the blocks of all that does."""
+    folders, total = [], 0
+    for name in cursor.names():
+        spot = Spot(cursor.folder, name)
+        status = spot.status()
+        if stat.S_ISDIR(status.st_mode):
+            if _destroyed(spot):
+                count.subvolumes += 1
+                continue
+            folders.append(name)
+        # Of a file with many names each counts a part, and the last one the rest.
+        total += status.st_blocks * _BLOCK // max(1, status.st_nlink)
+    return folders, total
 
 
-def _destroyed(parent: int, path: str, name: bytes) -> bool:
+def _destroyed(spot: Spot) -> bool:
     """Delete a subvolume as one; whether it was one and is gone."""
-    status = os.lstat(path)
-    if status.st_ino != _SUBVOLUME_INODE or not stat.S_ISDIR(status.st_mode) or len(name) >= _NAME:
+    status = spot.status()
+    folder = stat.S_ISDIR(status.st_mode)
+    if status.st_ino != _SUBVOLUME_INODE or not folder or len(spot.name) >= _NAME:
         return False
     try:
-        fcntl.ioctl(parent, _DESTROY, struct.pack(f"q{_NAME}s", 0, name))
+        fcntl.ioctl(spot.folder, _DESTROY, struct.pack(f"q{_NAME}s", 0, spot.name))
     except OSError:
         # No btrfs, or subvolumes lie in it: then it is emptied first, as any folder is.
         return False
