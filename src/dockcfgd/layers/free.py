@@ -167,8 +167,10 @@ def _destroyed(spot: Spot) -> bool:
     folder = stat.S_ISDIR(status.st_mode)
     if status.st_ino != _SUBVOLUME_INODE or not folder or len(spot.name) >= _NAME:
         return False
+    # Python takes more than 1024 bytes only where they can be changed.
+    named = bytearray(struct.pack(f"q{_NAME}s", 0, spot.name))
     try:
-        fcntl.ioctl(spot.folder, _DESTROY, struct.pack(f"q{_NAME}s", 0, spot.name))
+        fcntl.ioctl(spot.folder, _DESTROY, named)
     except OSError:
         # No btrfs, or subvolumes lie in it: then it is emptied first, as any folder is.
         return False
