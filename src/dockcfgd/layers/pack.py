@@ -65,9 +65,14 @@ def main(arguments: list[str]) -> int:
 
 
 def root_user(root: str) -> tuple[int, int]:
-    """Give the host's user and group that containers' root is, by the data-root's name."""
+    """Give the host's user and group that containers' root is, by the data-root's name.
+
+    The engine gives the folder that it names so to that group; another one may have such a name
+    too, as of a version.
+    """
     remapped = _REMAPPED.fullmatch(Path(root).name)
-    return (int(remapped[1]), int(remapped[2])) if remapped else (0, 0)
+    user, group = (int(remapped[1]), int(remapped[2])) if remapped else (0, 0)
+    return (user, group) if group and group == Path(root).stat().st_gid else (0, 0)
 
 
 if __name__ == "__main__":

@@ -265,6 +265,27 @@ def test_what_an_archive_cannot_have_is_left_out_and_told(
     assert all("is read as a deletion" in line for line in left_out)
 
 
+@pytest.mark.skipif(not ROOT, reason="only root may give files away")
+@pytest.mark.parametrize(
+    ("name", "group", "owner"), [("100000.200000", 200_000, 7), ("20.10", 0, 100_007)]
+)
+def test_owners_are_the_containers_where_users_are_remapped(
+    archives: UnitFolderArchives, tmp_path: Path, name: str, group: int, owner: int
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    store = LayerStore(tmp_path / name, base)
+    store.root.mkdir()
+    os.chown(store.root, 0, group)
+    place = store.make("overlay2")
+    Path(place.tree, "file").touch()
+    for path in (place.tree, place.base, Path(place.tree, "file")):
+        os.chown(path, 100_007, 200_009)
+    _, files, _ = layer_of(archives, place, ONE_LAYER)
+    with tarfile.open(fileobj=io.BytesIO(files["layer/layer.tar"])) as layer:
+        assert {member.uid for member in layer} == {owner}
+
+
 def test_of_many_that_are_left_out_the_first_are_told(
     archives: UnitFolderArchives, store: LayerStore
 ) -> None:
