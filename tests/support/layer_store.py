@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dockcfgd.layers.folder import Cursor
+from dockcfgd.layers.folder import Cursor, Spot
 from dockcfgd.layers.place import Place, place_of
-from dockcfgd.layers.removal import clear
+from dockcfgd.layers.removal import clear, remove
 
 __all__ = ["LayerStore", "btrfs_folder", "need_mounts", "nested"]
 
@@ -48,12 +48,15 @@ def btrfs_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def nested(top: Path, name: bytes, depth: int) -> Iterator[int]:
-    """Make folders in each other, and give the deepest one open."""
-    with Cursor(os.fsencode(top)) as cursor:
-        for _ in range(depth):
-            os.mkdir(name, dir_fd=cursor.folder)
-            cursor.down(name)
-        yield cursor.folder
+    """Give the deepest one of folders in each other, open; they go with the context."""
+    with Cursor(os.fsencode(top)) as above, Cursor(os.fsencode(top)) as cursor:
+        try:
+            for _ in range(depth):
+                os.mkdir(name, dir_fd=cursor.folder)
+                cursor.down(name)
+            yield cursor.folder
+        finally:
+            remove(Spot(above.folder, name))
 
 
 class LayerStore:

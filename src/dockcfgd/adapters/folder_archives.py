@@ -40,6 +40,7 @@ _BLOCK = 512
 _CHANGED = 1  # of tar's exit statuses
 _NEW = ".dockcfgd-new"
 _LINES = 20
+_GONE = (FileNotFoundError, NotADirectoryError)
 # What tar says after it has said what is wrong.
 _PARTING = ("exiting now", "due to previous errors")
 
@@ -314,15 +315,18 @@ def _release(running: _Running, pipe: Path) -> None:
 
 
 def _sizes(folder: str) -> Iterator[int]:
-    for path, names, files in os.walk(folder, onerror=_raise):
-        for name in (*names, *files):
-            with contextlib.suppress(FileNotFoundError):
-                yield os.lstat(f"{path}/{name}").st_blocks * _BLOCK
+    """Give the bytes that each thing in a folder takes on disk.
 
-
-def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+    OSError where folders are nested deeper than a path can say: tar could not put them back.
+    """
+    waiting = [folder]
+    while waiting:
+        with contextlib.suppress(*_GONE), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    yield entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from dockcfgd.adapters.systemd import ProgramEnd
 from dockcfgd.layers import Place
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.systemd import JournalLine
-from tests.support.layer_store import LayerStore
+from tests.support.layer_store import LayerStore, nested
 
 ROOT = os.geteuid() == 0
 
@@ -135,6 +135,23 @@ def test_its_size_is_what_it_takes(archives: UnitFolderArchives, tmp_path: Path)
     fill(source)
     assert 5000 <= archives.size(str(source)) < 1024 * 1024
     assert archives.size(str(tmp_path / "none")) == 0
+
+
+def test_folders_in_each_other_are_measured_however_many(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    with nested(tmp_path, b"d", 1500) as deepest:
+        file = os.open(b"file", os.O_WRONLY | os.O_CREAT, dir_fd=deepest)
+        os.write(file, b"content")
+        os.close(file)
+        assert archives.size(str(tmp_path / "d")) > 0
+
+
+def test_folders_nested_deeper_than_tar_puts_back_are_told(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    with nested(tmp_path, b"d" * 100, 60), pytest.raises(FileFailure, match="File name too long"):
+        archives.size(str(tmp_path))
 
 
 def test_one_that_cannot_be_read_is_told(archives: UnitFolderArchives, tmp_path: Path) -> None:

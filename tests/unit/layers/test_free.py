@@ -20,7 +20,7 @@ def test_folders_nested_deeper_than_a_path_can_say_are_freed(
     layer.mkdir(parents=True)
     with nested(layer, b"d" * 100, 60) as deepest:
         os.close(os.open(b"file", os.O_WRONLY | os.O_CREAT, dir_fd=deepest))
-    assert free.main([str(tmp_path / "kept")]) == 0
+        assert free.main([str(tmp_path / "kept")]) == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["bytes"] > 0
     assert list(tmp_path.iterdir()) == []
