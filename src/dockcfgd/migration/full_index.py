@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dockcfgd.migration.documents import Document, tables, text
 from dockcfgd.migration.image_filter import packed
 from dockcfgd.migration.tar_members import Source, members
 
@@ -54,12 +55,12 @@ class _Found:
     """The manifests that an archive has, and those that belong to an image of many platforms."""
 
     def __init__(self) -> None:
-        self._manifests: dict[str, dict[str, Any]] = {}
+        self._manifests: dict[str, Document] = {}
         self._inner: set[str] = set()
 
     def note(self, content: bytes) -> None:
         document = _document(content)
-        self._inner |= {str(one.get("digest")) for one in document.get("manifests", ())}
+        self._inner |= {text(one, "digest") for one in tables(document, "manifests")}
         if isinstance(document.get("config"), dict) and "layers" in document:
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
             kind = document.get("mediaType", "application/vnd.oci.image.manifest.v1+json")
@@ -67,17 +68,18 @@ class _Found:
 
     def completed(self, content: bytes) -> bytes:
         index = _document(content)
-        listed = index.get("manifests", [])
-        known = {str(one.get("digest")) for one in listed} | self._inner
+        listed = tables(index, "manifests")
+        known = {text(one, "digest") for one in listed} | self._inner
         lacking = [one for digest, one in self._manifests.items() if digest not in known]
         if not lacking:
             return content
         return json.dumps(index | {"manifests": [*listed, *lacking]}).encode()
 
 
-def _document(content: bytes) -> dict[str, Any]:
+def _document(content: bytes) -> Document:
+    """Read a blob, which may be anything: empty where it is no object."""
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -78,6 +78,22 @@ def test_an_index_that_lacks_nothing_stays() -> None:
     assert json.loads(completed(archive([one], index))["index.json"]) == index
 
 
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b'{"manifests": null, "config": {}}',
+        b'{"manifests": 5}',
+        b'{"manifests": ["no object"]}',
+        b'{"config": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+)
+def test_a_blob_that_is_like_an_index_and_none_passes(blob: bytes) -> None:
+    index = {"schemaVersion": 2, "manifests": None}
+    members = completed(archive([blob], index))
+    assert members[f"blobs/sha256/{digest_of(blob)[7:]}"] == blob
+    assert json.loads(members["index.json"]) == index
+
+
 def test_an_archive_of_an_older_engine_passes() -> None:
     before = archive([b"layer"], None)
     after = completed(before)
