@@ -27,6 +27,8 @@ __all__ = ["Sink", "image_archive", "left_out", "write_archive"]
 _OPAQUE = b".wh..wh..opq"
 _CHUNK = 1 << 20
 _TOLD = 20
+# PATH_MAX, less what is before it where an engine unpacks.
+_LONGEST = 4096 - 256
 _DOCKER = "vnd.docker."
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -62,7 +64,7 @@ def write_archive(source: Place, sink: Sink, *, root: tuple[int, int] = (0, 0)) 
 
 
 def left_out(source: Place) -> tuple[str, ...]:
-    """Give what an archive of the layer cannot have, as it would be read as a deletion.
+    """Give what an archive of the layer cannot have, as no engine would take it for what it is.
 
     A line each, with path and reason; of many there are the first ones, and how many more. A folder
     stands for all that is in it. Raises as `write_archive` does.
@@ -216,6 +218,8 @@ class _Sayable:
 
 
 def _unsayable(operation: Operation) -> str:
+    if len(operation.path) > _LONGEST:
+        return "its path is longer than an engine can unpack"
     if operation.path.rpartition(b"/")[2].startswith(WHITEOUT):
         return "a name that begins with .wh. is read as a deletion"
     if isinstance(operation, Deletion):

@@ -303,6 +303,22 @@ def test_owners_are_the_containers_where_users_are_remapped(
         assert {member.uid for member in layer} == {owner}
 
 
+def test_what_is_nested_too_deep_for_an_engine_is_left_out(
+    archives: UnitFolderArchives, store: LayerStore
+) -> None:
+    place = store.make("overlay2")
+    Path(place.tree, "written").touch()
+    with nested(Path(place.tree), b"d" * 99, 60):
+        _, files, (line,) = layer_of(archives, place, ONE_LAYER)
+    with tarfile.open(fileobj=io.BytesIO(files["layer/layer.tar"])) as layer:
+        names = layer.getnames()
+    assert max(map(len, names)) == 38 * 100 - 1
+    assert names[-1] == "written"
+    path, _, why = line.partition(": ")
+    assert len(path) == 39 * 100
+    assert why == "its path is longer than an engine can unpack"
+
+
 def test_of_many_that_are_left_out_the_first_are_told(
     archives: UnitFolderArchives, store: LayerStore
 ) -> None:
