@@ -33,6 +33,8 @@ _SET_FLAGS = 0x40086602
 _NOT_SUPPORTED = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 # The kernel sets these by itself, from what is no part of the file.
 _OF_THE_HOST = ("security.selinux", "security.ima", "security.evm", "security.SMACK64")
+# Compression, as above: inherited by all in a folder, and refused by every other filesystem.
+_OF_THE_FILESYSTEM = "btrfs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ class Attributes:
 
 
 def read_xattrs(spot: Spot) -> dict[str, bytes]:
-    """Read all extended attributes, POSIX ACLs among them, but those that the host gives."""
+    """Read all extended attributes, POSIX ACLs among them, but those that the host gives.
+
+    Nor those that belong to one filesystem.
+    """
     path = spot.path
     try:
         names = os.listxattr(path, follow_symlinks=False)
@@ -60,7 +65,7 @@ def read_xattrs(spot: Spot) -> dict[str, bytes]:
     return {
         name: os.getxattr(path, name, follow_symlinks=False)
         for name in names
-        if name not in _OF_THE_HOST
+        if name not in _OF_THE_HOST and not name.startswith(_OF_THE_FILESYSTEM)
     }
 
 
