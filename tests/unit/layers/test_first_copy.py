@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Root:
     def container(self, number: int, *, disposable: bool = False) -> Path:
         """Make one; give the folder of what it has written."""
         identity, mount = ID.format(number), ID.format(number + 1000)
-        config = {"Driver": "overlay2", "Name": f"/c{number}", "State": {}}
+        config = {"ID": identity, "Driver": "overlay2", "Name": f"/c{number}", "State": {}}
         self._put(f"containers/{identity}/config.v2.json", json.dumps(config))
         host = json.dumps({"AutoRemove": disposable})
         self._put(f"containers/{identity}/hostconfig.json", host)
@@ -110,6 +111,20 @@ def test_one_whose_files_are_damaged_is_no_container(root: Root, name: str, cont
     assert staying(root.path, "overlay2") == {ID.format(2): "c2"}
     root.copy()
     assert (root.ahead(1), root.ahead(2)) == ([], ["data"])
+
+
+def test_a_copy_of_a_containers_folder_is_no_container(root: Root) -> None:
+    root.container(1)
+    there = root.path / "containers" / ID.format(1)
+    shutil.copytree(there, there.with_suffix(".bak"))
+    assert staying(root.path, "overlay2") == {ID.format(1): "c1"}
+
+
+def test_one_that_has_lost_its_writable_layer_is_none_that_stays(root: Root) -> None:
+    root.container(1)
+    root.container(2)
+    shutil.rmtree(root.path / "image/overlay2/layerdb/mounts" / ID.format(1))
+    assert staying(root.path, "overlay2") == {ID.format(2): "c2"}
 
 
 def test_where_a_mapping_would_not_show_nothing_goes_ahead(root: Root) -> None:
