@@ -107,13 +107,15 @@ def _others(source: str, among: tuple[Mount, ...]) -> list[str]:
 
 def _linked(source: str) -> Iterator[str]:
     for options in sorted(Path(source).glob("volumes/*/opts.json")):
-        try:
-            document = json.loads(options.read_bytes())
-        except (OSError, ValueError):
-            continue
-        device = document.get("MountDevice") if isinstance(document, dict) else None
-        if isinstance(device, str) and f"{device}/".startswith(f"{source}/"):
+        named = _paths_in(_read(options))
+        if any(f"{path}/".startswith(f"{source}/") for path in named):
             yield options.parent.name
+
+
+def _paths_in(options: dict[str, Any]) -> Iterator[str]:
+    """Give the real paths that a volume's mount has as its device and, as for overlay, options."""
+    words = [options.get("MountDevice"), *re.split("[=:,]", str(options.get("MountOpts")))]
+    yield from (os.path.realpath(str(word)) for word in words if str(word).startswith("/"))
 
 
 def _closed(root: str) -> str:

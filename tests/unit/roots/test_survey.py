@@ -96,6 +96,21 @@ def test_who_names_the_data_root(root: Path) -> None:
     assert seen.linked == ("v",)
 
 
+def test_which_volumes_name_the_data_root_in_any_way(root: Path) -> None:
+    root.with_name("soft").symlink_to(root)
+    layers = f"lowerdir=/srv/a:{root}/volumes/v/_data,upperdir=/srv/b,workdir=/srv/c"
+    options = {
+        "beside": {"MountDevice": f"{root}-beside", "MountOpts": "bind"},
+        "by-link": {"MountDevice": f"{root.with_name('soft')}/image"},
+        "layered": {"MountType": "overlay", "MountDevice": "overlay", "MountOpts": layers},
+        "limited": {"Quota": {"Size": 1}},
+    }
+    for name, document in options.items():
+        (root / "volumes" / name).mkdir()
+        (root / "volumes" / name / "opts.json").write_text(json.dumps(document))
+    assert look(root, root.parent / "other").linked == ("by-link", "layered")
+
+
 def test_what_is_more_than_files(root: Path) -> None:
     (root / "btrfs/subvolumes/abc").mkdir(parents=True)
     assert look(root, root.parent / "other").nested == f"{root}/btrfs/subvolumes"
