@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.documents import text
-from dockcfgd.model.host import driver_of, on_swarm_node
+from dockcfgd.model.host import driver_of, on_swarm_node, remaps_users
 
 if TYPE_CHECKING:
     from dockcfgd.ports import Clock, Containers, Engine, Files, FolderArchives, Images, Networks
@@ -56,6 +56,10 @@ class Access:
     def in_swarm(self) -> bool:
         """Ask the engine whether it is a node of a swarm."""
         return on_swarm_node(self.engine.info())
+
+    def remaps_users(self) -> bool:
+        """Ask the engine whether containers have users of their own."""
+        return remaps_users(self.engine.info())
 
 
 def empty_volumes(access: Access) -> frozenset[str]:

@@ -310,6 +310,8 @@ def _fitting(access: Access, moving: _Moving, *, folder: str) -> tuple[Inventory
     sizes = sizes_of_layers(access, inventory)
     saved = bool(read_images(folder)[1])
     _refuse(inventory, facts, target_driver=moving.driver, way=moving.way)
+    if moving.way is Way.ANEW:
+        _refuse_files_of_the_host(access, inventory)
     if not saved:
         why = _too_little_room(access, inventory, sizes, facts, moving, folder=folder)
         where = moving.root if moving.driver in SNAPSHOTTERS else facts.root
@@ -430,6 +432,29 @@ def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str, way: Way)
         raise EngineFailure(
             what="change the storage without losing something", status=0, why="; ".join(reasons)
         )
+
+
+def _refuse_files_of_the_host(access: Access, inventory: Inventory) -> None:
+    """Refuse to make anew who has files that no image can have.
+
+    An engine that remaps users has no number for the host's own, and its commit leaves their files
+    out and says so in its log alone (moby, pkg/archive).
+    """
+    if not access.remaps_users():
+        return
+    names = [
+        container_name(document)
+        for document in inventory.containers
+        if text(document, "HostConfig", "UsernsMode") == "host"
+        and access.containers.changed(text(document, "Id"))
+    ]
+    if names:
+        why = (
+            f"{', '.join(names)}: what a container with --userns=host has written as the host's"
+            " users can be neither committed nor saved while userns-remap is in force; take"
+            " userns-remap out first and set it again afterwards, or remove the container"
+        )
+        raise EngineFailure(what="change the storage without losing something", status=0, why=why)
 
 
 def write_all(folder: str, kind: str, documents: Sequence[Document]) -> None:

@@ -241,6 +241,12 @@ def on_swarm_node(info: Mapping[str, Json]) -> bool:
     return isinstance(swarm, dict) and swarm.get("LocalNodeState") in _ON_A_NODE
 
 
+def remaps_users(info: Mapping[str, Json]) -> bool:
+    """Tell whether an engine with this /info gives containers users of their own (userns-remap)."""
+    options = info.get("SecurityOptions")
+    return isinstance(options, list) and any(str(one).startswith("name=userns") for one in options)
+
+
 def on_containerd_store(info: Mapping[str, Json]) -> bool:
     """Tell whether an engine with this /info has its images in containerd's store."""
     rows = info.get("DriverStatus")

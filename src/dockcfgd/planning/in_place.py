@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
+from dockcfgd.model.host import remaps_users
 from dockcfgd.planning import leaves
 from dockcfgd.planning.launch import running_flags
 from dockcfgd.planning.storage_change import SNAPSHOTTERS
@@ -22,7 +23,6 @@ __all__ = ["moved", "not_in_place"]
 # What lies on disk is the same in all of them, and was tried on the first, one between, the last.
 _FIRST, _AFTER = EngineVersion(20, 10), EngineVersion(29, 0)
 _DRIVERS = frozenset({"overlay2", "vfs", "btrfs", "fuse-overlayfs"}) | SNAPSHOTTERS
-_REMAPPED = "name=userns"
 
 
 def not_in_place(target: Target, host: HostState, engine: EngineState, driver: str) -> str:
@@ -33,8 +33,7 @@ def not_in_place(target: Target, host: HostState, engine: EngineState, driver: s
     for name in (engine.driver, driver):
         if name not in _DRIVERS:
             return f"the containers of {name} can only be made anew"
-    options = engine.info.get("SecurityOptions")
-    if isinstance(options, list) and any(str(one).startswith(_REMAPPED) for one in options):
+    if remaps_users(engine.info):
         return "userns-remap is in force"
     by_flag = any(flag.key == "live-restore" for flag in running_flags(host))
     if engine.live_restore and engine.running and by_flag:

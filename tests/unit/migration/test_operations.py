@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -617,6 +618,26 @@ def test_a_driver_whose_place_is_a_link_is_told_before_anything_is_stopped(
         story.back_up()
     assert story.states() == states
     assert not Path(story.backup).exists()
+
+
+@pytest.mark.parametrize("settings", ['{"userns-remap": "default"}', "{}"])
+def test_files_of_the_hosts_own_users_are_told_before_anything_is_stopped(
+    tmp_path: Path, settings: str
+) -> None:
+    host = FakeHost(data_root=str(tmp_path / "root"), daemon_json=settings)
+    host.run("plain", layer={"/data": b"1"})
+    host.run("unchanged", host_config={"UsernsMode": "host"})
+    host.run("agent", layer={"/data": b"1"}, host_config={"UsernsMode": "host"})
+    back_up = partial(
+        operations.back_up_images, host.effects.access, folder=str(tmp_path / "backups/one"),
+        target_driver="vfs", progress=Told(),
+    )  # fmt: skip
+    if "userns-remap" in settings:
+        with pytest.raises(EngineFailure, match=r": agent: what a container with --userns=host"):
+            back_up()
+    else:
+        back_up()
+    assert host.names(running=True) == ["agent", "plain", "unchanged"]
 
 
 def test_a_foreign_container_of_the_name_is_left_alone(story: Story) -> None:
