@@ -100,7 +100,13 @@ def _shown(key: Key, info: Mapping[str, Json]) -> Json:
         place = place.get(name) if isinstance(place, dict) else None
     if not isinstance(place, dict) or last not in place:
         return [] if key.name == "default-address-pools" else None
+    if key.name == "data-root" and not _remaps_users(info):
+        return place[last]  # a folder of another's choice may be named as that of remapped users
     return VIEWS[key.info.compare].shows(place[last])
+
+
+def _remaps_users(info: Mapping[str, Json]) -> bool:
+    return VIEWS["userns"].shows(info.get("SecurityOptions")) is True
 
 
 def _wanted(

@@ -196,6 +196,15 @@ def test_a_runtime_with_a_type_is_known_by_name_only() -> None:
     assert event_agrees(("runtimes", "gone"), typed, seen["event"]) is False
 
 
+def test_a_data_root_may_be_named_as_that_of_remapped_users() -> None:
+    path = ("data-root",)
+    info: dict[str, Json] = {"DockerRootDir": "/srv/20.10", "SecurityOptions": []}
+    assert info_agrees(path, "/srv/20.10", info) is True
+    assert info_agrees(path, "/srv", info) is False
+    remapped: dict[str, Json] = {**info, "SecurityOptions": ["name=userns"]}
+    assert info_agrees(path, "/srv", remapped) is True
+
+
 def test_the_image_store_shows() -> None:
     info = step("28.5.2", "containerd")["info"]
     path = ("features", "containerd-snapshotter")
