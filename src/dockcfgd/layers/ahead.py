@@ -38,8 +38,11 @@ LEAST = 64 << 10
 _INDEX = "index.json"
 _TRIES = 5
 _GONE = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.ENODATA}
-)
+    {
+        errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.ENODATA,
+        errno.ESPIPE,
+    }
+)  # fmt: skip
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK
 

@@ -25,6 +25,9 @@ from dockcfgd.layers.link_groups import LinkGroups
 
 __all__ = ["ComparedTree"]
 
+# A container that runs may put a pipe into a file's place, and opening that would wait.
+_READ = os.O_RDONLY | os.O_NOATIME | os.O_NONBLOCK
+
 
 class ComparedTree:
     """The changes of the tree at `tree` from the one at `base`.
@@ -198,9 +201,9 @@ def _same_inside(here: Spot, there: Spot, status: os.stat_result) -> bool:
         return targets[0] == targets[1]
     if not stat.S_ISREG(status.st_mode):
         return True
-    one = here.open(os.O_RDONLY | os.O_NOATIME)
+    one = here.open(_READ)
     try:
-        other = there.open(os.O_RDONLY | os.O_NOATIME)
+        other = there.open(_READ)
         try:
             return same_content(one, other, size=status.st_size)
         finally:

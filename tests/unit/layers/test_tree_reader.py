@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
 from pathlib import Path
 
 import pytest
 
+from dockcfgd.layers import tree_reader
+from dockcfgd.layers.ahead import copy_ahead
+from dockcfgd.layers.attributes import read_flags
+from dockcfgd.layers.folder import Spot
+from dockcfgd.layers.place import Form
+from dockcfgd.layers.styles import style_of
 from dockcfgd.layers.tree_reader import ComparedTree
 
 NAMES = ("one", "two", "far/three", "far/four")
@@ -46,6 +54,21 @@ def test_one_that_parts_leaves_the_others_where_they_are(tree: Path, base: Path,
     for name in ("one", "."):
         shutil.copystat(base / name, tree / name)
     assert changed(tree, base) == ["", "one"]
+
+
+def test_a_file_that_becomes_a_pipe_is_looked_at_again(
+    tree: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(spot: Spot, status: os.stat_result) -> int:
+        if spot.name == b"one" and stat.S_ISREG(spot.status().st_mode):
+            (tree / "one").unlink()
+            os.mkfifo(tree / "one")
+        return read_flags(spot, status)
+
+    monkeypatch.setattr(tree_reader, "read_flags", meanwhile)
+    changes = ComparedTree(str(tree), str(base))
+    copy_ahead(changes, style_of(Form.TREE), str(tmp_path / "ahead"), until=0)
+    assert "one" in [entry.path.decode() for entry in changes.operations()]
 
 
 def test_what_is_written_through_one_name_is_written_through_all(tree: Path, base: Path) -> None:
