@@ -86,7 +86,9 @@ def _left(root: str, effects: Effects) -> Sequence[str]:
 
 
 def _containers(root: str) -> Sequence[str]:
-    return sorted(folder.name for folder in Path(root, "containers").glob("*"))
+    """Give those that lie in a data-root, also in the folders in it of remapped users."""
+    patterns = ("containers/*", "[0-9]*.[0-9]*/containers/*")
+    return sorted({folder.name for one in patterns for folder in Path(root).glob(one)})
 
 
 def _own_times(noted: Json) -> Mapping[str, float]:

@@ -71,6 +71,17 @@ def test_no_step_touches_data_of_one_that_runs(
         perform(step(root), host.effects, {}, _progress, heed=lambda: None)
 
 
+@pytest.mark.parametrize("step", STEPS[-2:])
+def test_those_of_remapped_users_lie_in_a_folder_of_a_data_root_that_moves(
+    step: Callable[[str], do.Step], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "100000.100000/containers" / ONE).mkdir(parents=True)
+    host = FakeHost()
+    Left(host, monkeypatch, {ONE: 1e9}, killable=False)
+    with pytest.raises(SystemdFailure, match=f"^cannot end container {ONE[:12]}: .*still runs"):
+        perform(step(str(tmp_path)), host.effects, {}, _progress, heed=lambda: None)
+
+
 def test_each_has_its_own_time(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     host = FakeHost()
     began = host.clock.monotonic() - 90
