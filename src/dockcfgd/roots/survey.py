@@ -7,7 +7,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def survey(source: str, target: str, *, remapping: bool = False) -> dict[str, An
     there = os.path.isdir(target)
     mount = mount_of(near, among)
     binding = (names_folder_of(source, one) for one in containers_of(source))
+    tops = _tops(source, remapping=remapping)
     return {
         "source": source,
         "target": target,
@@ -56,11 +57,11 @@ def survey(source: str, target: str, *, remapping: bool = False) -> dict[str, An
         "free_bytes": status.f_bavail * status.f_frsize,
         "free_inodes": status.f_favail if status.f_files else None,
         "mounts": _others(source, among),
-        "linked": list(_linked(source)),
+        "linked": [name for top in tops for name in _linked(top, source)],
         "binding": sorted(filter(None, binding)),
-        "limited": _limited(source),
-        "nested": _nested(source),
-        **_uses(source),
+        "limited": next(filter(None, map(_limited, tops)), ""),
+        "nested": next(filter(None, map(_nested, tops)), ""),
+        **_uses(source, tops),
         "closed": _closed(os.path.commonpath((source, target))),
     }  # fmt: skip
 
@@ -105,8 +106,17 @@ def _others(source: str, among: tuple[Mount, ...]) -> list[str]:
     )
 
 
-def _linked(source: str) -> Iterator[str]:
-    for options in sorted(Path(source).glob("volumes/*/opts.json")):
+def _tops(source: str, *, remapping: bool) -> list[Path]:
+    """Give the folders that engines work in: one for remapped users lies in the data-root.
+
+    It comes along with that, but not where users change.
+    """
+    inner = [one for one in sorted(Path(source).glob("*.*")) if _REMAPPED.fullmatch(one.name)]
+    return [Path(source), *([] if remapping else inner)]
+
+
+def _linked(top: Path, source: str) -> Iterator[str]:
+    for options in sorted(top.glob("volumes/*/opts.json")):
         named = _paths_in(_read(options))
         if any(f"{path}/".startswith(f"{source}/") for path in named):
             yield options.parent.name
@@ -124,7 +134,7 @@ def _closed(root: str) -> str:
     return next((one for one in above if not os.stat(one).st_mode & 0o001), "")
 
 
-def _uses(source: str) -> dict[str, Any]:
+def _uses(source: str, tops: Sequence[Path]) -> dict[str, Any]:
     """Say what containers and plugins have of the host."""
     outside, bound = set[str](), set[str]()
     for folder in containers_of(source):
@@ -137,7 +147,8 @@ def _uses(source: str) -> dict[str, Any]:
         mounts_of = [one for one in host.get("Mounts") or () if one.get("Type") == "bind"]
         sources = [*binds, *(str(one.get("Source")) for one in mounts_of)]
         bound |= {f"{name} ({one})" for one in sources if one.startswith("/")}
-    plugins = any(one.name not in {"storage", "tmp"} for one in Path(source).glob("plugins/*"))
+    found = (one for top in tops for one in top.glob("plugins/*"))
+    plugins = any(one.name not in {"storage", "tmp"} for one in found)
     return {"outside": sorted(outside), "bound": sorted(bound), "plugins": plugins}
 
 
@@ -167,9 +178,9 @@ def _read(where: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _limited(source: str) -> str:
+def _limited(top: Path) -> str:
     """Give a layer that was made with a limit of its own."""
-    for folder in Path(source).glob("overlay2/*/diff"):
+    for folder in top.glob("overlay2/*/diff"):
         try:
             opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
@@ -185,9 +196,8 @@ def _limited(source: str) -> str:
     return ""
 
 
-def _nested(source: str) -> str:
+def _nested(top: Path) -> str:
     """Give what is more than files: subvolumes, datasets, a containerd of the engine's own."""
-    top = Path(source)
     own = "containerd/daemon/io.containerd.snapshotter.v1.*/snapshots"
     places = [*(top / one for one in _NESTED), *top.glob(own)]
     return next((str(one) for one in places if one.is_dir() and any(one.iterdir())), "")

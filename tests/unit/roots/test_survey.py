@@ -116,6 +116,20 @@ def test_what_is_more_than_files(root: Path) -> None:
     assert look(root, root.parent / "other").nested == f"{root}/btrfs/subvolumes"
 
 
+def test_what_lies_in_the_folder_of_remapped_users_comes_along(root: Path) -> None:
+    inner = root / "100000.100000"
+    (inner / "btrfs/subvolumes/abc").mkdir(parents=True)
+    (inner / "volumes/v").mkdir(parents=True)
+    (inner / "volumes/v/opts.json").write_text(json.dumps({"MountDevice": f"{inner}/image"}))
+    (inner / "plugins/abc").mkdir(parents=True)
+    seen = look(root, root.parent / "other")
+    assert seen.nested == f"{inner}/btrfs/subvolumes"
+    assert seen.linked == ("v",)
+    assert seen.plugins
+    seen = look(root, root / "200000.200000", remapping=True)
+    assert (seen.nested, seen.linked, seen.plugins) == ("", (), False)
+
+
 def test_who_needs_the_users_of_the_host(root: Path) -> None:
     container(root, "fine", NetworkMode="bridge", Binds=["/srv/x:/x"])
     container(root, "all", Privileged=True)
