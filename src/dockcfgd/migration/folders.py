@@ -69,7 +69,7 @@ def obstacle(root: str, driver: str) -> str:
 
     With the way out; empty where it can, as far as links and mounts are concerned.
     """
-    for path in (_OWN, "image", *_belongings(Path(root), driver)):
+    for path in (_OWN, "image", _CONTAINERS, *_belongings(Path(root), driver)):
         where = Path(root, path)
         if where.is_symlink() or os.path.ismount(where):
             return (

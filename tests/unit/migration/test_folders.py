@@ -152,7 +152,7 @@ def test_a_link_in_the_place_of_a_folder_is_an_obstacle(root: Path) -> None:
     assert obstacle(str(root), "overlay2") == ""
 
 
-@pytest.mark.parametrize("path", ["image", "image/overlay2", "dockcfgd", "overlay2"])
+@pytest.mark.parametrize("path", ["image", "image/overlay2", "dockcfgd", "overlay2", "containers"])
 def test_what_is_on_the_way_to_a_drivers_data_may_be_no_link(root: Path, path: str) -> None:
     where = root / path
     if where.exists():
