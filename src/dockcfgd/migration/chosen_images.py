@@ -68,7 +68,11 @@ def load_chosen(
     """
     if not missing:
         return {}
-    wanted = {image.config or image.id: image.tags for image in missing}
+    wanted: dict[str, tuple[str, ...]] = {}
+    for image in missing:
+        # In containerd's store several may have one configuration, as two builds of the same have.
+        config = image.config or image.id
+        wanted[config] = (*wanted.get(config, ()), *image.tags)
     total = sum(image.size for image in missing)
     for entry in read_images(folder)[1]:
         _load_from(images, entry, wanted, folder=folder, total=total, progress=progress)
