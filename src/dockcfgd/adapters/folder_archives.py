@@ -45,9 +45,11 @@ _GONE = (FileNotFoundError, NotADirectoryError)
 _PARTING = ("exiting now", "due to previous errors")
 
 _AS_IT_IS = ("--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--force-local")
-_PACK = ("/bin/tar", "--create", "--format=posix", "--sparse", "--one-file-system", *_AS_IT_IS)
+# In a locale of another encoding tar takes names for texts in it, and has them as UTF-8.
+_TAR = ("/usr/bin/env", "LC_ALL=C", "/bin/tar")
+_PACK = (*_TAR, "--create", "--format=posix", "--sparse", "--one-file-system", *_AS_IT_IS)
 _UNPACK = (
-    'rm -rf -- "$2" && mkdir -m 0700 -- "$2" && exec /bin/tar --extract --file="$1"'
+    f'rm -rf -- "$2" && mkdir -m 0700 -- "$2" && exec {" ".join(_TAR)} --extract --file="$1"'
     ' --directory="$2" --same-owner --same-permissions --delay-directory-restore '
     + " ".join(f"'{option}'" for option in _AS_IT_IS)
 )

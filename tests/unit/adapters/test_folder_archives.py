@@ -120,6 +120,29 @@ def test_a_folder_there_and_back(archives: UnitFolderArchives, tmp_path: Path) -
     assert not (tmp_path / "target.dockcfgd-new").exists()
 
 
+def test_names_are_the_same_whatever_the_hosts_language(
+    archives: UnitFolderArchives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    latin = tmp_path / "de_DE.ISO-8859-1"
+    making = f"localedef --inputfile=de_DE --charmap=ISO-8859-1 {latin}"
+    subprocess.run(["/bin/sh", "-c", making], check=False)
+    if not latin.exists():
+        pytest.skip("no such locale can be made here")
+    source.mkdir()
+    target.mkdir()
+    names = [b"\xc3\xbc", b"\xfc"]
+    for name in names:
+        (source / os.fsdecode(name)).touch()
+    monkeypatch.setenv("LOCPATH", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", latin.name)
+    with archives.pack(str(source)) as packed:
+        content = list(packed.chunks())
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    archives.unpack(str(target), content)
+    assert sorted(os.fsencode(one.name) for one in target.iterdir()) == names
+
+
 def test_plain_tar_reads_it(archives: UnitFolderArchives, tmp_path: Path) -> None:
     source = tmp_path / "source"
     fill(source)
