@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.host import EngineState
+from dockcfgd.model.host import EngineState, remaps_users
 from dockcfgd.model.roots import RootMove
 from dockcfgd.planning.rules.security import SUBGID, SUBUID
 
@@ -20,7 +20,6 @@ __all__ = [
     "NoRange",
     "Ranges",
     "data_root_of",
-    "is_remapped",
     "ranges_in_force",
     "ranges_of",
     "remap_move",
@@ -52,17 +51,11 @@ class Ranges:
         return f"/{self.uid}.{self.gid}" if self.uids else ""
 
 
-def is_remapped(engine: EngineState) -> bool:
-    """Whether containers have users of their own now."""
-    options = engine.info.get("SecurityOptions")
-    return isinstance(options, list) and any("userns" in str(one) for one in options)
-
-
 def data_root_of(engine: EngineState) -> str:
     """Give the data-root in force; with remapped users the engine works in a folder of it."""
     root = engine.root.rstrip("/")
     above, _, last = root.rpartition("/")
-    return above if is_remapped(engine) and _LAST.fullmatch(last) else root
+    return above if remaps_users(engine.info) and _LAST.fullmatch(last) else root
 
 
 def ranges_of(wanted: str, host: HostState) -> Ranges:
@@ -81,7 +74,7 @@ def ranges_of(wanted: str, host: HostState) -> Ranges:
 def ranges_in_force(engine: EngineState, host: HostState) -> Ranges:
     """Give those of the running engine, which its folder is named after."""
     found = _LAST.fullmatch(engine.root.rstrip("/").rpartition("/")[2])
-    if not is_remapped(engine) or found is None:
+    if not remaps_users(engine.info) or found is None:
         return Ranges()
     files = host.facts.files if host.facts is not None else {}
     uid, gid = int(found[1]), int(found[2])
