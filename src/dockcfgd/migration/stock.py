@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.archive import make_folder, read_document, write_document
@@ -81,8 +82,11 @@ class _Moved:
 
     def removed(self, kind: str, name: str) -> bool:
         """Whether somebody removed it before the engine stopped."""
-        places = (self._source, self._target)
-        return not any(os.path.lexists(f"{one}/{kind}/{name}") for one in places)
+        places = [Path(self._source), Path(self._target)]
+        if not any(one in other.parents for one in places for other in places):
+            # The folder of remapped users comes along with the data-root that it lies in.
+            places += [inner for one in places for inner in one.glob("[0-9]*.[0-9]*")]
+        return not any(os.path.lexists(one / kind / name) for one in places)
 
 
 def _containers(access: Access, before: Inventory, moved: _Moved) -> Iterator[str]:

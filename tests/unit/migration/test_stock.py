@@ -67,6 +67,15 @@ def test_what_is_hidden_is_missing(moved: Moved) -> None:
     ]
 
 
+def test_what_is_hidden_in_the_folder_of_remapped_users_is_missing(moved: Moved) -> None:
+    identity = moved.host.container("web").id
+    moved.host.containers.remove("web")
+    Path(moved.root, "100000.100000/containers", identity).mkdir(parents=True)
+    assert moved.differs() == ["container web: it is not there"]
+    # Where users change it belongs to others.
+    assert moved.differs(f"{moved.root}/200000.200000") == []
+
+
 def test_an_image_without_its_name(moved: Moved) -> None:
     moved.host.dockerd.images.find("busybox:latest").tags = ["busybox:other"]
     [line] = moved.differs()
