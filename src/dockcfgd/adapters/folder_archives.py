@@ -11,6 +11,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import select
 import sys
 import time
@@ -22,6 +23,7 @@ from dockcfgd.layers import pack as layer_program
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.model.errors import FileFailure, SystemdFailure
 from dockcfgd.model.images import MadeImage
+from dockcfgd.mount_points import mount_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +42,7 @@ _BLOCK = 512
 _CHANGED = 1  # of tar's exit statuses
 _NEW = ".dockcfgd-new"
 _LINES = 20
+_WILD, _QUOTED = re.compile(r"([\\*?\[])"), r"\\\1"
 _GONE = (FileNotFoundError, NotADirectoryError)
 # What tar says after it has said what is wrong.
 _PARTING = ("exiting now", "due to previous errors")
@@ -47,7 +50,7 @@ _PARTING = ("exiting now", "due to previous errors")
 _AS_IT_IS = ("--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--force-local")
 # In a locale of another encoding tar takes names for texts in it, and has them as UTF-8.
 _TAR = ("/usr/bin/env", "LC_ALL=C", "/bin/tar")
-_PACK = (*_TAR, "--create", "--format=posix", "--sparse", "--one-file-system", *_AS_IT_IS)
+_PACK = (*_TAR, "--create", "--format=posix", "--sparse", *_AS_IT_IS)
 _UNPACK = (
     f'rm -rf -- "$2" && mkdir -m 0700 -- "$2" && exec {" ".join(_TAR)} --extract --file="$1"'
     ' --directory="$2" --same-owner --same-permissions --delay-directory-restore '
@@ -87,7 +90,8 @@ class UnitFolderArchives:
     def pack(self, folder: str) -> Iterator[_Packed]:
         """Stream the archive of a folder."""
         with self._pipe() as pipe:
-            program = [*_PACK, f"--file={pipe}", f"--directory={folder}", "."]
+            program = [*_PACK, *_without_mounts(folder), f"--file={pipe}"]
+            program += [f"--directory={folder}", "."]
             with self._begun(program, f"the reading of {folder}") as running:
                 packed = _Packed(running, folder, pipe)
                 try:
@@ -314,6 +318,18 @@ def _release(running: _Running, pipe: Path) -> None:
         with contextlib.suppress(OSError):
             os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         time.sleep(_LOOK_SECONDS / 4)
+
+
+def _without_mounts(folder: str) -> Iterator[str]:
+    """Give what leaves out what is mounted in a folder.
+
+    Not --one-file-system, which leaves out subvolumes of btrfs too, as whoever may write to a
+    folder can make them.
+    """
+    above = f"{os.path.realpath(folder)}/"
+    for point, _ in mount_points():
+        if point.startswith(above):
+            yield f"--exclude=./{_WILD.sub(_QUOTED, point[len(above) :])}/*"
 
 
 def _sizes(folder: str) -> Iterator[int]:

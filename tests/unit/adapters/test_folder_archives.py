@@ -20,7 +20,7 @@ from dockcfgd.adapters.systemd import ProgramEnd
 from dockcfgd.layers import Place
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.systemd import JournalLine
-from tests.support.layer_store import LayerStore, nested
+from tests.support.layer_store import LayerStore, btrfs_folder, nested
 
 ROOT = os.geteuid() == 0
 
@@ -141,6 +141,30 @@ def test_names_are_the_same_whatever_the_hosts_language(
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     archives.unpack(str(target), content)
     assert sorted(os.fsencode(one.name) for one in target.iterdir()) == names
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount")
+def test_subvolumes_come_along_and_mounts_do_not(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    with btrfs_folder(tmp_path) as folder:
+        mounted = folder / "mounted [a] \\ b*"
+        beside = folder / "mounted a"
+        subprocess.run(["btrfs", "subvolume", "create", folder / "inner"], check=True)
+        for place in (mounted, beside):
+            place.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", mounted], check=True)
+        try:
+            for place in (mounted, beside, folder / "inner"):
+                (place / "file").touch()
+            with archives.pack(str(folder)) as packed:
+                archives.unpack(str(target), packed.chunks())
+        finally:
+            subprocess.run(["umount", mounted], check=True)
+    names = sorted(str(path.relative_to(target)) for path in target.rglob("*"))
+    assert names == ["inner", "inner/file", "mounted [a] \\ b*", "mounted a", "mounted a/file"]
 
 
 def test_plain_tar_reads_it(archives: UnitFolderArchives, tmp_path: Path) -> None:
