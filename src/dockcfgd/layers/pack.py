@@ -32,6 +32,7 @@ __all__ = ["main"]
 
 _AHEAD = 1 << 20
 _REMAPPED = re.compile(r"(\d+)\.(\d+)")
+_LEAST = 1 << 16
 
 
 def main(arguments: list[str]) -> int:
@@ -67,12 +68,14 @@ def main(arguments: list[str]) -> int:
 def root_user(root: str) -> tuple[int, int]:
     """Give the host's user and group that containers' root is, by the data-root's name.
 
-    The engine gives the folder that it names so to that group; another one may have such a name
-    too, as of a version.
+    The engine gives the folder that it names so to that group, releases before 20.10.11 to root.
+    Another folder may have such a name too, as of a version; what users are remapped to begins far
+    above those (login.defs(5), SUB_UID_MIN).
     """
     remapped = _REMAPPED.fullmatch(Path(root).name)
     user, group = (int(remapped[1]), int(remapped[2])) if remapped else (0, 0)
-    return (user, group) if group and group == Path(root).stat().st_gid else (0, 0)
+    theirs = min(user, group) >= _LEAST or 0 < group == Path(root).stat().st_gid
+    return (user, group) if theirs else (0, 0)
 
 
 if __name__ == "__main__":

@@ -331,7 +331,8 @@ def test_what_an_archive_cannot_have_is_left_out_and_told(
 
 @pytest.mark.skipif(not ROOT, reason="only root may give files away")
 @pytest.mark.parametrize(
-    ("name", "group", "owner"), [("100000.200000", 200_000, 7), ("20.10", 0, 100_007)]
+    ("name", "group", "owner"),
+    [("100000.200000", 200_000, 7), ("100000.200000", 0, 7), ("20.10", 0, 100_007)],
 )
 def test_owners_are_the_containers_where_users_are_remapped(
     archives: UnitFolderArchives, tmp_path: Path, name: str, group: int, owner: int
