@@ -218,6 +218,14 @@ def test_by_schedule(tmp_path: Path) -> None:
     lives.look()
     assert len(kept(lives)) == 3
 
+    before = {one.id for one in kept(lives)}
+    lives.host.clock.jump(-30 * DAY)
+    lives.live(Look("due"), until=Condition.IN_SYNC)
+    lives.host.clock.advance(DAY)
+    lives.live(Look("due"), until=Condition.IN_SYNC)
+    made_since = [one for one in kept(lives) if one.id not in before]
+    assert made_since, "the newest went first, as it is the oldest by the clock"
+
 
 def test_a_schedule_that_nobody_understands_is_refused(tmp_path: Path) -> None:
     lives = prepared(tmp_path, backup='schedule = "whenever"')

@@ -134,7 +134,8 @@ class BackingUp:
         if name:
             comment = f"by the schedule {self._table.schedule!r}"
             self.serve(CreateBackup(name, comment=comment, origin=archive.SCHEDULE))
-            self._remove_old(archive.SCHEDULE)
+            # By a clock that was set back it is the oldest.
+            self._remove_old(archive.SCHEDULE, in_use=(name,))
 
     def after_migration(self, *, in_use: Sequence[str]) -> None:
         """Remove what is more than `keep` of the backups that migrations made, none `in_use`."""

@@ -32,10 +32,11 @@ class BackupSchedule:
         return max(self._next - self._effects.clock.now(), 0.0)
 
     def note(self, expression: str) -> None:
-        """Take in the expression; a new one counts from now on."""
+        """Take in the expression; a new one counts from now on, as any does by a clock set back."""
+        now = self._effects.clock.now()
         known, _, since = self._state.fact(_SINCE).rpartition(" ")
-        if expression != known:
-            since = repr(self._effects.clock.now())
+        if expression != known or (since and float(since) > now):
+            since = repr(now)
             self._state.remember(_SINCE, f"{expression} {since}" if expression else "")
         elif expression == self._expression:
             return
