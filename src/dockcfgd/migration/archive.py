@@ -304,10 +304,13 @@ def verify(folder: str, *, only: Collection[str] | None = None) -> tuple[str, ..
 
 
 def list_backups(directory: str) -> tuple[Backup, ...]:
-    """Give the backups below `directory`, newest first, then the incomplete ones."""
+    """Give the backups below `directory`, newest first, then the incomplete ones.
+
+    One may be under way: its files get their names, and go, meanwhile.
+    """
     with _translated("list", directory):
         folders = [path for path in Path(directory).glob("*") if path.is_dir()]
-    found = [_backup(path) for path in folders]
+        found = [_backup(path) for path in folders]
     return tuple(sorted(found, key=_age))
 
 
@@ -396,12 +399,19 @@ def _decompressed(reader: zstandard.ZstdDecompressionReader, where: str) -> byte
 
 
 def _backup(path: Path) -> Backup:
-    size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    size = sum(_sizes(path))
     try:
         manifest = read_manifest(str(path))
     except FileFailure:
         manifest = None
     return Backup(path.name, str(path), size, manifest)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                yield os.lstat(f"{path}/{name}").st_size
 
 
 def _age(backup: Backup) -> tuple[bool, float, str]:

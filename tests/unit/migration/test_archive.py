@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -120,6 +121,24 @@ def test_newest_first(tmp_path: Path) -> None:
     listed = archive.list_backups(str(tmp_path))
     assert [one.id for one in listed] == ["b", "c", "a"]
     assert all(one.bytes > 0 for one in listed)
+
+
+def test_one_under_way_is_listed_while_its_files_come_and_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = tmp_path / "half"
+    archive.open_folder(str(half))
+    (half / "layers" / "x.part").write_bytes(b"12")
+    (half / "layers" / "y").write_bytes(b"345")
+    lstat = os.lstat
+
+    def renamed(path: str) -> os.stat_result:
+        if str(path).endswith(".part"):
+            Path(path).unlink()
+        return lstat(path)
+
+    monkeypatch.setattr(os, "lstat", renamed)
+    assert [(one.id, one.bytes) for one in archive.list_backups(str(tmp_path))] == [("half", 3)]
 
 
 def test_no_directory_is_no_backup(tmp_path: Path) -> None:
