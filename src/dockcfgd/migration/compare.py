@@ -115,7 +115,7 @@ def _may_be_made_so(where: str, before: Json, after: Json) -> bool:
     part, _, name = where.partition(".")
     if part not in {"Config", "HostConfig"}:
         return False
-    filled_in = before is None or before in _UNSAID
+    filled_in = before is None or (before in _UNSAID and before is not False)
     dropped = name in _OF_THE_KERNEL and (after is None or after in _NO_LIMIT)
     return filled_in or dropped
 

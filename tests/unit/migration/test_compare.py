@@ -168,6 +168,7 @@ def test_what_an_engine_makes_of_a_container_anew(key: str, old: Any, new: Any) 
         ("HostConfig", "CapAdd", ["NET_ADMIN"], None),
         ("HostConfig", "MaskedPaths", [], ["/proc/acpi"]),
         ("HostConfig", "PidsLimit", 100, 200),
+        ("HostConfig", "Privileged", False, True),
         ("HostConfig", "NetworkMode", "net", "bridge"),
         ("Config", "Entrypoint", None, ["/x"]),
         ("Config", "Cmd", [], None),
