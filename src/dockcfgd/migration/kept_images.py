@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.ports import Containers, Images
 
-__all__ = ["drop_kept_names", "keep_changes", "short"]
+__all__ = ["drop_kept_names", "has_files_of_the_host", "keep_changes", "short"]
 
 _CONFLICT = 409
 _SHORT = 12
@@ -32,6 +32,16 @@ _KEEPS_BACK = "fuse-overlayfs"
 def short(document: Document) -> str:
     """Give the short ID of an inspect document's container."""
     return text(document, "Id")[:_SHORT]
+
+
+def has_files_of_the_host(access: Access, document: Document) -> bool:
+    """Tell whether what a container has written may be of users that no image made here can have.
+
+    An engine that remaps users has no number for the host's own, and its commit leaves their files
+    out and says so in its log alone (moby, pkg/archive).
+    """
+    theirs = text(document, "HostConfig", "UsernsMode") == "host"
+    return theirs and access.remaps_users() and access.containers.changed(text(document, "Id"))
 
 
 def keep_changes(access: Access, document: Document, *, purpose: str) -> str:

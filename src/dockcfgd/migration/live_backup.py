@@ -17,7 +17,7 @@ from dockcfgd.migration.choice import Choice, choose, mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.holding import Holding, groups, held
 from dockcfgd.migration.inventory import KEPT, Inventory, container_name, take_inventory
-from dockcfgd.migration.kept_images import keep_changes, short
+from dockcfgd.migration.kept_images import has_files_of_the_host, keep_changes, short
 from dockcfgd.migration.operations import sizes_of_layers, write_all
 from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, write_record
@@ -235,6 +235,11 @@ class _Work:
         self._holding.add(frozen)
         image = keep_changes(self._access, present, purpose=_PURPOSE)
         self._holding.drop(frozen)
+        if image != record.image and has_files_of_the_host(self._access, present):
+            self.remarks.append(
+                f"container {container_name(document)} is without what it has written as the host's"
+                " users, with --userns=host: while userns-remap is in force that cannot be saved"
+            )
         yield record, image
 
     def _keep(self, record: Record, image: str) -> None:

@@ -28,7 +28,7 @@ from dockcfgd.migration.inventory import (
     note,
     take_inventory,
 )
-from dockcfgd.migration.kept_images import drop_kept_names
+from dockcfgd.migration.kept_images import drop_kept_names, has_files_of_the_host
 from dockcfgd.migration.obstacles import obstacles
 from dockcfgd.migration.presence import came_back, find_container, start_again
 from dockcfgd.migration.records import Record, read_records
@@ -435,20 +435,10 @@ def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str, way: Way)
 
 
 def _refuse_files_of_the_host(access: Access, inventory: Inventory) -> None:
-    """Refuse to make anew who has files that no image can have.
-
-    An engine that remaps users has no number for the host's own, and its commit leaves their files
-    out and says so in its log alone (moby, pkg/archive).
-    """
-    if not access.remaps_users():
-        return
-    names = [
-        container_name(document)
-        for document in inventory.containers
-        if text(document, "HostConfig", "UsernsMode") == "host"
-        and access.containers.changed(text(document, "Id"))
-    ]
-    if names:
+    """Refuse to make anew who has files that no image can have."""
+    found = [one for one in inventory.containers if has_files_of_the_host(access, one)]
+    names = map(container_name, found)
+    if found:
         why = (
             f"{', '.join(names)}: what a container with --userns=host has written as the host's"
             " users can be neither committed nor saved while userns-remap is in force; take"

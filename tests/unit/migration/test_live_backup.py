@@ -211,6 +211,15 @@ def test_nobody_is_held_where_that_is_asked_for(bench: Bench) -> None:
     )
 
 
+def test_who_has_files_of_the_hosts_own_users_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, daemon_json='{"userns-remap": "default"}')
+    bench.host.run("plain", layer={"/data": b"1"})
+    bench.host.run("unchanged", host_config={"UsernsMode": "host"})
+    bench.host.run("agent", layer={"/data": b"1"}, host_config={"UsernsMode": "host"})
+    (remark,) = bench.make()
+    assert remark.startswith("container agent is without what it has written as the host's users")
+
+
 def test_single_containers_and_images(bench: Bench) -> None:
     bench.make("some", "db", "spare:2")
     manifest = archive.read_manifest(str(bench.folder / "some"))
