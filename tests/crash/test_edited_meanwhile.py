@@ -110,6 +110,35 @@ def test_while_it_awaits_confirmation(folder: Path, text: str, edit: str) -> Non
         assert reason in (status.last.reason or "")
 
 
+def test_a_way_back_that_is_cut_off_knows_what_is_theirs(folder: Path) -> None:
+    """The engine that it has started shows it, and that is no failure."""
+    policy = '[policy]\nrestart = "plain"\nconfirm-timeout = "2m"'
+    wanted = f'[engine]\nlog-driver = "local"\n{policy}'
+
+    def goes_back(name: str) -> Told:
+        told = Told(folder / name, Story("awaits", wanted))
+        assert told.lives.look().phase is Phase.AWAITING_CONFIRMATION
+        document = told.lives.files.document
+        told.host.files.put(DAEMON_JSON, json.dumps({**document, "log-driver": "journald"}))
+        told.host.clock.advance(121)
+        told.host.cuts.restart()
+        return told
+
+    whole = goes_back("whole")
+    whole.lives.look()
+    labels = list(whole.host.cuts.passed)
+    started = labels.index("after: start docker.service")
+    for number in range(started, len(labels)):
+        told = goes_back(str(number))
+        cut_short(told, number)
+        told.host.cuts.restart()
+        status = told.lives.look()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK, f"{labels[number]}: {status.last.reason}"
+        assert "meanwhile stays" in (status.last.reason or ""), labels[number]
+        assert told.lives.files.document["log-driver"] == "journald"
+
+
 def test_one_file_that_somebody_puts_back_is_no_way_back(folder: Path) -> None:
     """The change goes on waiting, over the end of dockcfgd in an upgrade too."""
     wanted = (

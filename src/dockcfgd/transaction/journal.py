@@ -10,7 +10,7 @@ from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.errors import OfAnotherRelease
 from dockcfgd.model.plan import BackStep, way_back_from_json, way_back_to_json
 from dockcfgd.model.status import LastTransaction, StepView, Verdict
-from dockcfgd.model.steps import ProveEngine, from_json, to_json
+from dockcfgd.model.steps import ProveEngine, RemoveFile, WriteFile, from_json, to_json
 from dockcfgd.planning.wording import step_name
 from dockcfgd.retention import prune
 
@@ -33,7 +33,8 @@ class OpenTransaction:
     Its plan as stored, how far it got, the outcomes of its steps by kind.
 
     `begun` is the index of the last forward step that has begun (-1: none), `completed` how many of
-    them are done, `returning` whether the way back is gone, `undone` its steps that are done.
+    them are done, `returning` whether the way back is gone, `undone` its steps that are done. Of
+    those only what was found in files is among the outcomes: the rest was for the life it was in.
     `invocation` is the engine's one before it. `confirm` is for how many seconds the proven change
     waits for an operator's word (0: it does not), `deadline` until when, once it does.
     """
@@ -210,6 +211,11 @@ class Journal:
         for entry in log:
             if entry["outcome"] is not None and entry["state"] == "done":
                 outcomes[type(steps[entry["position"]]).__name__] = json.loads(entry["outcome"])
+        for entry in back:
+            step = way_back[entry["position"]].step
+            found = json.loads(entry["outcome"] or "null") if entry["state"] == "done" else None
+            if found is not None and isinstance(step, WriteFile | RemoveFile):
+                outcomes[type(step).__name__] = found
         finished = {entry["position"] for entry in log if entry["state"] == "done"}
         return OpenTransaction(
             id=row["id"],
