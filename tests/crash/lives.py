@@ -97,9 +97,9 @@ class Lives:
     `live` is a whole life: recovery, a look, the requests given, the end; it gives the last status,
     or None where the life ended at a cut. One with `until` goes on until it rests in that
     condition. `told` are all statuses of all lives, `ended` what `finished` told, `answers` what
-    words were answered with. After `writes_left` commits the state file's disk is full.
-    `reconciler` is the one of the newest life. dockcfgd-recover comes before every start of the
-    engine; `recovered` is what it said.
+    words were answered with; `heard` is given each status as it is told. After `writes_left`
+    commits the state file's disk is full. `reconciler` is the one of the newest life.
+    dockcfgd-recover comes before every start of the engine; `recovered` is what it said.
     """
 
     def __init__(self, folder: Path, host: FakeHost) -> None:
@@ -112,6 +112,7 @@ class Lives:
         self.answers: list[str] = []
         self.writes_left: int | None = None
         self.recovered: list[str] = []
+        self.heard: Callable[[Status], None] = lambda _: None
         self._number = 0
         host.systemd.before_start = self._recover
 
@@ -254,6 +255,7 @@ class Lives:
 
     def _published(self, reconciler: Reconciler, status: Status, until: Condition | None) -> None:
         self.told.append(status)
+        self.heard(status)
         if status.condition is until and status.phase is Phase.IDLE:
             reconciler.enqueue(Stop())
 

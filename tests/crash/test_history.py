@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.history import History
-from dockcfgd.model.status import Condition, Status, Verdict
-from dockcfgd.reconcile.requests import PlanRequest, Rollback
+from dockcfgd.model.status import Condition, Phase, Status, Verdict
+from dockcfgd.reconcile.requests import Cancel, Confirm, Look, PlanRequest, Rollback, Stop
 from dockcfgd.state_file import StateFile
 from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Lives
 from tests.fakes.cuts import Crash
@@ -339,6 +339,33 @@ def test_a_change_that_awaits_its_word_goes_back_with_a_damaged_history(tmp_path
     tale.damage()
     assert tale.lives.look().condition is Condition.DEGRADED
     assert tale.lives.files == old
+
+
+@pytest.mark.parametrize("word", ["confirm", "cancel"])
+def test_so_does_one_whose_history_is_damaged_while_it_awaits(tmp_path: Path, word: str) -> None:
+    tale = Tale(tmp_path)
+    tale.want("[engine]\ndebug = true")
+    old, lives = tale.lives.files, tale.lives
+    answers: list[str] = []
+
+    def answered(why: str) -> None:
+        answers.append(why)
+        lives.reconciler.enqueue(Stop())
+
+    def damaged(status: Status) -> None:
+        if status.phase is Phase.AWAITING_CONFIRMATION and not answers:
+            lives.heard = lambda _: None
+            lives.reconciler._state.close()  # noqa: SLF001 -- as a read that finds the damage does
+            tale.damage()
+            said = Confirm("", answered) if word == "confirm" else Cancel("", "root", answered)
+            lives.reconciler.enqueue(said)
+
+    lives.heard = damaged
+    lives.want('[engine]\nlog-driver = "local"\n[policy]\nconfirm-timeout = "1h"')
+    lives.live(Look("a file"))
+    assert answers[0].startswith("nothing ")
+    assert lives.files == old
+    assert "state.db.damaged-" in (lives.look().reason or "")
 
 
 def test_a_state_folder_out_of_reach_stops_changes_and_not_the_daemon(tmp_path: Path) -> None:

@@ -354,6 +354,7 @@ class Reconciler:
         return "" if ended is None or ended.verdict is Verdict.APPLIED else ended.reason or ""
 
     def _cancel(self, request: Cancel) -> str:
+        self._finish()
         waiting = self._transactions.awaiting
         if waiting is None:
             return "nothing is under way that could be cancelled"

@@ -188,7 +188,10 @@ class Transactions:
         if self._unwritten is not None:
             return self._end(*self._unwritten)
         if self.awaiting is not None:
-            return None
+            if self._journal.unfinished() is not None:
+                return None
+            # The state file was damaged and is a new one: only the plain files lead back.
+            self._under_way = None
         if not self._undo.held:
             # Before the lock: what another release has to end is nobody's here, and its way back
             # stays free for dockcfgd-recover.
