@@ -158,6 +158,31 @@ def test_one_file_that_somebody_puts_back_is_no_way_back(folder: Path) -> None:
     assert "its files are as they were before it" in (status.last.reason or "")
 
 
+def test_a_program_that_edits_it_each_time_is_given_up_on(folder: Path) -> None:
+    """One that writes the file whenever that changes would have the engine restarted for ever."""
+    told = Told(folder / "host", story_named("bridged"))
+    host = told.host
+
+    def watch(label: str) -> None:
+        if label == "after: restart docker.service":
+            host.files.put(DAEMON_JSON, '{"debug": true, "labels": ["rack=9"]}')
+
+    host.cuts.watch(watch)
+    for _ in range(5):
+        told.lives.later(400)
+    jobs = list(host.systemd.jobs)
+    for _ in range(5):
+        told.lives.later(400)
+    status = told.lives.later(400)
+    assert host.systemd.jobs == jobs
+    assert status.condition is Condition.DEGRADED
+    assert "given up after 3 attempts" in (status.reason or "")
+    assert told.runs() == told.running
+    host.cuts.unwatch()
+    assert told.lives.apply().condition is Condition.IN_SYNC
+    assert told.lives.files.document["labels"] == ["rack=9"]
+
+
 def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:
     """Nobody can tell what of it is whose; the engine runs on, and the next look says so."""
     told = Told(folder / "host", story_named("plain"))

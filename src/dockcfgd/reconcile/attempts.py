@@ -1,4 +1,4 @@
-"""How often a change that the host prevents is tried again where that disturbs the engine."""
+"""How often a change that is prevented is tried again where that disturbs the engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _MOST = 3
 class Attempts:
     """Counts, over restarts of dockcfgd, the attempts at one desired state, named by its digest.
 
-    Only those count that disturbed the engine and were taken back for reasons of the host's own.
+    Only those count that disturbed the engine and were taken back for reasons of the host's own, or
+    because somebody else wrote a managed file meanwhile, as a program may do each time.
     Another desired state, a success or an operator's word begins anew.
     """
 

@@ -500,7 +500,7 @@ class Transactions:
                     )
 
     def _count(self, transaction: OpenTransaction, ending: Ending, commit: Commit) -> None:
-        if ending.cause is not Cause.SURROUNDINGS:
+        if ending.cause not in {Cause.SURROUNDINGS, Cause.EDITED}:
             self.attempts.forget()
         elif ending.verdict is Verdict.ROLLED_BACK and self._disturbed(transaction):
             self.attempts.note(commit.digest, ending.reason or "it was taken back")
