@@ -9,7 +9,7 @@ import pytest
 
 from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.status import Condition, Phase, Status, Verdict
-from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
+from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobVerb
 from dockcfgd.reconcile.requests import Cancel, Confirm, Pause, Resume
 from tests.crash.lives import CONF, DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
@@ -465,3 +465,54 @@ def test_a_confirm_timeout_of_nothing_waits_for_nobody(lives: Lives) -> None:
 
 def test_nothing_to_cancel(lives: Lives) -> None:
     assert lives.say(_cancel) == "nothing is under way that could be cancelled"
+
+
+@pytest.mark.parametrize("text", ['log-driver = "local"', "max-concurrent-downloads = 5"])
+class TestEngineStoppedMeanwhile:
+    """The files go back under an engine that somebody stopped, and it stays so."""
+
+    @pytest.fixture
+    def stopped(self, lives: Lives, text: str) -> Lives:
+        lives.host.run("web", restart="always")
+        lives.want(f'{_OLD}\n{text}\n[policy]\nconfirm-timeout = "2m"')
+        assert _awaits(lives.look())
+        lives.host.systemd.run_job(JobVerb.STOP, DOCKER_SOCKET, timeout=60)
+        return lives
+
+    def went_back(self, lives: Lives) -> None:
+        assert lives.files.document == {"debug": False}
+        assert not lives.open_transaction
+        assert lives.host.systemd.unit(DOCKER_SERVICE).active_state == "inactive"
+        lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+        lives.look()
+        assert lives.files.document == {"debug": False}
+        assert lives.host.names(running=True) == ["web"]
+
+    def test_at_the_deadline(self, stopped: Lives) -> None:
+        status = stopped.later(121)
+        assert (status.condition, status.reason) == (Condition.REJECTED, "not confirmed in time")
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        self.went_back(stopped)
+
+    def test_at_a_word(self, stopped: Lives) -> None:
+        assert stopped.say(_cancel) == ""
+        self.went_back(stopped)
+
+    def test_one_that_is_started_meanwhile_is_brought_back(self, stopped: Lives) -> None:
+        def watch(label: str) -> None:
+            if label.startswith("before writing"):
+                stopped.host.cuts.unwatch()
+                stopped.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+
+        stopped.host.cuts.watch(watch)
+        status = stopped.later(121)
+        assert (status.condition, status.phase) == (Condition.DEGRADED, Phase.IDLE)
+        assert "somebody started the engine meanwhile" in (status.reason or "")
+        status = stopped.later()
+        assert (status.condition, status.reason) == (Condition.REJECTED, "not confirmed in time")
+        process = stopped.host.dockerd.process
+        assert process is not None
+        assert process.config.get("log-driver", "json-file") == "json-file"
+        assert process.config.get("max-concurrent-downloads", 3) == 3
+        assert stopped.host.names(running=True) == ["web"]

@@ -76,6 +76,11 @@ class UnitState:
         return self.down and not self.queued
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was stopped on demand, or not yet started since the boot, and stays so."""
+        return self.at_rest and self.active_state == "inactive" and self.result == "success"
+
+    @property
     def down(self) -> bool:
         """Whether nothing of it runs; it may be about to be started."""
         return self.active_state in {"inactive", "failed"}

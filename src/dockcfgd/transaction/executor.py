@@ -300,6 +300,30 @@ class Executor:
         except SystemdFailure:
             return None
 
+    def _stopped_since(self, transaction: OpenTransaction) -> bool:
+        """Tell whether somebody has stopped the engine since the proof: not a way back of it.
+
+        FileFailure where that cannot be seen.
+        """
+        return transaction.proven and self._stopped() and not self.went_back(transaction)
+
+    def _stopped(self) -> bool:
+        """Tell whether somebody has stopped the engine; one that the boot is to start is not."""
+        unit = self._unit()
+        return unit is not None and unit.stopped
+
+    def _see_it_stopped(
+        self, spared: tuple[type[do.Step], ...], *, reason: str, cause: Cause
+    ) -> None:
+        """Unfinished where an engine that was left stopped began while the files were put back.
+
+        What was taken back for the stop itself is made again, which mends that.
+        """
+        left_so = spared is _NEEDS_ENGINE and cause is not Cause.STOPPED
+        if left_so and not self._stopped():
+            why = "somebody started the engine meanwhile"
+            raise Unfinished(f"{reason}; not taken back yet: {why}")
+
     def _machine_stops(self) -> bool:
         try:
             return self._effects.systemd.stopping()
@@ -386,6 +410,7 @@ class Executor:
                     break  # after a proof that fails only files are left to be put back
         if failed:
             return self._not_gone(transaction, step, reason, failed, cause=cause)
+        self._see_it_stopped(spared, reason=reason, cause=cause)
         self._keeping.end_back()
         told = _told(outcomes)
         return Ending(_back(begun, transaction), f"{reason}; {told}" if told else reason, cause)
@@ -432,12 +457,13 @@ class Executor:
     def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
         """Give the steps back that need not be.
 
-        An engine that somebody stopped stays so; what is stored otherwise needs it to come back.
+        An engine that somebody stopped stays so, in the middle of the change or after its proof;
+        what is stored otherwise needs it to come back.
         """
         stored = any(isinstance(step, do.SetAside | do.ReturnStorage) for step in transaction.steps)
-        if cause is Cause.STOPPED and not stored:
-            return _NEEDS_ENGINE
         try:
+            if not stored and (cause is Cause.STOPPED or self._stopped_since(transaction)):
+                return _NEEDS_ENGINE
             return self._keeping.spared(transaction)
         except DockcfgdError as failure:
             raise Unfinished(f"the change is not taken back yet: {failure}") from failure
