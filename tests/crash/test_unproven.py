@@ -269,6 +269,69 @@ class TestStartThatFails:
         taken_back(lives, lives.look(), before)
 
 
+class TestStartMeanwhile:
+    """Somebody starts the engine while files are written for its next start."""
+
+    @pytest.mark.parametrize("text", [BAD, BAD_IN_BOTH])
+    def test_no_engine_is_said_to_run_on_what_it_has_not_read(
+        self, lives: Lives, text: str
+    ) -> None:
+        before = lives.files
+        stop(lives)
+        lives.want(text)
+        lives.host.cuts.watch(partial(self.start_at, lives, "before writing"))
+        status = lives.look()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK
+        assert "was started while its files were written" in (status.last.reason or "")
+        assert lives.files == before
+        taken_back(lives, lives.look(), before)
+
+    def test_a_good_one_is_made_on_the_engine_that_runs(self, lives: Lives) -> None:
+        stop(lives)
+        lives.want("[engine]\nmax-download-attempts = 7")
+        lives.host.cuts.watch(partial(self.start_at, lives, "after writing"))
+        lives.look()
+        assert lives.look().condition is Condition.IN_SYNC
+        process = lives.host.dockerd.process
+        assert process is not None
+        assert process.config["max-download-attempts"] == 7
+        assert not unread(lives)
+
+    @pytest.mark.parametrize("place", ["undo removes way-back.json", "state file"])
+    def test_nor_is_it_one_of_a_change_that_is_in_force(self, tmp_path: Path, place: str) -> None:
+        """The engine starts after dockcfgd has ended in writing that down, before it is back."""
+
+        def told(number: int) -> str:
+            lives = Lives(tmp_path / str(number), host())
+            stop(lives)
+            lives.want(f'{GOOD}\n[policy]\non-drift = "adopt"')
+            lives.host.cuts.restart(crash_at=number)
+            if lives.live() is not None:
+                return ""
+            cut = lives.host.cuts.passed[-1]
+            lives.host.cuts.restart()
+            if cut.endswith(place):
+                start(lives)
+                lives.later()
+                status = lives.later()
+                assert status.condition is Condition.IN_SYNC, f"{cut}: {status.reason}"
+                assert lives.files.document["log-driver"] == "local", cut
+                assert lives.host.engine.info()["LoggingDriver"] == "local", cut
+                assert "/etc/dockcfgd/conf.d/90-adopted.toml" not in lives.host.files.snapshot()
+            return cut
+
+        number = 0
+        while told(number):
+            number += 1
+
+    @staticmethod
+    def start_at(lives: Lives, place: str, label: str) -> None:
+        if label.startswith(place):
+            lives.host.cuts.unwatch()
+            lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+
+
 class TestStartOnNeither:
     """What keeps the engine from starting is none of what was written."""
 

@@ -768,7 +768,7 @@ class Reconciler:
             self._bulletin.settle(Condition.DEGRADED, ended.reason)
         elif ended.verdict is Verdict.APPLIED:
             self._after_success(seen)
-        elif ended.cause in {Cause.SUPERSEDED, Cause.STOPPED}:
+        elif ended.cause in {Cause.SUPERSEDED, Cause.STOPPED, Cause.STARTED}:
             self._look_again(ended.reason)
         elif ended.cause.remembered and self._in_force(ended.commit.digest):
             self._bulletin.settle(Condition.DEGRADED, f"{NOT_KEPT}: {ended.reason}")

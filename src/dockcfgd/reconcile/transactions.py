@@ -59,6 +59,7 @@ _RECOVER_SECONDS = 120.0  # its unit's own time limit
 
 DEGRADED = "degraded"
 NOT_CONFIRMED = "not confirmed in time"
+_BEGAN = "the engine was started while its files were written"
 _WENT_BACK = (
     "its files are as they were before it: somebody put them back, or it was taken back while the"
     " state file could not be written"
@@ -396,6 +397,8 @@ class Transactions:
 
     def _proceed(self, transaction: OpenTransaction, act: Callable[[], Ending]) -> Ended | None:
         ending = self._trying(transaction, act)
+        if ending.verdict is Verdict.APPLIED and self._began_meanwhile(transaction):
+            return self.take_back(Cause.STARTED, _BEGAN)
         if ending.verdict is not Verdict.APPLIED or not transaction.confirm:
             return self._end(transaction, ending)
         deadline = Deadline.after(transaction.confirm, self._effects.clock)
@@ -409,6 +412,21 @@ class Transactions:
         self._log.info("transaction.awaits", transaction=transaction.id, until=deadline.at)
         self._show_awaiting(transaction, deadline)
         return None
+
+    def _began_meanwhile(self, transaction: OpenTransaction) -> bool:
+        """Tell whether an engine began while files were written that the next one was to read.
+
+        What that one has read nobody knows. With its way back out of force it is in force already,
+        and the engine that began since was the next one.
+        """
+        commit = Commit.from_json(transaction.commit_action)
+        try:
+            if not commit.unread or not self._undo.stored:
+                return False
+            unit = self._effects.systemd.unit(DOCKER_SERVICE)
+        except (FileFailure, SystemdFailure):
+            return False
+        return unit.invocation_id not in {"", commit.ran}
 
     def show_awaiting(self) -> None:
         """Show that a change waits for an operator's word, where something else was shown since."""

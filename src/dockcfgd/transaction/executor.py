@@ -75,6 +75,7 @@ class Cause(Enum):
     DESIRED = auto()  # about the desired state: it is not tried again by itself
     SURROUNDINGS = auto()  # about the host at that moment
     STOPPED = auto()  # somebody stopped the engine meanwhile
+    STARTED = auto()  # or started one that was down, in the middle of the writing
     EDITED = auto()  # somebody else wrote a managed file meanwhile
     SUPERSEDED = auto()  # a newer desired state came
     CANCELLED = auto()  # an operator's word
@@ -87,8 +88,8 @@ class Cause(Enum):
 
     @property
     def by_word(self) -> bool:
-        """Whether a person or a newer file ended it, and nothing failed."""
-        return self in {Cause.CANCELLED, Cause.UNCONFIRMED, Cause.SUPERSEDED}
+        """Whether what somebody did ended it, and nothing failed."""
+        return self in {Cause.CANCELLED, Cause.UNCONFIRMED, Cause.SUPERSEDED, Cause.STARTED}
 
 
 class Interrupted(DockcfgdError):
