@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dockcfgd.model.errors import StaleFile
+from dockcfgd.model.files import FileKind
 from dockcfgd.planning.over_edit import over_edit, theirs_in
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["Edited", "put_over", "still_ours"]
 # Whoever edits a file more often than that in a moment is a program at work.
 _TRIES = 5
 _STEPS = ("WriteFile", "RemoveFile")
+_EDITED = frozenset({FileKind.REGULAR, FileKind.ABSENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,12 @@ def put_over(
 ) -> Edited:
     """Give the file what `planning.over_edit` says; owner and mode stay as they are.
 
-    StaleFile where what is theirs cannot be told from what is ours, or the file is gone.
+    One that is gone counts as one with nothing in it. StaleFile where what is theirs cannot be told
+    from what is ours.
     """
     for _ in range(_TRIES):
         seen = files.read(path)
-        if not seen.present:
+        if seen.kind not in _EDITED:
             break
         try:
             content = over_edit(seen.content, ours, goal)
@@ -73,7 +76,7 @@ def put_over(
         try:
             if content is None:
                 files.remove(path, expected=(seen.tag,))
-            else:
+            elif content or seen.present:
                 files.replace(path, content, expected=(seen.tag,), fresh=fresh)
         except StaleFile:
             continue
