@@ -40,6 +40,7 @@ def removed(told: Told) -> None:
 
 EDITS = {"key": key_added, "mode": mode_changed}
 ALL_EDITS = {**EDITS, "gone": removed}
+REMOVED_IN = ["plain", "both-plain", "bridged", "bridged-old", "bridged-first-file"]
 in_memory = pytest.mark.parametrize(
     "story", [one for one in STORIES if not one.on_disk], ids=lambda story: story.name
 )
@@ -50,6 +51,12 @@ in_memory = pytest.mark.parametrize(
 @in_memory
 def test_it_goes_on_to_its_end(folder: Path, story: Story, edit: str) -> None:
     goes_on(folder, story, edit)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", REMOVED_IN)
+def test_it_goes_on_without_the_file(folder: Path, name: str) -> None:
+    goes_on(folder, story_named(name), "gone")
 
 
 def goes_on(folder: Path, story: Story, edit: str) -> None:
@@ -193,6 +200,32 @@ def test_a_program_that_edits_it_each_time_is_given_up_on(folder: Path) -> None:
     host.cuts.unwatch()
     assert told.lives.apply().condition is Condition.IN_SYNC
     assert told.lives.files.document["labels"] == ["rack=9"]
+
+
+@pytest.mark.parametrize("place", ["before: restart docker.service", "after writing"])
+@pytest.mark.parametrize("text", ['{"debug": true, "log-driver": "journald"}', "{}", ""])
+def test_what_the_engine_shows_of_an_edit_is_no_verdict(
+    folder: Path, place: str, text: str
+) -> None:
+    """It started on the edited file, so it says nothing of what is wanted."""
+    told = Told(folder / "host", story_named("plain"))
+    files, once = told.host.files, [place]
+
+    def watch(label: str) -> None:
+        if once and label.startswith(place):
+            once.clear()
+            files.put(DAEMON_JSON, text) if text else files.delete(DAEMON_JSON)
+
+    told.host.cuts.watch(watch)
+    status = told.lives.look()
+    assert not once
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert f"somebody has changed {DAEMON_JSON} meanwhile" in (status.last.reason or "")
+    assert told.runs() == told.running
+    status = told.lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+    assert told.lives.files.document["log-driver"] == "local"
 
 
 def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:

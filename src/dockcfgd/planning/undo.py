@@ -12,7 +12,7 @@ from dockcfgd.model.files import Tag
 from dockcfgd.model.plan import BackStep
 from dockcfgd.model.undo import Before, FileBack, FolderBack, RootBack, WayBack
 
-__all__ = ["altered", "paths_of", "undo_of"]
+__all__ = ["altered", "contents_of", "paths_of", "undo_of"]
 
 
 def undo_of(
@@ -59,7 +59,7 @@ def paths_of(way_back: Sequence[BackStep]) -> tuple[str, ...]:
 
 def altered(steps: Sequence[do.Step], way_back: Sequence[BackStep]) -> dict[str, bytes | None]:
     """Give what was in the files that a whole change leaves otherwise, by path; None: not there."""
-    before, after = _contents([back.step for back in way_back]), _contents(steps)
+    before, after = contents_of([back.step for back in way_back]), contents_of(steps)
     return {
         path: content
         for path, content in before.items()
@@ -67,7 +67,7 @@ def altered(steps: Sequence[do.Step], way_back: Sequence[BackStep]) -> dict[str,
     }
 
 
-def _contents(steps: Sequence[do.Step]) -> dict[str, bytes | None]:
+def contents_of(steps: Sequence[do.Step]) -> dict[str, bytes | None]:
     """Give what steps leave in the files that they write or remove."""
     return {
         step.path: step.content if isinstance(step, do.WriteFile) else None

@@ -245,6 +245,9 @@ class Executor:
         stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
         if stopped and (awaited or cancelled):
             return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
+        edited = self._keeping.edited(begun)
+        if edited:
+            return Cause.EDITED, f"somebody has changed {edited} meanwhile: {reason}"
         return (Cause.SURROUNDINGS if self._silent(failure, unit, ran) else cause), reason
 
     def _replaced(self, way: Way) -> bool:

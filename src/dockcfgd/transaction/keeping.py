@@ -10,9 +10,11 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.model.undo import Note
-from dockcfgd.planning.undo import altered, paths_of, undo_of
+from dockcfgd.planning.undo import altered, contents_of, paths_of, undo_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dockcfgd.effects import Effects
     from dockcfgd.transaction.journal import OpenTransaction
     from dockcfgd.transaction.undo import Undo
@@ -80,6 +82,14 @@ class Keeping:
         before = altered(transaction.steps, transaction.way_back)
         as_before = [self._content(path) == content for path, content in before.items()]
         return bool(as_before) and all(as_before)
+
+    def edited(self, done: Sequence[do.Step]) -> str:
+        """Give a file that is not as these steps have left it; empty where none is seen."""
+        with contextlib.suppress(FileFailure):
+            for path, content in contents_of(done).items():
+                if self._content(path) != content:
+                    return path
+        return ""
 
     def _waits_no_more(self, transaction: OpenTransaction) -> bool:
         if transaction.deadline is None or not paths_of(transaction.way_back):
