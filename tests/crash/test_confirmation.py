@@ -516,3 +516,19 @@ class TestEngineStoppedMeanwhile:
         assert process.config.get("log-driver", "json-file") == "json-file"
         assert process.config.get("max-concurrent-downloads", 3) == 3
         assert stopped.host.names(running=True) == ["web"]
+
+
+def test_what_the_engine_did_not_run_before_it_need_not_run_after_it(lives: Lives) -> None:
+    """daemon.json was edited by hand, and nobody has restarted the engine since."""
+    lives.want(f'{_OLD}\nlog-driver = "json-file"')
+    assert lives.look().condition is Condition.IN_SYNC
+    edited = '{"debug": false, "log-driver": "journald"}'
+    lives.host.files.put(DAEMON_JSON, edited)
+    lives.want('[engine]\ndebug = true\n[policy]\nconfirm-timeout = "2m"')
+    assert _awaits(lives.look())
+    status = lives.later(121)
+    assert (status.condition, status.reason) == (Condition.REJECTED, "not confirmed in time")
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert lives.files.document == {"debug": False, "log-driver": "journald"}
+    assert not lives.host.engine.info()["Debug"]

@@ -18,6 +18,7 @@ from dockcfgd.model.files import ABSENT, FileState, Ownership, Tag, digest_of
 from dockcfgd.model.host import EngineState
 from dockcfgd.model.plan import BackStep, Drift
 from dockcfgd.planning import leaves
+from dockcfgd.planning.compare import engine_shows
 from dockcfgd.planning.expect import ownership, proof_of, settle_after_start, stop_timeout, written
 from dockcfgd.planning.flags import conflict_paths
 from dockcfgd.planning.freeing import effective
@@ -45,9 +46,10 @@ def way_back(
     heavy = _first(steps, do.RestartEngine, do.StopEngine)
     reload = _first(steps, do.ReloadEngine)
     before = effective(daemon_json(host), launch_in_force(host).flags)
+    touched = {drift.path for drift in drifts if drift.where == "daemon.json"}
     proof = proof_of(
         before,
-        {drift.path for drift in drifts if drift.where == "daemon.json"},
+        touched if heavy is not None else _ran(touched, before, host),
         verify=verify,
         settle=settle_after_start(before, verify),
         containers=True,
@@ -114,6 +116,18 @@ def way_back(
     if bridge is not None:
         back += [BackStep(step.step, bridge) for step in files if _is_json(step, host)]
     return tuple(back)
+
+
+def _ran(touched: Iterable[KeyPath], before: dict[str, Json], host: HostState) -> set[KeyPath]:
+    """Give the keys without those of which the engine ran something else than the file had.
+
+    A reload does not bring it there.
+    """
+    return {
+        path
+        for path in touched
+        if engine_shows(path, _plain(leaves.get(before, path)), host) is not False
+    }
 
 
 def _bridged(steps: Sequence[do.Step], heavy: int) -> bool:
@@ -376,6 +390,10 @@ def _containers_back(steps: Sequence[do.Step]) -> list[BackStep]:
 
 def _brought_to(step: do.BackUpImages) -> str:
     return step.target_driver if step.target_driver in SNAPSHOTTERS else ""
+
+
+def _plain(value: Json | leaves.Absent) -> Json:
+    return None if isinstance(value, leaves.Absent) else value
 
 
 def _kept(steps: Sequence[do.Step]) -> str:
