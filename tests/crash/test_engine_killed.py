@@ -48,6 +48,40 @@ def test_killed_at_every_effect(folder: Path, story: Story) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_killed_in_a_way_back_that_goes_on_behind_its_start(folder: Path) -> None:
+    """Dockcfgd has ended after that start; what the engine that comes has not, it gets."""
+    whole = Told(folder / "whole", story_named("refused-start"))
+    whole.lives.look()
+    labels = list(whole.host.cuts.passed)
+    started = labels.index("after: start docker.service")
+    done = labels.index("before: undo removes way-back.json", started)
+
+    def killed(number: int) -> bool:
+        told, left = Told(folder / str(number), story_named("refused-start")), [number]
+        told.host.cuts.restart(crash_at=done)
+        assert told.lives.live() is None
+        told.host.cuts.restart()
+
+        def watch(_: str) -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                told.host.kill_engine()
+
+        told.host.cuts.watch(watch)
+        told.lives.look()
+        told.host.cuts.unwatch()
+        told.host.clock.advance(10)
+        status = told.lives.later()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK, f"{number}: {status.last.reason}"
+        return left[0] < 0
+
+    number = 0
+    while killed(number):
+        number += 1
+
+
+@pytest.mark.timeout(300)
 def test_another_engine_is_not_taken_for_the_one_that_the_way_back_starts(folder: Path) -> None:
     """What is to be undone is undone, however often the engine was replaced before."""
     told, new = Told(folder / "one", story_named("migrate")), new_files(folder, "migrate")

@@ -392,7 +392,8 @@ class Executor:
             for position, back in enumerate(transaction.way_back)
             if position >= first and back.needed(begun) and not isinstance(back.step, spared)
         ]
-        way = Way(self._ordered(needed, transaction.steps[: begun + 1]))
+        order = self._ordered(needed, transaction.steps[: begun + 1])
+        way = Way(order, found=self._found(first))
         for position, step in way:
             try:
                 self._do(transaction, BACK, position, step, outcomes)
@@ -445,6 +446,11 @@ class Executor:
         unit = self._unit() if first and do.StartEngine not in spared else None
         down = unit is not None and unit.active_state in {"inactive", "failed"}
         return first - 1 if down else first
+
+    def _found(self, first: int) -> str:
+        """Give the engine's run as it is where the way back goes on at `first`, behind a start."""
+        unit = self._unit() if first else None
+        return "" if unit is None else unit.invocation_id
 
     def _ordered(
         self, needed: list[tuple[int, BackStep]], begun: tuple[do.Step, ...]

@@ -22,12 +22,15 @@ Order = list[tuple[int, "BackStep"]]
 class Way:
     """A way back that is gone: its steps in their order, and which engine it has started.
 
-    `started` is the engine's run that it has started; empty: none yet.
+    `started` is the engine's run that it has started; empty: none yet. Where it goes on behind its
+    start of the engine, that is the one that is `found`.
     """
 
-    def __init__(self, order: list[tuple[int, do.Step]]) -> None:
+    def __init__(self, order: list[tuple[int, do.Step]], *, found: str = "") -> None:
         self._order, self._next, self._repeated = order, 0, False
-        self.started = ""
+        starts = [at for at, one in enumerate(order) if isinstance(one[1], do.StartEngine)]
+        self._behind_start = starts[-1] + 1 if starts else 0
+        self.started = "" if starts else found
 
     def __iter__(self) -> Iterator[tuple[int, do.Step]]:
         while self._next < len(self._order):
@@ -47,8 +50,7 @@ class Way:
 
     def repeat(self) -> None:
         """Do once more what follows the start; an engine that came later has nothing of it."""
-        starts = [at for at, one in enumerate(self._order) if isinstance(one[1], do.StartEngine)]
-        self._next, self._repeated = starts[-1] + 1, True
+        self._next, self._repeated = self._behind_start, True
 
 
 def files_first(way_back: list[tuple[int, BackStep]]) -> list[tuple[int, BackStep]]:
