@@ -4,12 +4,14 @@ import gc
 import os
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dbus
 import dbus.bus
 import pytest
+from gi.repository import GLib
 
 from dockcfgd.adapters.bus import (
     OWNER_CHANGED,
@@ -48,6 +50,7 @@ XML = """
     <method name="Later"><arg type="s" direction="out"/></method>
     <method name="Who"><arg type="s" direction="out"/></method>
     <method name="Fail"/>
+    <method name="Refuse"><arg name="files" type="a(ss)" direction="in"/></method>
     <method name="Break"/>
     <signal name="Finished"><arg type="s"/><arg type="u"/></signal>
     <property name="Phase" type="s" access="read"/>
@@ -81,7 +84,7 @@ class Trial:
                 call.fail("org.dockcfgd1.Error.TooLate", "answered twice")
             case "Two":
                 call.reply(4, "four")
-            case "Fail":
+            case "Fail" | "Refuse":
                 call.fail("org.dockcfgd1.Error.Busy", "cannot do that: busy")
             case "Who":
                 self._bus.sender_uid(call.sender, lambda uid: call.reply(str(uid)))
@@ -169,6 +172,31 @@ def test_wrong_arguments_do_not_reach_the_handler(
 
     assert while_looping(loop, work) == "org.freedesktop.DBus.Error.InvalidArgs"
     assert trial.handled == []
+
+
+def empty_files(count: int) -> GLib.Variant:
+    """Give the argument `a(ss)` with so many pairs of nothing, without making each in Python."""
+    ends = b"".join(number.to_bytes(4, "little") for number in range(3, 3 * count + 1, 3))
+    content = GLib.Bytes.new(b"\0\0\1" * count + ends)
+    return GLib.Variant.new_from_bytes(GLib.VariantType("(a(ss))"), content, trusted=False)
+
+
+def test_arguments_that_nobody_looks_at_hold_nobody_up(
+    trial: Trial, other: Bus, loop: Loop
+) -> None:
+    turns: list[float] = []
+    timer = loop.call_every(0.02, lambda: turns.append(time.monotonic()))
+
+    def work() -> BusFailure:
+        with pytest.raises(BusFailure) as failure:
+            other.call_patiently(REMOTE, "Refuse", empty_files(150_000), timeout=20)
+        return failure.value
+
+    failure = while_looping(loop, work)
+    timer.cancel()
+    assert trial.handled == ["Refuse"]
+    assert failure.name == "org.dockcfgd1.Error.Busy"
+    assert max(later - turn for turn, later in pairwise(turns)) < 0.5
 
 
 def test_an_answer_from_another_thread_while_others_are_served(

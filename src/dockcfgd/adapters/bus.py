@@ -26,6 +26,7 @@ import time
 from collections import deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import gi
@@ -506,8 +507,8 @@ class Mailbox:
 class Invocation:
     """A method call that waits for its answer. Any thread may give it, once; others are ignored.
 
-    `method` is the member's name, `arguments` its arguments as plain values, `sender` the caller's
-    unique bus name. `may_prompt` says whether the caller would wait for a person to authorise it.
+    `method` is the member's name, `sender` the caller's unique bus name. `may_prompt` says whether
+    the caller would wait for a person to authorise it.
     """
 
     def __init__(self, invocation: Any, *, signature: str) -> None:
@@ -518,7 +519,16 @@ class Invocation:
         self.sender: str = invocation.get_sender()
         flags = invocation.get_message().get_flags()
         self.may_prompt = bool(flags & Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
-        self.arguments: tuple[Any, ...] = invocation.get_parameters().unpack()
+        self._parameters = invocation.get_parameters()
+
+    @cached_property
+    def arguments(self) -> tuple[Any, ...]:
+        """Its arguments as plain values.
+
+        As many as the bus lets through take half a minute to unpack: look at them once the caller
+        may do what it asks.
+        """
+        return tuple(self._parameters.unpack())
 
     def reply(self, *values: Any) -> None:
         """Answer with one value for each result that the interface names."""
