@@ -43,6 +43,24 @@ def test_messages(tmp_path: Path, place: str) -> None:
         assert sent == [True] * 5
 
 
+def test_a_long_status_fits_into_what_systemd_reads(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with closing(listener(address)) as channel:
+        notifier = Notifier({"NOTIFY_SOCKET": address})
+        assert notifier.ready("é" * 5000)
+        told = channel.recv(20_000)
+        assert len(told) <= 4096
+        assert told.decode().startswith("READY=1\nSTATUS=éé")
+        assert told.decode().endswith("é…")
+
+
+def test_half_a_character_keeps_nothing_from_being_told(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with closing(listener(address)) as channel:
+        assert Notifier({"NOTIFY_SOCKET": address}).ready("a\udcffb")
+        assert channel.recv(500) == b"READY=1\nSTATUS=a?b"
+
+
 def test_children_cannot_speak_for_us() -> None:
     environment = {
         "NOTIFY_SOCKET": "/nowhere",

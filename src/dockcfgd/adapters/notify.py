@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Notifier"]
 
 _PATIENCE = 1.0  # the manager may be busy; its datagram queue is short
+_MOST_BYTES = 4000  # systemd drops a message of more than 4096 whole, with the READY=1 in it
 
 
 class Notifier:
@@ -70,4 +71,7 @@ class Notifier:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    line = " ".join(text.split()).encode(errors="replace")
+    if len(line) <= _MOST_BYTES:
+        return line.decode()
+    return line[:_MOST_BYTES].decode(errors="ignore") + "…"
