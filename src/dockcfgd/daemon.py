@@ -140,7 +140,7 @@ class _Daemon:
         self._announcer = Announcer(publication)
         self._claim_name()
         self._folders: frozenset[str] = frozenset()
-        self._watch = FileWatch(self._watched, self._hint)
+        self._watch = FileWatch(self._watched, self._hint, unwatched=self._tell_unwatched)
         effects.systemd.watch_unit(DOCKER_SERVICE, self._hint)  # type: ignore[attr-defined]  # the real adapter's
         self._thread = threading.Thread(target=self._reconcile, name="reconciler")
 
@@ -224,6 +224,17 @@ class _Daemon:
             settings.drop_in_dir,
             *self._folders,
         }
+
+    def _tell_unwatched(self, folders: set[str]) -> None:
+        if folders:
+            self._log.warning(
+                "files.unwatched",
+                folders=sorted(folders),
+                why="no inotify watch is left: see fs.inotify.max_user_watches and _instances",
+                instead=f"looked at every {_FULL_CHECK_SECONDS:.0f} s",
+            )
+        else:
+            self._log.info("files.watched")
 
     def _hint(self, what: str) -> None:
         self._enqueue(Look(what))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import queue
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +26,8 @@ class Watched:
 
     def __init__(self, folders: set[str]) -> None:
         self.hints: queue.Queue[str] = queue.Queue()
-        self.watch = FileWatch(lambda: folders, self.hints.put)
+        self.unwatched: list[set[str]] = []
+        self.watch = FileWatch(lambda: folders, self.hints.put, unwatched=self.unwatched.append)
         self.watch.start()
 
     def hinted(self) -> bool:
@@ -259,3 +262,44 @@ def test_what_is_renamed_is_not_remembered(
     assert watched.hinted()
     kept = [one for one in gc.get_objects() if type(one).__name__ == "InotifyEvent"]
     assert len(kept) < RENAMES / 2, len(kept)
+
+
+_FEW_WATCHES = """\
+import os, sys, time
+from pathlib import Path
+from dockcfgd.adapters.file_watch import FileWatch
+
+limit = Path("/proc/sys/user/max_inotify_watches")
+opened = lambda: len(os.listdir("/proc/self/fd"))
+until = lambda holds: any(holds() or time.sleep(0.02) for _ in range(200))
+limit.write_text("2")
+told = []
+watch = FileWatch(lambda: set(sys.argv[1:]), lambda _: None, unwatched=told.append)
+watch.start()
+assert len(watch.watched) == 2, watch.watched
+missed = set(sys.argv[1:]) - watch.watched
+before = opened()
+for _ in range(20):
+    watch.check()
+    time.sleep(0.02)
+assert opened() == before, (opened(), before)
+assert told == [missed], told
+limit.write_text("100")
+watch.check()
+assert until(lambda: len(watch.watched) == 3), watch.watched
+assert until(lambda: told == [missed, set()]), told
+watch.stop()
+"""
+
+
+def test_too_few_watches_are_told_and_use_nothing_up(folder: Path, tmp_path: Path) -> None:
+    own = ["unshare", "--user", "--map-root-user"]
+    limited = [*own, "sh", "-c", "echo 2 >/proc/sys/user/max_inotify_watches"]
+    if subprocess.run(limited, check=False, capture_output=True).returncode:
+        pytest.skip("no user namespace with a limit of its own")
+    others = [tmp_path.resolve() / name for name in ("docker", "drop-ins")]
+    for other in others:
+        other.mkdir()
+    trial = [*own, sys.executable, "-c", _FEW_WATCHES, str(folder), *map(str, others)]
+    done = subprocess.run(trial, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

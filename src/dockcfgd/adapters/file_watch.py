@@ -12,6 +12,8 @@ code stands on:
 - From release 5 on reading a file is an event (opened, closed_no_write); those are no hints.
 - Before release 7 whatever is renamed in a watched folder is remembered for good, though only a
   watch of a whole tree has a use for that.
+- Before release 7 a watch that cannot be made leaves what was opened for it open, and root's
+  programs share 128 such openings by default. So it is tried first whether there is room.
 
 Rejected: watching all parents up to the root, so that renamed folders give a hint at once. Each
 watch costs two threads before release 7.
@@ -20,6 +22,7 @@ watch costs two threads before release 7.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import queue
 import stat
@@ -45,19 +48,31 @@ _RENAMES = {"moved", "deleted"}  # deleted: renamed to where nobody watches
 _LINKS = 40
 _ATTEMPTS = 10
 _JOIN_SECONDS = 5.0
+_IN_ATTRIB = 0x4
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FileWatch:
     """Watches folders, and what their links lead to, and calls `hint` with the path of a change.
 
     `folders` is asked again whenever something about the folders changes; those that are missing
-    are waited for in their nearest parent. Both are called in threads of this object; `hint` must
-    return at once. What dockcfgd writes itself gives hints too.
+    are waited for in their nearest parent. `unwatched` is told, at each change, which folders could
+    not be watched. All are called in threads of this object; `hint` must return at once. What
+    dockcfgd writes itself gives hints too.
     """
 
-    def __init__(self, folders: Callable[[], set[str]], hint: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folders: Callable[[], set[str]],
+        hint: Callable[[str], None],
+        *,
+        unwatched: Callable[[set[str]], None],
+    ) -> None:
         self._folders = folders
         self._hint = hint
+        self._unwatched = unwatched
+        self._missed: set[str] = set()
         self._observer = InotifyObserver()
         self._armed: dict[str, _Armed] = {}
         self._lost: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -109,6 +124,10 @@ class FileWatch:
             before, interests = interests, _interests(self._folders())
             if interests == before:
                 break
+        missed = interests.keys() - self._armed.keys()
+        if missed != self._missed:
+            self._missed = missed
+            self._unwatched(missed)
         return fresh
 
     def _disarm(self, interests: Interests) -> None:
@@ -133,6 +152,8 @@ class FileWatch:
     def _watch(self, folder: str, names: frozenset[str] | None) -> bool:
         identity = _identity(folder)
         handler = _Handler(folder, names, self._told, self._forget_renames)
+        if not _has_room(folder):
+            return False
         try:
             watch = self._observer.schedule(handler, folder)
         except OSError:
@@ -199,6 +220,17 @@ class _Armed:
     watch: ObservedWatch
     identity: tuple[int, int]
     handler: _Handler
+
+
+def _has_room(folder: str) -> bool:
+    """Tell whether one more watch can be had (inotify(7))."""
+    opened = _libc.inotify_init1(os.O_CLOEXEC)
+    if opened < 0:
+        return False
+    try:
+        return bool(_libc.inotify_add_watch(opened, os.fsencode(folder), _IN_ATTRIB) >= 0)
+    finally:
+        os.close(opened)
 
 
 def _drained(waiting: queue.SimpleQueue[str]) -> Iterator[str]:
