@@ -15,6 +15,7 @@ from dockcfgd.model.errors import StateFileFailure
 from dockcfgd.model.files import Ownership, digest_of
 from dockcfgd.model.steps import from_json
 from dockcfgd.ownership_json import ownership_from_json
+from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.secrecy import redacted
 from dockcfgd.planning.wording import step_name
 from dockcfgd.state_file import read_only
@@ -43,7 +44,7 @@ class KeptFile:
         """Give the secrets in it."""
         text = (self.content or b"").decode("utf-8-sig", errors="replace")
         try:
-            document = json.loads(text or "{}")
+            document = read_json(text or "{}")
         except ValueError:
             return secrets_in_text(text)
         return secret_values((), document) | secrets_in_text(text)

@@ -14,6 +14,7 @@ from dockcfgd.model.status import LastTransaction, StepView, Verdict
 from dockcfgd.model.steps import ReloadEngine, from_json
 from dockcfgd.ownership_json import ownership_from_json, ownership_to_json
 from dockcfgd.planning.effective import Reloaded
+from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.outage import PastTransaction
 from dockcfgd.planning.target import Applied
 from dockcfgd.retention import prune
@@ -410,7 +411,7 @@ def _generation(row: sqlite3.Row) -> Generation:
 
 def _document(content: bytes) -> dict[str, Json]:
     try:
-        document = json.loads(content.decode("utf-8-sig") or "{}")
+        document = read_json(content.decode("utf-8-sig") or "{}")
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

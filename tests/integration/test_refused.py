@@ -131,3 +131,18 @@ def test_a_link_to_a_file_of_root_elsewhere_is_taken(house: House) -> None:
     (house.conf_d / "10-link.toml").symlink_to(elsewhere)
     house.until(lambda status: status["condition"] == "in-sync")
     assert json.loads(house.daemon_json.read_text()) == {"max-concurrent-downloads": 5}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, '{"a": ' * 300 + "1" + "}" * 300])
+def test_a_deeply_nested_daemon_json_is_refused_by_name(house: House, text: str) -> None:
+    house.daemon_json.write_text(text)
+    house.start()
+    house.drop("10-good.toml", GOOD)
+    status = house.until(lambda status: status["condition"] == "rejected")
+    assert status["reason"].startswith(f"{house.daemon_json}: ")
+    assert "nested too deeply" in status["reason"]
+    assert house.daemon_json.read_text() == text
+    for verb in ("plan", "history", "doctor", "effective", "import"):
+        done = house.ctl(verb)
+        assert "Traceback" not in done.stderr, (verb, done.stderr)
+    assert "Traceback" not in house.log()

@@ -102,7 +102,7 @@ def _without(flags: Sequence[str]) -> tuple[list[str], str]:
 def _harmless(content: bytes) -> bytes:
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content
     if not isinstance(document, dict) or "userns-remap" not in document:
         return content

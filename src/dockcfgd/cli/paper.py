@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dockcfgd.cli.errors import UsageError
 from dockcfgd.engine_keys.version import EngineVersion
@@ -13,6 +12,7 @@ from dockcfgd.model.files import ABSENT, FileKind, FileState, Tag, digest_of
 from dockcfgd.model.host import HostState, UnitFile, UnitState
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.planning.described import described_engine
+from dockcfgd.planning.foreign_json import read_json
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -101,7 +101,7 @@ def _document(path: str | None, content: bytes | None) -> dict[str, Json]:
     if not text.strip():
         return {}
     try:
-        document: Any = json.loads(text)
+        document = read_json(text)
     except ValueError as error:
         raise UsageError(f"cannot use {path}: it is not valid JSON: {error}") from error
     if not isinstance(document, dict):

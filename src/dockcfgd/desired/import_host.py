@@ -25,6 +25,7 @@ from dockcfgd.model.errors import Finding, ImportRefused
 from dockcfgd.model.host import HostState
 from dockcfgd.model.policy import Backup, Policy, Storage, Verify
 from dockcfgd.planning import leaves
+from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.freeing import conflicting, place_of, shown
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.planner import Rules, make_plan
@@ -83,23 +84,17 @@ def _read(host: HostState) -> tuple[dict[str, Json], Places]:
     if not text.strip():
         return {}, Places()
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        document = read_json(text)
         places = key_places(text)
     except json.JSONDecodeError as error:
         _refuse(path, error.lineno, f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}")
     except ValueError as error:
         _refuse(path, None, f"not valid JSON: {error}")
-    except RecursionError:
-        _refuse(path, None, "nested too deeply")
     if document is None:
         return {}, Places()
     if not isinstance(document, dict):
         _refuse(path, 1, "not a JSON object")
     return document, places
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
 
 
 def _refuse(path: str, line: int | None, why: str) -> NoReturn:

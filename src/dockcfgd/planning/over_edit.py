@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dockcfgd.planning import leaves
+from dockcfgd.planning.foreign_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ def theirs_in(content: bytes | None, goal: bytes | None) -> tuple[KeyPath, ...]:
 
 def _document(content: bytes) -> dict[str, Json]:
     text = content.decode("utf-8-sig")
-    document = json.loads(text) if text.strip() else {}
+    document = read_json(text) if text.strip() else {}
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 -- a value of the wrong kind
     return document

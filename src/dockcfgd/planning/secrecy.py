@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from dockcfgd.engine_keys.secrets import (
     redact_environment,
@@ -11,6 +10,7 @@ from dockcfgd.engine_keys.secrets import (
     secret_values,
     secrets_in_text,
 )
+from dockcfgd.planning.foreign_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,10 +70,10 @@ def _redacted(value: Json, known: tuple[str, ...], name: str) -> Json:
 
 def _of_json(text: str) -> frozenset[str]:
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError:
         return secrets_in_text(text)
-    return secret_values((), cast("Json", document))
+    return secret_values((), document)
 
 
 def _of_environment(assignments: Iterable[str]) -> frozenset[str]:

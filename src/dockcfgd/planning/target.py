@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from dockcfgd.model.kept import KeptStorage
 from dockcfgd.model.policy import UnmanagedKeys
 from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import rebased, render_drop_in
+from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.freeing import carried_over, freed_flags
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.storage_change import (
@@ -113,7 +113,7 @@ def daemon_json(host: HostState) -> dict[str, Json]:
     if not text.strip():
         return {}
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError as error:
         raise UnreadableFile(path, f"is not valid JSON: {error}") from error
     if document is None:

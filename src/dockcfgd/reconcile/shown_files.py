@@ -13,6 +13,7 @@ from dockcfgd.engine_keys.secrets import redact_pair, redact_texts, redact_value
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.steps import WriteFile
 from dockcfgd.planning import leaves
+from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.target import UnreadableFile, daemon_json
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def write_detail(step: Step, target: Target, host: HostState) -> str:
 
 def _document(content: bytes) -> dict[str, Json]:
     try:
-        document = json.loads(content.decode("utf-8-sig"))
+        document = read_json(content.decode("utf-8-sig"))
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

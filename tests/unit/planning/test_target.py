@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -32,6 +33,21 @@ def _desired(engine: str, *more: str) -> DesiredState:
 def _target(desired: DesiredState, **described: Any) -> Target:
     host = {"daemon.json": described.pop("now", None), **described}
     return target_of(desired, host_of(host), applied_of(host))
+
+
+class TestForeignText:
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ('{"a": ' * 300 + "1" + "}" * 300, "nested too deeply: 100 levels"),
+            ("[" * 100_000 + "]" * 100_000, "nested too deeply: 100 levels"),
+            ('{"labels": ["a=\\ud800"]}', "half a character, '\\ud800'"),
+        ],
+        ids=["deep", "deeper-than-the-stack", "half-a-character"],
+    )
+    def test_what_could_not_be_written_again_is_named(self, text: str, why: str) -> None:
+        with pytest.raises(UnreadableFile, match=re.escape(why)):
+            daemon_json(host_of({"daemon.json": text}))
 
 
 class TestThreeWays:

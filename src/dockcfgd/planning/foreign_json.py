@@ -1,0 +1,55 @@
+"""JSON that others have written, read so far that it can be worked with and written again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from dockcfgd.model.desired import Json
+
+__all__ = ["read_json"]
+
+_DEEPEST = 100  # the engine takes 10,000, and has no use for more than four
+
+
+def read_json(text: str) -> Json:
+    """Give the value of `text`.
+
+    ValueError where it is no JSON, nested too deeply, or has half a character in an escape, which
+    JSON can spell and UTF-8 cannot. What only Python takes for a number is none.
+    """
+    try:
+        document = cast("Json", json.loads(text, parse_constant=_no_number))
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    if _depth(document) > _DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"half a character, {error.object[error.start]!a}") from None
+    return document
+
+
+_TOO_DEEP = f"nested too deeply: {_DEEPEST} levels are the limit"
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _depth(document: Json) -> int:
+    depth, level = 0, [document]
+    while level:
+        depth += 1
+        level = [inner for value in level for inner in _inner(value)]
+    return depth
+
+
+def _inner(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else []
