@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from dockcfgd.adapters.surroundings import HostSurroundings, ipv4_routes, ipv6_routes
+from dockcfgd.adapters.vitals import HostVitals
 from dockcfgd.model.facts import AccountKind, Folder, Program, Route
 from dockcfgd.ports import Surroundings
 from tests.contract.rigs import FakeTree, HostTree, Tree
@@ -74,6 +75,17 @@ def _mount(kind: str, image: Path, target: Path) -> None:
     done = subprocess.run(["mount", *source, target], check=False, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"cannot mount {kind}: {done.stderr.strip()}")
+
+
+def test_a_filesystem_is_known_whatever_its_mount_is_called(tmp_path: Path) -> None:
+    target = tmp_path / "dön\r\x0c\u2028er"
+    target.mkdir()
+    _mount("tmpfs", tmp_path / "image", target)
+    try:
+        assert HostSurroundings().folder(str(target / "docker")).filesystem == "tmpfs"
+        assert str(target) in {one.point for one in HostVitals().mounts()}
+    finally:
+        subprocess.run(["umount", target], check=True)
 
 
 def test_the_filesystem_of_a_folder(filesystem: tuple[str, Place]) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dockcfgd.model.facts import AccountKind, Folder, Program, Route
+from dockcfgd.roots.mounts import mounts
 
 __all__ = ["HostSurroundings", "ipv4_routes", "ipv6_routes"]
 
@@ -159,16 +160,12 @@ def _mount_of(folder: str) -> tuple[str, frozenset[str]]:
     device = os.stat(folder).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     best, found = "", ("", frozenset[str]())
-    for line in _lines("/proc/self/mountinfo"):
-        left, _, right = line.partition(" - ")
-        fields, after = left.split(), right.split()
-        mounted_at = fields[4].encode().decode("unicode_escape")
-        inside = folder == mounted_at or folder.startswith(f"{mounted_at.rstrip('/')}/")
+    for one in mounts():
+        inside = folder == one.point or folder.startswith(f"{one.point.rstrip('/')}/")
         # btrfs gives its folders other device numbers than its mounts, so the path decides alone.
-        exact = fields[2] == wanted or after[0] in {"btrfs", "overlay", "zfs"}
-        if inside and exact and len(mounted_at) >= len(best):
-            options = frozenset(f"{fields[5]},{after[2]}".split(","))
-            best, found = mounted_at, (after[0], options)
+        exact = one.device == wanted or one.kind in {"btrfs", "overlay", "zfs"}
+        if inside and exact and len(one.point) >= len(best):
+            best, found = one.point, (one.kind, one.options)
     return found
 
 

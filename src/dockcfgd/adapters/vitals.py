@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dockcfgd.model.files import FileKind
 from dockcfgd.model.vitals import Interface, Kernel, Mount, Owner, Space, Usage
+from dockcfgd.roots.mounts import mounts
 
 __all__ = ["HostVitals"]
 
@@ -69,12 +70,7 @@ class HostVitals:
 
     def mounts(self) -> tuple[Mount, ...]:
         """Give those of /proc/self/mountinfo."""
-        found = []
-        for line in _lines("/proc/self/mountinfo"):
-            left, _, right = line.partition(" - ")
-            point = left.split()[4].encode().decode("unicode_escape")
-            found.append(Mount(point, right.split()[0]))
-        return tuple(found)
+        return tuple(Mount(one.point, one.kind) for one in mounts())
 
     def interfaces(self) -> tuple[Interface, ...]:
         """Give those of /sys/class/net."""

@@ -37,13 +37,16 @@ class Mount:
 
 def mounts() -> tuple[Mount, ...]:
     """Read those of this process."""
-    return parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    return parse(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()))
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """Read the text of a mountinfo file (proc_pid_mountinfo(5))."""
+    """Read the text of a mountinfo file (proc_pid_mountinfo(5)).
+
+    Anybody who may mount, as with FUSE, may have any other line break in a path than that one.
+    """
     found = []
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):
         left, _, right = line.partition(" - ")
         fields, after = left.split(" "), right.split(" ")
         own, filesystem = fields[5].split(","), after[2].split(",")

@@ -50,3 +50,13 @@ def test_mounts_of_a_data_root_that_lies_in_another_are_its_own() -> None:
     apart = {one.point for one in below_apart(ROOT, inner, TABLE)}
     assert both - apart == {f"{inner}/overlay2/abc/merged"}
     assert below_apart(inner, ROOT, TABLE) == below(inner, TABLE) != []
+
+
+@pytest.mark.parametrize(
+    "name", ["a\rb", "a\x0cb", "a\x1cb", "a\x85b", "a\u2028b", "d\u00f6n\udcff"]
+)
+def test_a_path_may_have_any_line_break_but_the_escaped_one(name: str) -> None:
+    line = f"39 22 0:54 / /home/u/{name}\\012 rw - fuse.x x rw"
+    one, other = parse(f"{line}\n{line}\n")
+    assert one == other
+    assert one.point == f"/home/u/{name}\n"
