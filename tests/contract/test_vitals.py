@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 from dockcfgd.adapters.processes import HostProcesses
@@ -97,3 +99,16 @@ def test_this_process_is_among_the_processes() -> None:
     assert own.memory > 1 << 20
     line = Path("/proc/self/cmdline").read_bytes().decode()
     assert own.arguments == tuple(line.removesuffix("\0").split("\0"))
+
+
+def test_a_process_may_call_itself_anything() -> None:
+    name = "x\x1cVmRSS:z"
+    rename = f"open('/proc/self/comm', 'w').write({name!r}); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", rename], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (seen,) = (one for one in HostProcesses().list() if one.pid == process.pid)
+        process.communicate(b"\n")
+    assert seen.name == name

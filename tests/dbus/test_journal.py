@@ -149,3 +149,20 @@ def test_whether_a_start_came_to_its_end_well(
     assert found is told
     asked = (tmp_path / "asked").read_text().splitlines()[1].split()
     assert {"--since=@12.500000", "UNIT=docker.service"} < set(asked)
+
+
+def test_what_a_message_holds_ends_no_entry(tmp_path: Path) -> None:
+    """journalctl gives what is printable as it is; a container may log by the engine's process."""
+    message = "one\u2028two\u2029three"
+    entry = {
+        "MESSAGE": message,
+        "UNIT_RESULT": "oom-kill",
+        "__REALTIME_TIMESTAMP": "1000000",
+        "_SYSTEMD_INVOCATION_ID": "aa",
+    }
+    (tmp_path / "entries").write_text(f"{json.dumps(entry, ensure_ascii=False)}\n")
+    asked = program(tmp_path, f"""case "$*" in *json*) cat {tmp_path}/entries;; esac""")
+    (line,) = lines("docker.service", since=0, most=5, program=asked)
+    assert line.text == message
+    assert killed("docker.service", invocation="aa", program=asked)
+    assert last_line("docker.service", invocation="bb", program=asked) == ""

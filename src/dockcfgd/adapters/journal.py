@@ -58,7 +58,7 @@ def lines(
             invocation=str(entry.get("_SYSTEMD_INVOCATION_ID", "")),
             text=_text(entry),
         )
-        for entry in map(json.loads, entries.splitlines())
+        for entry in _entries(entries)
     )
 
 
@@ -71,7 +71,7 @@ def killed(unit: str, *, invocation: str, program: str = "journalctl") -> bool:
     of_it = (f"UNIT={unit}", f"INVOCATION_ID={invocation}")
     kinds = (f"MESSAGE_ID={_PROCESS_EXIT}", f"MESSAGE_ID={_UNIT_FAILURE}")
     told = _output(program, "--quiet", "--no-pager", "--output=json", *of_it, *kinds)
-    entries = [json.loads(line) for line in told.splitlines()]
+    entries = _entries(told)
     results = {entry.get("UNIT_RESULT") for entry in entries}
     by_kill = any(
         (entry.get("EXIT_CODE"), entry.get("EXIT_STATUS")) == ("killed", _SIGKILL)
@@ -113,11 +113,16 @@ def _unowned(entries: str) -> list[str]:
     then, and some of its lines are without.
     """
     found: list[str] = []
-    for entry in map(json.loads, reversed(entries.splitlines())):
+    for entry in reversed(_entries(entries)):
         if "_SYSTEMD_INVOCATION_ID" in entry:
             break
         found.append(_text(entry))
     return found[::-1]
+
+
+def _entries(told: str) -> list[dict[str, Any]]:
+    """Read what journalctl gives as JSON; what a message holds may break a line for Python too."""
+    return [json.loads(line) for line in told.split("\n") if line]
 
 
 def _text(entry: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ def _words(line: bytes) -> tuple[str, ...]:
 
 
 def _row(status: str, name: str) -> list[str]:
-    for line in status.splitlines():
+    for line in status.split("\n"):
         key, _, value = line.partition(":")
         if key == name:
             return value.split()
@@ -74,5 +74,5 @@ def _row(status: str, name: str) -> list[str]:
 
 def _paths(lines: bytes) -> tuple[str, ...]:
     """Give the paths of `0::/a` and `4:memory:/a`."""
-    texts = (line.split(":", 2) for line in lines.decode(errors="replace").splitlines())
+    texts = (line.split(":", 2) for line in lines.decode(errors="replace").split("\n"))
     return tuple(dict.fromkeys(parts[2] for parts in texts if len(parts) == len(("id", "", ""))))
