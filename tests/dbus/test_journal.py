@@ -54,6 +54,15 @@ def test_only_the_units_own_process_of_one_invocation_is_asked(tmp_path: Path) -
     assert {"_SYSTEMD_UNIT=docker.service", "_SYSTEMD_INVOCATION_ID=ab12"} < set(ask.split())
 
 
+def test_what_containers_log_by_the_engines_process_is_not_asked_for(tmp_path: Path) -> None:
+    """Their lines come by the journal's own protocol, with the engine's unit (journald driver)."""
+    asked = program(tmp_path, f"""[ "$1" = --sync ] || echo "$@" >> {tmp_path}/asked""")
+    last_line("docker.service", invocation="ab12", program=asked)
+    lines("docker.service", since=0, most=5, program=asked)
+    for ask in (tmp_path / "asked").read_text().splitlines():
+        assert "_TRANSPORT=stdout" in ask.split()
+
+
 def test_a_process_that_ended_before_the_journal_knew_its_invocation(tmp_path: Path) -> None:
     entries = [
         {"MESSAGE": "failed before", "_SYSTEMD_INVOCATION_ID": "aa"},
@@ -152,7 +161,7 @@ def test_whether_a_start_came_to_its_end_well(
 
 
 def test_what_a_message_holds_ends_no_entry(tmp_path: Path) -> None:
-    """journalctl gives what is printable as it is; a container may log by the engine's process."""
+    """What is printable journalctl gives as it is."""
     message = "one\u2028two\u2029three"
     entry = {
         "MESSAGE": message,

@@ -26,6 +26,9 @@ _UNIT_FAILURE = "d9b373ed55a64feb8242e02dbe79a49c"
 # … and that a start of a unit came to its end well.
 _STARTED = "39f53479d3a045ac8e11786248231fbf"
 _SIGKILL = "9"
+# What a unit's process writes itself. By the journal's own protocol the engine passes on what
+# containers with the journald driver write, and that has its unit too.
+_WRITTEN = "_TRANSPORT=stdout"
 _PANIC = re.compile(r"^(panic|fatal error): ")
 
 
@@ -37,7 +40,14 @@ def last_line(unit: str, *, invocation: str = "", program: str = "journalctl") -
     """
     # What a process wrote just before its end may still be on its way into the files.
     _output(program, "--sync")
-    show = (program, "--quiet", "--no-pager", f"--lines={_LINES}", f"_SYSTEMD_UNIT={unit}")
+    show = (
+        program,
+        "--quiet",
+        "--no-pager",
+        f"--lines={_LINES}",
+        _WRITTEN,
+        f"_SYSTEMD_UNIT={unit}",
+    )
     ours = (f"_SYSTEMD_INVOCATION_ID={invocation}",) if invocation else ()
     line = telling_line(_output(*show, "--output=cat", *ours).splitlines())
     if line or not invocation:
@@ -50,7 +60,8 @@ def lines(
 ) -> tuple[JournalLine, ...]:
     """Give the last lines of the unit's process itself since a moment, oldest first."""
     _output(program, "--sync")
-    asked = (f"--since=@{since:.6f}", f"--lines={most}", "--output=json", f"_SYSTEMD_UNIT={unit}")
+    newest = (f"--since=@{since:.6f}", f"--lines={most}")
+    asked = (*newest, "--output=json", _WRITTEN, f"_SYSTEMD_UNIT={unit}")
     entries = _output(program, "--quiet", "--no-pager", *asked)
     return tuple(
         JournalLine(
