@@ -111,3 +111,20 @@ def test_without_a_daemon(house: House) -> None:
     assert house.document("plan", str(wanted))["impact"] == "reload"
     assert house.ctl("apply", str(wanted)).returncode == 3
     assert json.loads(house.ctl("history", "--json").stdout)["generations"] == []
+
+
+def test_no_name_and_no_key_steers_the_terminal(house: House) -> None:
+    house.start()
+    house.drop("10-a.toml", '[engine]\n"\\u001b[2Jdebug" = true\n')
+    house.until(lambda status: status["condition"] == "rejected")
+    odd = house.folder / "odd.toml"
+    odd.write_text('schema = 1\n[engine]\n"\\u001b[2Jmtu" = 1\n')
+    for verb in (
+        ["import"],
+        ["apply", str(odd)],
+        ["plan", "/nonexistent/\x1b[2J/a.toml"],
+        ["backup", "show", "\x1b[2J"],
+    ):
+        done = house.ctl(*verb)
+        assert "[2J" in done.stdout + done.stderr, verb
+        assert "\x1b" not in done.stdout + done.stderr, verb

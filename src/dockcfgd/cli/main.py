@@ -12,6 +12,7 @@ import sys
 
 from dockcfgd.cli import published
 from dockcfgd.cli.screen import Screen
+from dockcfgd.cli.text import plain
 from dockcfgd.cli.verbs import status
 
 TYPE_CHECKING = False  # see published.py
@@ -63,19 +64,19 @@ def _guarded(given: list[str], screen: Screen) -> int:
     try:
         return _run(given, screen)
     except UsageError as error:
-        screen.note(f"{PROGRAM}: {error}")
+        screen.note(f"{PROGRAM}: {plain(error)}")
         return EXIT_USAGE
     except BusFailure as error:
         from dockcfgd.cli.advice import explain
 
         text, code = explain(error)
-        screen.note(f"{PROGRAM}: {text}")
+        screen.note(f"{PROGRAM}: {plain(text)}")
         return code
     except DockcfgdError as error:
         from dockcfgd.cli.advice import beyond_permission
         from dockcfgd.engine_keys.secrets import redact_text
 
-        screen.note(f"{PROGRAM}: {redact_text(str(error))}{beyond_permission(error)}")
+        screen.note(f"{PROGRAM}: {plain(redact_text(str(error)))}{beyond_permission(error)}")
         return published.EXIT_FAILED
     except KeyboardInterrupt:
         return 130

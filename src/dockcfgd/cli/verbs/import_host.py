@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.cli.errors import UsageError
 from dockcfgd.cli.new_file import write_new
+from dockcfgd.cli.text import plain
 from dockcfgd.engine_keys.secrets import redact_text
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run(
         if hidden:
             screen.note("dockcfgctl: *** stands for passwords; a pipe or --output gets them")
     for note in imported.notes:
-        screen.note(f"dockcfgctl: {redact_text(note.text())}")
+        screen.note(f"dockcfgctl: {plain(redact_text(note.text()))}")
     if target:
         screen.note(f"dockcfgctl: written to {target}; see dockcfgctl plan {target}")
     return 0
