@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["publish_status", "started_ticks"]
 
+_FOLDER_MODE = 0o755
 _START_TIME = 19  # proc(5): field 22, counted behind the command's closing bracket
 
 
@@ -19,7 +20,9 @@ def publish_status(folder: str, document: dict[str, Json], text: str) -> None:
 
     It lies in memory and is made if missing.
     """
-    os.makedirs(folder, mode=0o755, exist_ok=True)
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+        os.chmod(folder, _FOLDER_MODE)  # whatever the umask
     for name, content in (("status.txt", text), ("status.json", json.dumps(document) + "\n")):
         made = f"{folder}/.{name}.new"
         with open(made, "w", encoding="utf-8") as file:
