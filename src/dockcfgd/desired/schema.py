@@ -30,7 +30,10 @@ def _span(value: object) -> float:
     if not isinstance(value, str):
         msg = 'must be text such as "90s"'
         raise ValueError(msg)  # noqa: TRY004 -- pydantic turns ValueError into a finding
-    seconds = parse_span(value)
+    return _within_a_year(parse_span(value))
+
+
+def _within_a_year(seconds: float) -> float:
     if seconds > _LONGEST:
         msg = "must not be longer than a year"
         raise ValueError(msg)
@@ -144,7 +147,8 @@ _WINDOW_PATTERN = r"^.*\S.*/" + SPAN_PATTERN.removeprefix("^")
 
 
 def _window(value: str) -> str:
-    split_window(value)
+    _, seconds = split_window(_single_line(value))
+    _within_a_year(seconds)
     return value
 
 
@@ -223,13 +227,7 @@ class PolicyTable(_Table):
         Span, _told("More than 0: goes back unless dockcfgctl confirm comes in time.", "0s")
     ] = 0.0
     maintenance_windows: Annotated[
-        list[
-            Annotated[
-                str,
-                AfterValidator(_window),
-                WithJsonSchema({"type": "string", "pattern": _WINDOW_PATTERN}),
-            ]
-        ],
+        list[_WindowText],
         _told('Restart and migration wait for one, as in ["Sat,Sun 02:00/2h"].'),
     ] = []
 

@@ -35,7 +35,19 @@ def test_windows(text: str, parts: tuple[str, float]) -> None:
     assert policy.maintenance_windows == (Window(text, *parts),)
 
 
-@pytest.mark.parametrize("text", ["Sat 02:00", "Sat 02:00/", "/2h", "Sat 02:00/0s", "*:0/15"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sat 02:00",
+        "Sat 02:00/",
+        "/2h",
+        "Sat 02:00/0s",
+        "*:0/15",
+        "daily/367d",
+        r"*\u0000/2h",
+        r"*\n/2h",
+    ],
+)
 def test_what_is_no_window(text: str) -> None:
     (finding,) = refused(f'[policy]\nmaintenance-windows = ["{text}"]')
     assert finding.startswith("2: policy.maintenance-windows: ")
