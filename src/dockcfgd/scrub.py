@@ -41,7 +41,12 @@ class Scrubber:
             status,
             reason=self._maybe(status.reason),
             errors=tuple(
-                replace(error, message=self.text(error.message), hint=self.text(error.hint))
+                replace(
+                    error,
+                    key=self._maybe(error.key),
+                    message=self.text(error.message),
+                    hint=self.text(error.hint),
+                )
                 for error in status.errors
             ),
             last=None if last is None else replace(last, reason=self._maybe(last.reason)),

@@ -76,6 +76,12 @@ _AUTHORIZATION = re.compile(
     r"authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer)\s+(?P<value>[^\s\"']+)", re.IGNORECASE
 )
 
+# A login as curl takes it, and no user and group as the engine does.
+_LOGIN = re.compile(
+    r"(?<![^\s`])(?:-[uU][ ]+|--(?:proxy-)?user(?:[ ]+|=))(?!\d+:\d+(?![^\s`]))"
+    r"(?:\"[^\s:\"]+:(?P<double>[^\"\n]+)|'[^\s:']+:(?P<single>[^'\n]+)|[^\s:`\"']+:(?P<bare>[^\s`]+))"
+)
+
 
 def secret_name(name: str) -> bool:
     """Tell whether a variable, option or key of this name holds a secret."""
@@ -244,6 +250,8 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for pattern in (_CREDENTIAL, _AUTHORIZATION):
         for match in pattern.finditer(text):
             yield match.span("value")
+    for match in _LOGIN.finditer(text):
+        yield match.span(str(match.lastgroup))
     yield from _assignments(text)
     for match in _FLAG.finditer(text):
         if secret_name(match["name"]):

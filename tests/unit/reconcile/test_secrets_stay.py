@@ -21,7 +21,7 @@ from dockcfgd.cli.changes import changed_lines, changes
 from dockcfgd.engine_keys.secrets import MASK
 from dockcfgd.history import last_status
 from dockcfgd.log import configure
-from dockcfgd.model.status import Phase, Verdict
+from dockcfgd.model.status import FindingView, Phase, Status, Verdict
 from dockcfgd.reconcile.requests import Apply, PlanRequest, Request, Rollback
 from dockcfgd.scrub import Scrubber
 from tests.crash.lives import Lives
@@ -192,6 +192,13 @@ def test_a_secret_that_changed_is_a_difference_that_is_seen(tmp_path: Path) -> N
     lines = [line for drift in told for line in text.difference(drift)]
     assert '+ drop-in | Environment="MY_SECRET=***" (differs)' in lines
     assert '- drop-in | Environment="MY_SECRET=***"' in lines
+
+
+def test_a_key_that_is_none_may_be_a_secret() -> None:
+    found = FindingView("/a.toml", 3, 'engine."http://u:p@h"', "no such key", "")
+    status = Status(version="1", pid=1, since=0.0, started_ticks=0, errors=(found,))
+    (shown,) = Scrubber().status(status).errors
+    assert shown.key == 'engine."http://***@h"'
 
 
 def test_the_log_holds_no_secret(capfd: pytest.CaptureFixture[str]) -> None:
