@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from dockcfgd.adapters.processes import HostProcesses
 from dockcfgd.adapters.vitals import HostVitals
 from dockcfgd.model.files import FileKind
 from dockcfgd.ports import Processes, Vitals
+from dockcfgd.processes.roles import is_engine
 from tests.fakes.files import FakeFiles
 from tests.fakes.processes import FakeProcesses
 from tests.fakes.vitals import FakeVitals
@@ -112,3 +116,21 @@ def test_a_process_may_call_itself_anything() -> None:
         (seen,) = (one for one in HostProcesses().list() if one.pid == process.pid)
         process.communicate(b"\n")
     assert seen.name == name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a process of another user")
+def test_a_dockerd_of_another_user_is_not_the_hosts_engine(tmp_path: Path) -> None:
+    """As in rootless mode; the own one may be stopped, and a question would start it."""
+    program = tmp_path / "dockerd"
+    shutil.copy("/bin/sleep", program)
+    for path in (program, *tmp_path.parents[:2], tmp_path):
+        path.chmod(0o755)
+    with (
+        subprocess.Popen([program, "60"], user=1000) as of_user,
+        subprocess.Popen([program, "60"]) as of_root,
+    ):
+        seen = {one.pid: one for one in HostProcesses().list() if one.name == "dockerd"}
+        of_user.kill()
+        of_root.kill()
+    assert not is_engine(seen[of_user.pid])
+    assert is_engine(seen[of_root.pid])

@@ -12,6 +12,7 @@ __all__ = ["HostProcesses"]
 # Fields of stat counted from 0 behind the command's closing bracket.
 _PARENT, _USER, _SYSTEM, _STARTED = 1, 11, 12, 19
 _KIB = 1024
+_EFFECTIVE = 1  # of the real, effective, saved and filesystem user
 
 
 class HostProcesses:
@@ -37,6 +38,7 @@ class HostProcesses:
         resident = _row(status, "VmRSS")
         if not resident:
             return None  # the kernel's own, or a zombie
+        users = _row(status, "Uid")
         namespaces = [int(word) for word in _row(status, "NSpid")]
         return Process(
             pid=pid,
@@ -49,6 +51,7 @@ class HostProcesses:
             memory=int(resident[0]) * _KIB,
             cpu=(int(fields[_USER]) + int(fields[_SYSTEM])) / self._ticks,
             started=int(fields[_STARTED]) / self._ticks,
+            uid=int(users[_EFFECTIVE]) if users else 0,
         )
 
 

@@ -14,7 +14,8 @@ class Process:
     `name` is the kernel's, of 15 letters at most; `arguments` are empty where they cannot be seen.
     `cgroups` are its paths in all hierarchies, each once. `inner` is its id in its own PID
     namespace, `nested` whether that is another one than ours. `memory` is what is resident, in
-    bytes, `cpu` the seconds it used, `started` when it began, in seconds since the boot.
+    bytes, `cpu` the seconds it used, `started` when it began, in seconds since the boot. `uid` is
+    the user that it runs as, root where that is not told.
     """
 
     pid: int
@@ -27,3 +28,4 @@ class Process:
     memory: int = 0
     cpu: float = 0.0
     started: float = 0.0
+    uid: int = 0

@@ -147,7 +147,8 @@ def init_of(inside: Sequence[Process], shim: Process | None) -> Process | None:
 
 
 def _ours(process: Process) -> bool:
-    return not process.nested and not container_of(process)
+    """Whether it is of the host's own Docker: one in rootless mode is its user's."""
+    return process.uid == 0 and not process.nested and not container_of(process)
 
 
 def _options(arguments: Sequence[str]) -> dict[str, str]:
