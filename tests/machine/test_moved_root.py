@@ -94,12 +94,16 @@ def some_containers(machine: Machine) -> None:
     docker("run", "--name=ended", "busybox", "sh", "-c", "echo bye; exit 3", check=False)
 
 
+def _units(machine: Machine) -> set[str]:
+    units = machine.run("systemctl list-units --all --plain --no-legend 'dockcfgd-*'").stdout
+    return {line.split()[0] for line in units.splitlines()}
+
+
 def expect_one_copy(machine: Machine, *roots: str) -> None:
     """Expect these data-roots, and nothing of what was needed on the way."""
     found = machine.run("ls -d /var/lib/docker/image /data/*/image 2>/dev/null", check=False)
     assert found.stdout.split() == [f"{root}/image" for root in sorted(roots)]
-    units = machine.run("systemctl list-units --all --plain --no-legend 'dockcfgd-*'").stdout
-    assert {line.split()[0] for line in units.splitlines()} <= {"dockcfgd-recover.service"}
+    wait_for(lambda: _units(machine) <= {"dockcfgd-recover.service"}, what="the last look at it")
     assert machine.run("ls /var/lib/dockcfgd/kept /var/lib/dockcfgd/undo").stdout.split() == [
         "/var/lib/dockcfgd/kept:",
         "/var/lib/dockcfgd/undo:",
@@ -173,7 +177,12 @@ def test_containers_of_every_kind(
 
 def without_states(seen: Seen) -> Seen:
     """Leave out what a crash of the machine ends: what runs, and what it logs as it starts anew."""
-    return replace(seen, states={}, logs={})
+    ended = {"State", "RestartCount"}
+    documents = {
+        name: {key: value for key, value in document.items() if key not in ended}
+        for name, document in seen.documents.items()
+    }
+    return replace(seen, documents=documents, states={}, logs={})
 
 
 def came_back(machine: Machine, before: Seen, root: str) -> None:
