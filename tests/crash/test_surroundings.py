@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import queue
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +16,7 @@ import pytest
 from dockcfgd.model.errors import SystemdFailure
 from dockcfgd.model.status import Condition, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobVerb
+from dockcfgd.reconcile.requests import Confirm
 from tests.crash.lives import DAEMON_JSON, Lives
 from tests.fakes.host import FakeHost
 from tests.fakes.unit_files import DOCKER_SERVICE_FILE, GENERATED
@@ -480,6 +483,24 @@ class TestDockcfgdIsToldToEnd:
         status = lives.look()
         assert status.condition is Condition.IN_SYNC
         assert not lives.open_transaction
+
+    @pytest.mark.timeout(60)
+    def test_with_as_much_waiting_as_it_takes(self, lives: Lives) -> None:
+        """Anybody may ask, and what is asked in a long change waits for its end."""
+        lives.want(RESTART)
+        answers: list[str] = []
+
+        def fill() -> None:
+            with contextlib.suppress(queue.Full):
+                while True:
+                    lives.reconciler.enqueue(Confirm("", answers.append))
+            end(lives)
+
+        once(lives, f"after: restart {DOCKER_SERVICE}", fill)
+        status = lives.live(until=Condition.DEGRADED)
+        assert status is not None
+        assert status.condition is Condition.IN_SYNC
+        assert answers == []
 
     def test_by_a_machine_that_shuts_down(self, lives: Lives) -> None:
         lives.want(RESTART)

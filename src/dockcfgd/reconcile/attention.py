@@ -52,6 +52,11 @@ class Heedful:
         """Note that dockcfgd is to end."""
         self._stop = True
 
+    @property
+    def stopping(self) -> bool:
+        """Whether dockcfgd is to end."""
+        return self._stop
+
     def withdraw(self, wish: Cancel) -> bool:
         """Forget a wish; False where it was heeded already."""
         # Two that ask for the same are equal, and each has somebody who waits for its answer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import secrets
@@ -182,7 +183,8 @@ class Reconciler:
     def stop(self) -> None:
         """End soon: a change that has not reached the engine is taken back, another one ended."""
         self._heedful.note_stop()
-        self.enqueue(Stop())
+        with contextlib.suppress(queue.Full):  # what waits is met by the note
+            self.enqueue(Stop())
 
     def snapshot(self) -> Status:
         """Give the newest status."""
@@ -225,7 +227,7 @@ class Reconciler:
 
     def _serve(self, pending: list[Request]) -> bool:
         """Serve what waits; looks become one. Whether to stop."""
-        if any(isinstance(request, Stop) for request in pending):
+        if self._heedful.stopping or any(isinstance(request, Stop) for request in pending):
             return True
         for request in pending:
             if isinstance(request, Confirm | Cancel | Pause | Resume):
