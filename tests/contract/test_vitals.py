@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from dockcfgd.adapters.processes import HostProcesses
 from dockcfgd.adapters.vitals import HostVitals
 from dockcfgd.model.files import FileKind
+from dockcfgd.model.processes import Process
 from dockcfgd.ports import Processes, Vitals
 from dockcfgd.processes.roles import is_engine
 from tests.fakes.files import FakeFiles
@@ -119,12 +121,19 @@ def test_a_process_may_call_itself_anything() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a process of another user")
-def test_a_dockerd_of_another_user_is_not_the_hosts_engine(tmp_path: Path) -> None:
+def test_a_dockerd_of_another_user_is_not_the_hosts_engine() -> None:
     """As in rootless mode; the own one may be stopped, and a question would start it."""
-    program = tmp_path / "dockerd"
-    shutil.copy("/bin/sleep", program)
-    for path in (program, *tmp_path.parents[:2], tmp_path):
-        path.chmod(0o755)
+    # Not below tmp_path, which is root's alone.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        program = shutil.copy("/bin/sleep", f"{folder}/dockerd")
+        seen, of_user, of_root = _two_of(program)
+    assert not is_engine(seen[of_user])
+    assert is_engine(seen[of_root])
+
+
+def _two_of(program: str) -> tuple[dict[int, Process], int, int]:
+    """Give the processes of the engine's name, one of them another user's and one root's."""
     with (
         subprocess.Popen([program, "60"], user=1000) as of_user,
         subprocess.Popen([program, "60"]) as of_root,
@@ -132,5 +141,4 @@ def test_a_dockerd_of_another_user_is_not_the_hosts_engine(tmp_path: Path) -> No
         seen = {one.pid: one for one in HostProcesses().list() if one.name == "dockerd"}
         of_user.kill()
         of_root.kill()
-    assert not is_engine(seen[of_user.pid])
-    assert is_engine(seen[of_root.pid])
+    return seen, of_user.pid, of_root.pid
