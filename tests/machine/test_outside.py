@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from guarded import DAEMON_JSON, DROP_IN, OVERRIDE, Guarded
+from guarded import CALM, DAEMON_JSON, DROP_IN, OVERRIDE, Guarded
 from machine import Machine
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -21,6 +21,9 @@ RELEASES = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
 UNIT = "/usr/lib/systemd/system/docker.service"
 SOCKET = "/run/docker.sock"
 SEEN = 1.0
+# An address of documentation (RFC 5737), which no host has.
+NOWHERE = "192.0.2.1:9323"
+NO_START = CALM.replace("[engine]", f'[engine]\nmetrics-addr = "{NOWHERE}"')
 
 IN_FULL = pytest.mark.skipif(not PROOF, reason="in make proof")
 
@@ -129,6 +132,41 @@ class TestTheEngine:
         host.rests("in-sync")
         assert host.log_driver() == driver
         host.machine.docker("start", "by-itself")
+
+    def test_is_started_by_somebody_on_what_it_cannot_start_on(self, host: Guarded) -> None:
+        """It was written while the engine was down: that start was its proof."""
+        before = host.document
+        host.machine.run("systemctl stop docker.socket docker.service")
+        host.rests("pending", saying="engine stopped")
+        host.want(NO_START)
+        host.awaited(lambda: host.document.get("metrics-addr") == NOWHERE, "the file written")
+        host.rests("pending", saying="engine stopped")
+        host.machine.run(["systemctl", "start", "docker"], check=False)
+        host.rests("rejected", saying=NOWHERE)
+        assert host.document == before
+        assert host.machine.ping()
+        host.machine.docker("start", "by-itself")
+        host.want(CALM)
+        host.rests("in-sync")
+
+    def test_is_not_quoted_with_what_a_container_writes(self, host: Guarded) -> None:
+        """By the journald driver that has the engine's unit, and may have any end of a line."""
+        words = r'level=fatal msg="of a container\342\200\250"\n'
+        loud = f"while printf '{words}'; do sleep 0.2; done"
+        journald = ("--name=loud", "--log-driver=journald")
+        host.machine.docker("run", "-d", "--init", *journald, "busybox", "sh", "-c", loud)
+        ask = (
+            "import sys; sys.path.insert(0, '/usr/lib/dockcfgd/python');"
+            "from dockcfgd.adapters.journal import last_line;"
+            f"print(last_line('docker.service', invocation='{host.engine}'))"
+        )
+        try:
+            host.awaited(lambda: "of a container" in host.machine.journal("docker"), "its words")
+            said = host.machine.run(["python3", "-c", ask]).stdout
+        finally:
+            host.machine.docker("rm", "--force", "loud")
+        assert said.strip()
+        assert "of a container" not in said
 
     @IN_FULL
     def test_has_lost_its_socket(self, host: Guarded) -> None:
