@@ -151,7 +151,7 @@ class TestTheEngine:
 
     def test_is_not_quoted_with_what_a_container_writes(self, host: Guarded) -> None:
         """By the journald driver that has the engine's unit, and may have any end of a line."""
-        words = r'level=fatal msg="of a container\342\200\250"\n'
+        words = r'level=fatal\342\200\250msg="of a container"\n'
         loud = f"while printf '{words}'; do sleep 0.2; done"
         journald = ("--name=loud", "--log-driver=journald")
         host.machine.docker("run", "-d", "--init", *journald, "busybox", "sh", "-c", loud)
