@@ -14,7 +14,7 @@ import pytest
 from dockcfgd.model.status import Condition, Phase, Status, Verdict
 from tests.crash.catalogue import STORIES, Story, story_named
 from tests.crash.lives import CONF, DAEMON_JSON, DROP_IN, Files
-from tests.crash.stories import NotReached, Told, at_each_place, cut_power, cut_short
+from tests.crash.stories import NotReached, Told, at_each_place, cut_power, cut_short, sampled
 from tests.fakes.real_disk import real_disk
 
 THEIRS = "max-download-attempts"
@@ -38,9 +38,20 @@ def removed(told: Told) -> None:
         told.host.files.delete(DAEMON_JSON)
 
 
+def log_driver_and_labels_set(told: Told) -> None:
+    document = told.lives.files.document
+    edited = {**document, "log-driver": "journald", "labels": ["rack=9"]}
+    told.host.files.put(DAEMON_JSON, json.dumps(edited))
+
+
 EDITS = {"key": key_added, "mode": mode_changed}
 ALL_EDITS = {**EDITS, "gone": removed}
 REMOVED_IN = ["plain", "both-plain", "bridged", "bridged-old", "bridged-first-file"]
+WAYS_BACK = {
+    "reload": 'labels = ["rack=8"]\n[policy]',
+    "bridged": 'log-driver = "json-file"\nlabels = ["rack=8"]\n[policy]',
+    "plain": 'log-driver = "json-file"\nlabels = ["rack=8"]\n[policy]\nrestart = "plain"',
+}
 in_memory = pytest.mark.parametrize(
     "story", [one for one in STORIES if not one.on_disk], ids=lambda story: story.name
 )
@@ -156,6 +167,34 @@ def test_a_way_back_that_is_cut_off_knows_what_is_theirs(folder: Path) -> None:
         assert status.last.verdict is Verdict.ROLLED_BACK, f"{labels[number]}: {status.last.reason}"
         assert "meanwhile stays" in (status.last.reason or ""), labels[number]
         assert told.lives.files.document["log-driver"] == "journald"
+
+
+@pytest.mark.parametrize("edit", ["other value", "gone"])
+@pytest.mark.parametrize("text", list(WAYS_BACK.values()), ids=list(WAYS_BACK))
+def test_on_the_way_back_once_the_file_is_there(folder: Path, text: str, edit: str) -> None:
+    """The engine is started or reloaded on it, and shows what somebody has set in it."""
+    act = {"other value": log_driver_and_labels_set, "gone": removed}[edit]
+    old = '{"log-driver": "local", "labels": ["rack=7"]}'
+    story = Story("awaits", f'[engine]\n{text}\nconfirm-timeout = "2m"', daemon_json=old)
+
+    def goes_back(name: str) -> Told:
+        told = Told(folder / name, story)
+        assert told.lives.look().phase is Phase.AWAITING_CONFIRMATION
+        told.host.clock.advance(121)
+        told.host.cuts.restart()
+        return told
+
+    whole = goes_back("whole")
+    whole.lives.look()
+    labels = list(whole.host.cuts.passed)
+    first = next(at for at, label in enumerate(labels) if DAEMON_JSON in label)
+    for number, label in sampled(labels[first:], story, every=1):
+        told = goes_back(str(number))
+        status = look_and_act(told, first + number, act)
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK, f"{label}: {status.last.reason}"
+        assert told.runs() == told.running, label
+        assert edit == "gone" or told.lives.files.document["labels"] == ["rack=9"], label
 
 
 def test_one_file_that_somebody_puts_back_is_no_way_back(folder: Path) -> None:

@@ -27,19 +27,21 @@ from dockcfgd.planning.wording import step_name
 from dockcfgd.transaction.journal import BACK, FORWARD
 from dockcfgd.transaction.keeping import Keeping
 from dockcfgd.transaction.perform import perform
-from dockcfgd.transaction.put_over import Edited
+from dockcfgd.transaction.put_over import SINCE, Edited, still_ours
 from dockcfgd.transaction.way import Way, dispensable, files_first, goes_on_at, stop_first
 from dockcfgd.transaction.witness import DEGRADED, FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.plan import BackStep
+    from dockcfgd.model.steps import Expectation
     from dockcfgd.ports import Progressing
     from dockcfgd.transaction.journal import Journal, OpenTransaction
+    from dockcfgd.transaction.put_over import Ours
     from dockcfgd.transaction.undo import Undo
     from dockcfgd.transaction.witness import Witness
 
@@ -396,7 +398,9 @@ class Executor:
         way = Way(order, found=self._found(first))
         for position, step in way:
             try:
-                self._do(transaction, BACK, position, step, outcomes)
+                put = [one.step for one in transaction.way_back[:position] if one.needed(begun)]
+                ours = partial(self._still_ours, put, outcomes)
+                self._do(transaction, BACK, position, step, outcomes, ours=ours)
                 way.done(step, outcomes)
             except StaleFile as edited:
                 # Somebody's edit is theirs; the next look plans over it. The engine must run.
@@ -485,6 +489,8 @@ class Executor:
         position: int,
         step: do.Step,
         outcomes: dict[str, Json],
+        *,
+        ours: Ours = tuple,
     ) -> None:
         if direction == BACK and isinstance(step, do.StartEngine | do.RestartEngine):
             self._keeping.begin_start(transaction)
@@ -497,7 +503,9 @@ class Executor:
                         heed = partial(self._attention.in_wait, transaction, position)
                         outcome = perform(step, self._effects, outcomes, self._report, heed=heed)
                 else:
-                    outcome = perform(step, self._effects, outcomes, self._progress, heed=_go_on)
+                    outcome = perform(
+                        step, self._effects, outcomes, self._progress, heed=_go_on, ours=ours
+                    )
         except DockcfgdError as failure:
             why = self._witness.discreet(str(failure))
             self._end(entry, BACK, state="failed", outcome=why)
@@ -506,6 +514,18 @@ class Executor:
             outcomes[type(step).__name__] = outcome
         self._end(entry, direction, state="done", outcome=outcome)
         self._tell(_phase(step, direction))
+
+    def _still_ours(
+        self, put: Sequence[do.Step], outcomes: dict[str, Json], expect: Sequence[Expectation]
+    ) -> tuple[Expectation, ...]:
+        """Give what the engine must show on a way back that has `put` files back.
+
+        What somebody has set in them since it may show; that is noted among the outcomes.
+        """
+        for edited in self._keeping.theirs(put):
+            if edited.keys:
+                outcomes[SINCE] = edited.to_json()
+        return still_ours(expect, outcomes)
 
     def _report(self, *, item: str, done: int, total: int, unit: str) -> None:
         self._progress(item=item, done=done, total=total, unit=unit)
@@ -600,10 +620,8 @@ def _told(outcomes: Mapping[str, Json]) -> str | None:
 
     Nothing tells whether --rm containers that are gone ended by themselves.
     """
-    edited = Edited.all_of(outcomes)
-    told = [
-        f"what somebody has changed in {one.path} meanwhile stays" for one in edited if one.keys
-    ]
+    edited = dict.fromkeys(one.path for one in Edited.all_of(outcomes) if one.keys)
+    told = [f"what somebody has changed in {path} meanwhile stays" for path in edited]
     proof = outcomes.get("ProveEngine")
     if not isinstance(proof, dict):
         return "; ".join(told) or None

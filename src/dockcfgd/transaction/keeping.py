@@ -10,7 +10,9 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.model.undo import Note
+from dockcfgd.planning.over_edit import theirs_in
 from dockcfgd.planning.undo import altered, contents_of, paths_of, undo_of
+from dockcfgd.transaction.put_over import Edited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keeping"]
 
+_FILE = do.WriteFile | do.RemoveFile
 _UP = frozenset({"active", "activating", "reloading"})
 
 
@@ -90,6 +93,19 @@ class Keeping:
                 if self._content(path) != content:
                     return path
         return ""
+
+    def theirs(self, done: Sequence[do.Step]) -> tuple[Edited, ...]:
+        """Give what somebody has set otherwise since in the files that these steps put back.
+
+        Nothing of one that cannot be read, or is no JSON object.
+        """
+        told = [step for step in done if isinstance(step, _FILE) and step.ours]
+        with contextlib.suppress(FileFailure, ValueError, RecursionError):
+            return tuple(
+                Edited(path, theirs_in(self._content(path), goal))
+                for path, goal in contents_of(told).items()
+            )
+        return ()
 
     def _waits_no_more(self, transaction: OpenTransaction) -> bool:
         if transaction.deadline is None or not paths_of(transaction.way_back):

@@ -5,7 +5,6 @@ What to do is the step's, whether it was right is `planning.judge`'s.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -25,7 +24,7 @@ from dockcfgd.planning import judge
 from dockcfgd.transaction.left_running import await_end, end_older_than_engine
 from dockcfgd.transaction.probing import note_probes
 from dockcfgd.transaction.prove import prove, stays_up
-from dockcfgd.transaction.put_over import put_over, still_ours
+from dockcfgd.transaction.put_over import put_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Progressing
+    from dockcfgd.transaction.put_over import Ours
 
 __all__ = ["perform"]
 
@@ -54,10 +54,12 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
     progress: Progressing,
     *,
     heed: Callable[[], None],
+    ours: Ours = tuple,
 ) -> Json:
     """Do a step and give its outcome. `outcomes` are those of earlier steps, by class name.
 
-    `heed` is called in long waits and may raise to end them.
+    `heed` is called in long waits and may raise to end them. The engine is held to what `ours`
+    gives of the expectations.
 
     Raises StepFailed where the desired state is to blame, another DockcfgdError where the
     surroundings are.
@@ -76,7 +78,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.KeepDisposable():
             operations.keep_disposable(effects.access, folder=step.folder)
         case do.ReloadEngine():
-            _reload(replace(step, expect=still_ours(step.expect, outcomes)), effects)
+            _reload(step, effects, ours)
         case do.RestartEngine():
             return _job(effects, JobVerb.RESTART, step.timeout, going=step.going)
         case do.StopEngine():
@@ -175,8 +177,7 @@ def perform(  # noqa: C901, PLR0911, PLR0912, PLR0915 -- one case a step
         case do.RestoreStorage():
             return _restore(step, effects, progress)
         case do.ProveEngine():
-            left = replace(step, expect=still_ours(step.expect, outcomes))
-            return prove(left, effects, outcomes, heed=heed)
+            return prove(step, effects, outcomes, heed=heed, ours=ours)
         case _:
             assert_never(step)
     return None
@@ -323,7 +324,7 @@ def _take_stock_again(step: do.CompareStock, effects: Effects) -> Json:
     return True
 
 
-def _reload(step: do.ReloadEngine, effects: Effects) -> None:
+def _reload(step: do.ReloadEngine, effects: Effects, ours: Ours) -> None:
     before = effects.systemd.unit(DOCKER_SERVICE)
     if before.active_state in _COMING_UP:
         # It fell or never came up; what it reads at its start are the same values.
@@ -345,7 +346,7 @@ def _reload(step: do.ReloadEngine, effects: Effects) -> None:
         raise StepFailed(
             f"the engine refused the reload: {_last_line(effects) or 'it gave no reason'}"
         )
-    wrong = judge.reload_contradictions(step.expect, attributes)
+    wrong = judge.reload_contradictions(ours(step.expect), attributes)
     if wrong:
         raise StepFailed("; ".join(wrong))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.steps import ProveEngine
+    from dockcfgd.transaction.put_over import Ours
 
 __all__ = ["prove", "stays_up"]
 
@@ -30,10 +31,12 @@ def prove(
     outcomes: Mapping[str, Json],
     *,
     heed: Callable[[], None],
+    ours: Ours,
 ) -> dict[str, Json]:
     """Return when all of `step` holds and held for its settle time.
 
-    `heed` is called while something does not hold yet, and may raise to end the wait.
+    `heed` is called while something does not hold yet, and may raise to end the wait. `ours` is
+    asked at each look.
 
     Gives the names of `--rm` containers that ran and are `gone`, and of those whose health is `not
     known yet`. StepFailed with the first reason that something does not hold, EngineSilent where
@@ -42,16 +45,16 @@ def prove(
     first = effects.systemd.unit(DOCKER_SERVICE)
     deadline = _begin(first, effects, outcomes) + step.timeout
     wait = _Wait(first, deadline, effects, heed)
-    while lacking := _lacking(step, effects, outcomes):
+    while lacking := _lacking(step, effects, outcomes, ours):
         wait.on(lacking, _LOOK_EVERY)
     if step.settle:
         effects.clock.sleep(step.settle)
-    _still(first, step, effects, outcomes)
+    _still(first, step, effects, outcomes, ours)
     probing = Probing(step, effects, outcomes)
     if probing.needed:
         while lacking := probing.lacking(heed=heed):
             wait.on(lacking, _TRY_EVERY)
-        _still(first, step, effects, outcomes)
+        _still(first, step, effects, outcomes, ours)
     if not step.containers:
         return {}
     gone = judge.gone_disposable(_running(step, outcomes), effects.containers.list())
@@ -90,11 +93,15 @@ class _Wait:
 
 
 def _still(
-    first: UnitState, step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
+    first: UnitState,
+    step: ProveEngine,
+    effects: Effects,
+    outcomes: Mapping[str, Json],
+    ours: Ours,
 ) -> None:
     """Raise where the engine did not stay up, or what held does not any more."""
     stays_up(first, effects)
-    lacking = _lacking(step, effects, outcomes)
+    lacking = _lacking(step, effects, outcomes, ours)
     if lacking:
         raise lacking
 
@@ -116,12 +123,12 @@ def _running(step: ProveEngine, outcomes: Mapping[str, Json]) -> Json:
 
 
 def _lacking(
-    step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json]
+    step: ProveEngine, effects: Effects, outcomes: Mapping[str, Json], ours: Ours
 ) -> StepFailed | EngineSilent | None:
     """Give the first thing that does not hold as the error that it is if that stays so."""
     try:
         effects.engine.ping()
-        wrong = judge.contradictions(step.expect, effects.engine.info())
+        wrong = judge.contradictions(ours(step.expect), effects.engine.info())
         if wrong or not step.containers:
             return StepFailed(wrong[0]) if wrong else None
         running = _running(step, outcomes)

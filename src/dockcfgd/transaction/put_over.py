@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from dockcfgd.model.files import FileState, Tag
     from dockcfgd.model.steps import Expectation
 
-__all__ = ["Edited", "put_over", "still_ours"]
+__all__ = ["SINCE", "Edited", "Ours", "put_over", "still_ours"]
+
+# Among outcomes: what was found in a file after it was put back.
+SINCE = "edited since"
 
 # Whoever edits a file more often than that in a moment is a program at work.
 _TRIES = 5
-_STEPS = ("WriteFile", "RemoveFile")
+_FOUND = ("WriteFile", "RemoveFile", SINCE)
 _EDITED = frozenset({FileKind.REGULAR, FileKind.ABSENT})
 
 
@@ -37,13 +40,20 @@ class Edited:
 
     @classmethod
     def all_of(cls, outcomes: Mapping[str, Json]) -> tuple[Edited, ...]:
-        """Give those among the outcomes of steps, by class name."""
+        """Give those among the outcomes."""
         found = []
-        for outcome in map(outcomes.get, _STEPS):
+        for outcome in map(outcomes.get, _FOUND):
             if isinstance(outcome, dict) and isinstance(keys := outcome.get("keys"), list):
                 paths = (tuple(map(str, path)) for path in keys if isinstance(path, list))
                 found.append(cls(str(outcome["edited"]), tuple(paths)))
         return tuple(found)
+
+
+class Ours(Protocol):
+    """Which of the values that the engine must show are still ours when it is judged."""
+
+    def __call__(self, expect: Sequence[Expectation], /) -> tuple[Expectation, ...]:
+        """Give those."""
 
 
 class _Files(Protocol):
