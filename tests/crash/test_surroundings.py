@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.model.errors import SystemdFailure
-from dockcfgd.model.status import Condition, Verdict
+from dockcfgd.model.status import Condition, Phase, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, DOCKER_SOCKET, JobVerb
 from dockcfgd.reconcile.requests import Confirm
 from tests.crash.lives import DAEMON_JSON, Lives
@@ -47,6 +47,17 @@ def once(lives: Lives, place: str, act: Callable[[], object]) -> None:
     def passed(label: str) -> None:
         if label == place and acts:
             acts.pop()()
+
+    lives.host.cuts.watch(passed)
+
+
+def at_place(lives: Lives, number: int, act: Callable[[Lives], object]) -> None:
+    """Let something happen when so many places were passed."""
+
+    def passed(_: str) -> None:
+        if len(lives.host.cuts.passed) == number + 1:
+            lives.host.cuts.unwatch()
+            act(lives)
 
     lives.host.cuts.watch(passed)
 
@@ -579,3 +590,36 @@ def test_an_engine_that_hangs_is_waited_for(lives: Lives, text: str) -> None:
     assert not lives.host.systemd.jobs
     lives.host.dockerd.hangs = False
     assert lives.later().condition is Condition.IN_SYNC
+
+
+@pytest.mark.parametrize("text", [f"{RELOAD}\n[policy]", f"{BRIDGED}\n[policy]", PLAIN])
+def test_an_engine_that_is_stopped_on_the_way_back_stays_so(tmp_path: Path, text: str) -> None:
+    """At each place behind its start, or of one that only reloads: the files are back."""
+
+    def goes_back(name: str) -> Lives:
+        host = FakeHost(daemon_json='{"debug": true}')
+        host.run("web", restart="always")
+        lives = Lives(tmp_path / name, host)
+        lives.want(f'{text}\nconfirm-timeout = "2m"')
+        assert lives.look().phase is Phase.AWAITING_CONFIRMATION
+        host.clock.advance(121)
+        host.cuts.restart()
+        return lives
+
+    whole = goes_back("whole")
+    whole.look()
+    labels = list(whole.host.cuts.passed)
+    began = {"after: start docker.service", "before: reload docker.service"}
+    first = max(at for at, label in enumerate(labels) if label in began)
+    for number in range(first, len(labels), 2):
+        lives = goes_back(str(number))
+        at_place(lives, number, stop_engine)
+        status = lives.look()
+        assert status.last is not None
+        assert status.last.verdict is Verdict.ROLLED_BACK, f"{labels[number]}: {status.last.reason}"
+        assert lives.host.dockerd.process is None, labels[number]
+        assert lives.document == {"debug": True}
+        lives.host.systemd.run_job(JobVerb.START, DOCKER_SERVICE, timeout=60)
+        assert lives.later().condition is Condition.REJECTED
+        assert lives.document == {"debug": True}
+        assert lives.host.names(running=True) == ["web"]

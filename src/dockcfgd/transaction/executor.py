@@ -103,6 +103,7 @@ class Interrupted(DockcfgdError):
 
 
 _NOTED = do.NoteRunning.__name__
+_STOPPED = "somebody stopped the engine meanwhile"
 _CUT_OFF = "dockcfgd was interrupted in the middle of the change"
 
 
@@ -235,18 +236,15 @@ class Executor:
         `ran` is the run of the engine that was to serve.
         """
         cause, reason = _cause(failure, begun), str(failure)
-        cancelled = isinstance(failure, SystemdFailure) and failure.name == JobResult.CANCELED
-        awaited = isinstance(begun[-1], _AFTER_START)
-        if cause is not Cause.DESIRED and not cancelled:
+        if cause is not Cause.DESIRED and not _cancelled(failure):
             return cause, reason
         unit = self._unit_after(failure)
         if unit is None:
             return Cause.SURROUNDINGS, f"{reason}; and systemd does not answer"
         if unit.killed or self._was_killed(unit, ran):
             return Cause.SURROUNDINGS, f"the engine was killed: {reason}"
-        stopped = unit.active_state in {"inactive", "deactivating"} and unit.result == "success"
-        if stopped and (awaited or cancelled):
-            return Cause.STOPPED, f"somebody stopped the engine meanwhile: {reason}"
+        if self._stopped_at(begun[-1], failure, unit):
+            return Cause.STOPPED, f"{_STOPPED}: {reason}"
         edited = self._keeping.edited(begun)
         if edited:
             return Cause.EDITED, f"somebody has changed {edited} meanwhile: {reason}"
@@ -306,11 +304,28 @@ class Executor:
         except SystemdFailure:
             return None
 
+    @staticmethod
+    def _stopped_at(step: do.Step, failure: DockcfgdError, unit: UnitState | None) -> bool:
+        """Tell whether a step failed for somebody stopped the engine that it needs."""
+        if unit is None or unit.active_state not in {"inactive", "deactivating"}:
+            return False
+        return unit.result == "success" and (isinstance(step, _AFTER_START) or _cancelled(failure))
+
+    def _may_stay_down(self, transaction: OpenTransaction) -> bool:
+        """Tell whether an engine that somebody stopped stays so on the way back.
+
+        What is stored otherwise needs it to come back, and a boot is to start it.
+        """
+        stored = any(isinstance(step, do.SetAside | do.ReturnStorage) for step in transaction.steps)
+        return not stored and not self._machine_stops()
+
     def _stopped_since(self, transaction: OpenTransaction) -> bool:
-        """Tell whether somebody has stopped the engine since the proof: not a way back of it.
+        """Tell whether somebody has stopped the engine since the proof, or the way back's start.
 
         FileFailure where that cannot be seen.
         """
+        if goes_on_at(transaction):
+            return self._stopped()
         return transaction.proven and self._stopped() and not self.went_back(transaction)
 
     def _stopped(self) -> bool:
@@ -404,15 +419,20 @@ class Executor:
                 way.done(step, outcomes)
             except StaleFile as edited:
                 # Somebody's edit is theirs; the next look plans over it. The engine must run.
-                if str(edited) not in reason:
-                    reason = f"{reason}; {edited}"
+                reason = _with(reason, str(edited))
             except DockcfgdError as failure:
                 if dispensable(transaction, position, failure):
                     continue
                 if not failed and self._replaced(way):
                     way.repeat()
                     continue
-                if not failed and self._passing(failure, way):
+                stopped = not failed and self._stopped_at(step, failure, self._unit_after(failure))
+                if stopped and self._may_stay_down(transaction):
+                    spared = _NEEDS_ENGINE
+                    way.spare(spared)
+                    reason = _with(reason, _STOPPED)
+                    continue
+                if stopped or (not failed and self._passing(failure, way)):
                     raise Unfinished(f"{reason}; not taken back yet: {failure}") from failure
                 failed = str(failure)
                 if not isinstance(step, do.ProveEngine):
@@ -471,12 +491,11 @@ class Executor:
     def _spared(self, transaction: OpenTransaction, cause: Cause) -> tuple[type[do.Step], ...]:
         """Give the steps back that need not be.
 
-        An engine that somebody stopped stays so, in the middle of the change or after its proof;
-        what is stored otherwise needs it to come back.
+        An engine that somebody stopped stays so, in the middle of the change or after its proof.
         """
-        stored = any(isinstance(step, do.SetAside | do.ReturnStorage) for step in transaction.steps)
         try:
-            if not stored and (cause is Cause.STOPPED or self._stopped_since(transaction)):
+            stopped = cause is Cause.STOPPED or self._stopped_since(transaction)
+            if stopped and self._may_stay_down(transaction):
                 return _NEEDS_ENGINE
             return self._keeping.spared(transaction)
         except DockcfgdError as failure:
@@ -566,6 +585,14 @@ def _said_of(step: do.Step) -> Iterator[None]:
             errno=error.errno or 0,
             why=error.strerror or str(error),
         ) from error
+
+
+def _with(reason: str, more: str) -> str:
+    return reason if more in reason else f"{reason}; {more}"
+
+
+def _cancelled(failure: DockcfgdError) -> bool:
+    return isinstance(failure, SystemdFailure) and failure.name == JobResult.CANCELED
 
 
 def _go_on() -> None:

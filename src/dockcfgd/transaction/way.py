@@ -48,6 +48,11 @@ class Way:
         """Whether what follows its start of the engine may be done for another engine."""
         return bool(self.started) and not self._repeated
 
+    def spare(self, kinds: tuple[type[do.Step], ...]) -> None:
+        """Leave out what is of these kinds from here on."""
+        left = [one for one in self._order[self._next :] if not isinstance(one[1], kinds)]
+        self._order[self._next :] = left
+
     def repeat(self) -> None:
         """Do once more what follows the start; an engine that came later has nothing of it."""
         self._next, self._repeated = self._behind_start, True
