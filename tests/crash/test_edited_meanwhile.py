@@ -267,6 +267,37 @@ def test_what_the_engine_shows_of_an_edit_is_no_verdict(
     assert told.lives.files.document["log-driver"] == "local"
 
 
+@pytest.mark.parametrize("text", ['{"debug": false, "log-driver": "journald"}', "{}", ""])
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("engine-alone", "before: reload docker.service"),
+        ("engine-alone-restarted", "before: restart docker.service"),
+    ],
+)
+def test_nor_is_it_where_the_file_was_to_stay_as_it_is(
+    folder: Path, name: str, place: str, text: str
+) -> None:
+    """The file that the engine has yet to read is one of the change, too."""
+    told = Told(folder / "host", story_named(name))
+    files, once = told.host.files, [place]
+
+    def watch(label: str) -> None:
+        if label in once:
+            once.clear()
+            files.put(DAEMON_JSON, text) if text else files.delete(DAEMON_JSON)
+
+    told.host.cuts.watch(watch)
+    status = told.lives.look()
+    assert not once
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert f"somebody has changed {DAEMON_JSON} meanwhile" in (status.last.reason or "")
+    assert told.runs() == told.running
+    status = told.lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
+
+
 def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:
     """Nobody can tell what of it is whose; the engine runs on, and the next look says so."""
     told = Told(folder / "host", story_named("plain"))

@@ -158,7 +158,8 @@ class Transactions:
         transaction = self._open(name, plan, host, generation, commit, confirm=confirm)
         self._under_way = transaction
         self._bulletin.begin(transaction, plan)
-        return self._proceed(transaction, lambda: self._executor.run(transaction))
+        planned_on = (host.daemon_json, host.drop_in)
+        return self._proceed(transaction, lambda: self._executor.run(transaction, planned_on))
 
     def _open(
         self,

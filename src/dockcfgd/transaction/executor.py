@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import Json
+    from dockcfgd.model.files import FileState
     from dockcfgd.model.host import UnitState
     from dockcfgd.model.plan import BackStep
     from dockcfgd.model.steps import Expectation
@@ -155,8 +156,10 @@ class Executor:
         self._keeping = Keeping(undo, effects)
         self._tell, self._progress, self._attention = tell, progress, attention
 
-    def run(self, transaction: OpenTransaction) -> Ending:
+    def run(self, transaction: OpenTransaction, planned_on: Sequence[FileState] = ()) -> Ending:
         """Do the steps that are not done yet; on failure the way back.
+
+        `planned_on` are the managed files as the plan found them.
 
         `applied` leaves the journal open and the plain way back in force: committing is the
         caller's. StateFileFailure where the
@@ -184,7 +187,8 @@ class Executor:
                     raise
                 begun = self._begun(transaction, begun, step, failure)
                 ran = _newest_run(outcomes) or transaction.invocation
-                cause, reason = self._blame(failure, transaction.steps[: index + 1], ran)
+                steps = transaction.steps[: index + 1]
+                cause, reason = self._blame(failure, steps, ran, planned_on)
                 return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
         return Ending(Verdict.APPLIED, _told(outcomes))
 
@@ -229,7 +233,11 @@ class Executor:
         return begun - 1 if same else begun
 
     def _blame(
-        self, failure: DockcfgdError, begun: tuple[do.Step, ...], ran: str
+        self,
+        failure: DockcfgdError,
+        begun: tuple[do.Step, ...],
+        ran: str,
+        planned_on: Sequence[FileState],
     ) -> tuple[Cause, str]:
         """Say what a failure tells, with a look at what else happened on the host.
 
@@ -245,7 +253,7 @@ class Executor:
             return Cause.SURROUNDINGS, f"the engine was killed: {reason}"
         if self._stopped_at(begun[-1], failure, unit):
             return Cause.STOPPED, f"{_STOPPED}: {reason}"
-        edited = self._keeping.edited(begun)
+        edited = self._keeping.edited(begun, planned_on)
         if edited:
             return Cause.EDITED, f"somebody has changed {edited} meanwhile: {reason}"
         return (Cause.SURROUNDINGS if self._silent(failure, unit, ran) else cause), reason

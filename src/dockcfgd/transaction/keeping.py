@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.model import steps as do
 from dockcfgd.model.errors import DockcfgdError, FileFailure
+from dockcfgd.model.files import ABSENT, digest_of
 from dockcfgd.model.systemd import DOCKER_SERVICE
 from dockcfgd.model.undo import Note
 from dockcfgd.planning.over_edit import theirs_in
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dockcfgd.effects import Effects
+    from dockcfgd.model.files import FileState
     from dockcfgd.transaction.journal import OpenTransaction
     from dockcfgd.transaction.undo import Undo
 
@@ -86,11 +88,17 @@ class Keeping:
         as_before = [self._content(path) == content for path, content in before.items()]
         return bool(as_before) and all(as_before)
 
-    def edited(self, done: Sequence[do.Step]) -> str:
-        """Give a file that is not as these steps have left it; empty where none is seen."""
+    def edited(self, done: Sequence[do.Step], planned_on: Sequence[FileState]) -> str:
+        """Give a file that is not as these steps have left it, or as their plan found it.
+
+        Empty where none is seen.
+        """
+        left = {state.path: state.tag.digest for state in planned_on}
+        for path, content in contents_of(done).items():
+            left[path] = ABSENT.digest if content is None else digest_of(content)
         with contextlib.suppress(FileFailure):
-            for path, content in contents_of(done).items():
-                if self._content(path) != content:
+            for path, digest in left.items():
+                if self._effects.files.read(path).tag.digest != digest:
                     return path
         return ""
 
