@@ -423,6 +423,23 @@ class TestRollback:
         two.roll_back(0)
         assert (two.files, two.ended[-1][1]) == (before, "refused")
 
+    def test_one_that_hangs_in_its_start_is_stopped_first(self, two: Lives) -> None:
+        """Nobody can tell a start that hangs from one that takes long, so it is left alone."""
+        before = two.files
+        written_while_down(two)
+        two.host.systemd.start_hangs = True
+        start(two)
+        status = two.later(3600)
+        assert (status.reason or "").startswith("waiting for the engine: ")
+        assert two.files.document["metrics-addr"]
+        stop(two)
+        two.host.systemd.start_hangs = False
+        two.roll_back()
+        assert two.files == before
+        start(two)
+        assert two.look().condition is Condition.REJECTED
+        assert two.files == before
+
     def test_a_stopped_one_has_it_to_prove(self, two: Lives) -> None:
         stop(two)
         status = two.roll_back(0)
