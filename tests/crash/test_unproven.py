@@ -590,6 +590,45 @@ class TestNothingIsTakenBack:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("removed", [False, True], ids=["edited", "removed"])
+def test_edited_anywhere_while_it_is_taken_back(tmp_path: Path, *, removed: bool) -> None:
+    """What is theirs stays, what failed goes, and the engine runs."""
+
+    def told(number: int | None) -> int:
+        lives = Lives(tmp_path / str(number), host())
+        files = lives.host.files
+        written_while_down(lives)
+        start(lives)
+
+        def passed(_: str) -> None:
+            if len(lives.host.cuts.passed) - 1 != number:
+                return
+            lives.host.cuts.unwatch()
+            if removed:
+                files.delete(DAEMON_JSON)
+            else:
+                edited = {**lives.document, "labels": ["rack=9"], "shutdown-timeout": 20}
+                files.put(DAEMON_JSON, json.dumps(edited))
+
+        lives.host.cuts.restart()
+        lives.host.cuts.watch(passed)
+        status = lives.look()
+        places = list(lives.host.cuts.passed)
+        where = places[number or 0]
+        assert status.condition is Condition.REJECTED, f"{where}: {status.reason}"
+        assert BOUND in (status.reason or ""), where
+        assert lives.host.names(running=True) == ["web"], where
+        assert "metrics-addr" not in lives.document
+        if number is not None and not removed:
+            assert lives.document["labels"] == ["rack=9"]
+            assert lives.document["shutdown-timeout"] == 20
+        return len(places)
+
+    for number in range(0, told(None), 2):
+        told(number)
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
 def test_cut_off_anywhere_it_is_gone_on_with(tmp_path: Path, *, power: bool) -> None:
     def told(number: int | None) -> int:

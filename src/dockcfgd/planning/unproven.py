@@ -87,6 +87,19 @@ def back_alone(plan: Plan, target: Target, host: HostState, *, verify: Verify) -
     )
     # systemd would go on starting it while the files are put back.
     ended = () if host.unit.active_state == "failed" else (do.StopEngine(stop_timeout(host.unit)),)
-    steps = (*ended, *plan.steps, do.StartEngine(verify.timeout), proof)
+    files = (_over_edits(step, host) for step in plan.steps)
+    steps = (*ended, *files, do.StartEngine(verify.timeout), proof)
     back = tuple(BackStep(step, _ALWAYS) for step in steps)
     return replace(plan, impact=Impact.RESTART, steps=(), way_back=back)
+
+
+def _over_edits(step: do.Step, host: HostState) -> do.Step:
+    """Let what somebody changes in daemon.json until it is put back be told from what failed."""
+    there = host.daemon_json
+    match step:
+        case do.WriteFile(path=there.path):
+            return replace(step, ours=(there.content, step.content))
+        case do.RemoveFile(path=there.path):
+            return replace(step, ours=(there.content,))
+        case _:
+            return step
