@@ -532,3 +532,22 @@ def test_what_the_engine_did_not_run_before_it_need_not_run_after_it(lives: Live
     assert status.last.verdict is Verdict.ROLLED_BACK
     assert lives.files.document == {"debug": False, "log-driver": "journald"}
     assert not lives.host.engine.info()["Debug"]
+
+
+def test_a_bridge_leaves_the_way_back_to_what_the_file_says(lives: Lives) -> None:
+    """The engine starts on the old file anew, also where it did not run what stands there."""
+    lives.host.run("job")
+    lives.want('[engine]\nlog-driver = "json-file"')
+    assert lives.look().condition is Condition.IN_SYNC
+    edited = '{"log-driver": "json-file", "live-restore": true}'
+    lives.host.files.put(DAEMON_JSON, edited)
+    wanted = '[engine]\nlog-driver = "local"\nlive-restore = false'
+    lives.want(f'{wanted}\n[policy]\nconfirm-timeout = "2m"')
+    assert _awaits(lives.look())
+    status = lives.later(121)
+    assert (status.condition, status.reason) == (Condition.REJECTED, "not confirmed in time")
+    assert status.last is not None
+    assert status.last.verdict is Verdict.ROLLED_BACK
+    assert lives.host.files.text(DAEMON_JSON) == edited
+    assert lives.host.engine.info()["LiveRestoreEnabled"]
+    assert lives.host.names(running=True) == ["job"]

@@ -82,7 +82,9 @@ def way_back(
             back += _restarted(steps, host, verify) if alone else ()
             back += _reload_back(steps, host, reload, heavy)
     files = _files_back(steps, host)
-    bridge = heavy if heavy is not None and _bridged(steps, heavy) else None
+    # Where the old file has it on itself, that stays so behind the engine's start on it.
+    off_again = leaves.get(before, ("live-restore",)) is not True
+    bridge = heavy if heavy is not None and off_again and _bridged(steps, heavy) else None
     if bridge is not None:
         back.append(BackStep(_with_live_restore(steps, host, value=True), bridge))
         back += [_until(step, bridge) if _is_json(step, host) else step for step in files]
