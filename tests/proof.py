@@ -29,6 +29,7 @@ _FILES = (
     "tests/crash/test_cuts.py",
     "tests/crash/test_engine_killed.py",
     "tests/crash/test_edited_meanwhile.py",
+    "tests/crash/test_random_lives.py",
     "tests/crash/test_storage_back.py",
     "tests/crash/test_disk.py",
     "tests/crash/test_full.py",
@@ -77,7 +78,7 @@ _WHOLE = (
 )
 _WHAT = (
     r"\d+ of \d+ places", r".*\d+ keys proven", r"\d+ tables", r"\d+ of \d+ failing writes",
-    r"\d+ sizes of a filesystem", r"\d+ containers",
+    r"\d+ lives", r"\d+ sizes of a filesystem", r"\d+ containers",
 )  # fmt: skip
 _SHORT = 8
 _COUNT = re.compile(rf"^\.?(\S+: (?:{'|'.join(_WHAT)}).*)$", re.MULTILINE)
