@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from dockcfgd.model.files import FileState
 from dockcfgd.transaction.executor import Ending, Executor
 from dockcfgd.transaction.journal import OpenTransaction
 from tests.crash.catalogue import STORIES
@@ -36,11 +37,13 @@ def test_every_golden_plan_is_cut_off(folder: Path, monkeypatch: pytest.MonkeyPa
 def shapes_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[Shape]:
     """Tell all stories to their ends; give the sequences of steps that they took."""
     told: set[Shape] = set()
-    run: Callable[[Executor, OpenTransaction], Ending] = Executor.run
+    run: Callable[..., Ending] = Executor.run
 
-    def noting(executor: Executor, transaction: OpenTransaction) -> Ending:
+    def noting(
+        executor: Executor, transaction: OpenTransaction, planned_on: Sequence[FileState] = ()
+    ) -> Ending:
         told.add(tuple(type(step).__name__ for step in transaction.steps))
-        return run(executor, transaction)
+        return run(executor, transaction, planned_on)
 
     monkeypatch.setattr(Executor, "run", noting)
     for story in STORIES:
