@@ -60,6 +60,7 @@ _AFTER_START = (
 )
 _SEEN_SECONDS = 1.0  # systemd hears of a process's end some milliseconds after its sockets close
 _LOOK_SECONDS = 0.1
+_READS_FILES = (do.ReloadEngine, do.RestartEngine, do.StopEngine)
 _NEEDS_ENGINE = (
     do.KeepDisposable,
     do.ReloadEngine,
@@ -105,6 +106,7 @@ class Interrupted(DockcfgdError):
 
 _NOTED = do.NoteRunning.__name__
 _STOPPED = "somebody stopped the engine meanwhile"
+_EDITED = "somebody has changed"
 _CUT_OFF = "dockcfgd was interrupted in the middle of the change"
 
 
@@ -180,6 +182,7 @@ class Executor:
                 if not transaction.proven_before(index):
                     begun = index - 1
                     self._attention.before_step(transaction, index)
+                    self._see_unedited(step, transaction.steps[:index], planned_on)
                     begun = index
                 self._do(transaction, FORWARD, index, step, outcomes)
             except DockcfgdError as failure:
@@ -191,6 +194,14 @@ class Executor:
                 cause, reason = self._blame(failure, steps, ran, planned_on)
                 return self._go_back(transaction, begun, outcomes, reason=reason, cause=cause)
         return Ending(Verdict.APPLIED, _told(outcomes))
+
+    def _see_unedited(
+        self, step: do.Step, done: tuple[do.Step, ...], planned_on: Sequence[FileState]
+    ) -> None:
+        """Interrupted where the engine would be disturbed for files that somebody has edited."""
+        edited = self._keeping.edited(done, planned_on) if isinstance(step, _READS_FILES) else ""
+        if edited:
+            raise Interrupted(Cause.EDITED, f"{_EDITED} {edited} meanwhile")
 
     def recover(self, transaction: OpenTransaction) -> Ending:
         """End a transaction that was cut off: forwards once it was proven, else the way back.
@@ -255,7 +266,7 @@ class Executor:
             return Cause.STOPPED, f"{_STOPPED}: {reason}"
         edited = self._keeping.edited(begun, planned_on)
         if edited:
-            return Cause.EDITED, f"somebody has changed {edited} meanwhile: {reason}"
+            return Cause.EDITED, f"{_EDITED} {edited} meanwhile: {reason}"
         return (Cause.SURROUNDINGS if self._silent(failure, unit, ran) else cause), reason
 
     def _replaced(self, way: Way) -> bool:
