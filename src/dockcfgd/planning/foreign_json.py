@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["read_json"]
 
 _DEEPEST = 100  # the engine takes 10,000, and has no use for more than four
+_TOO_DEEP = f"nested too deeply: {_DEEPEST} levels are the limit"
 
 
 def read_json(text: str) -> Json:
@@ -32,9 +33,6 @@ def read_json(text: str) -> Json:
     except UnicodeEncodeError as error:
         raise ValueError(f"half a character, {error.object[error.start]!a}") from None
     return document
-
-
-_TOO_DEEP = f"nested too deeply: {_DEEPEST} levels are the limit"
 
 
 def _no_number(word: str) -> NoReturn:
