@@ -90,15 +90,22 @@ def test_no_engine_is_disturbed_for_a_file_that_somebody_has_edited(
     folder: Path, name: str, edit: str
 ) -> None:
     told = Told(folder / "host", story_named(name))
-    place, once = f"after writing {DAEMON_JSON}", [1]
+    place = f"after writing {DAEMON_JSON}"
     if name == "migrate":  # it is written once the engine has stopped
         place = "while saving images"
     before = told.host.dockerd.process
+    takes_back_for(told, place, lambda: ALL_EDITS[edit](told))
+    assert told.host.dockerd.process is before
+
+
+def takes_back_for(told: Told, place: str, edit: Callable[[], object]) -> None:
+    """Edit the file once where a place is reached, and hold that the change goes back for it."""
+    once = [place]
 
     def watch(label: str) -> None:
         if once and label.startswith(place):
             once.clear()
-            ALL_EDITS[edit](told)
+            edit()
 
     told.host.cuts.watch(watch)
     status = told.lives.look()
@@ -106,8 +113,17 @@ def test_no_engine_is_disturbed_for_a_file_that_somebody_has_edited(
     assert status.last is not None
     assert status.last.verdict is Verdict.ROLLED_BACK
     assert f"somebody has changed {DAEMON_JSON} meanwhile" in (status.last.reason or "")
-    assert told.host.dockerd.process is before
     assert told.runs() == told.running
+
+
+def overwrite(told: Told, text: str) -> None:
+    files = told.host.files
+    files.put(DAEMON_JSON, text) if text else files.delete(DAEMON_JSON)
+
+
+def goes_through(told: Told) -> None:
+    status = told.lives.later()
+    assert status.condition is Condition.IN_SYNC, status.reason
 
 
 @pytest.mark.timeout(1800)
@@ -274,22 +290,8 @@ def test_what_the_engine_shows_of_an_edit_is_no_verdict(
 ) -> None:
     """It started on the edited file, so it says nothing of what is wanted."""
     told = Told(folder / "host", story_named("plain"))
-    files, once = told.host.files, [place]
-
-    def watch(label: str) -> None:
-        if once and label.startswith(place):
-            once.clear()
-            files.put(DAEMON_JSON, text) if text else files.delete(DAEMON_JSON)
-
-    told.host.cuts.watch(watch)
-    status = told.lives.look()
-    assert not once
-    assert status.last is not None
-    assert status.last.verdict is Verdict.ROLLED_BACK
-    assert f"somebody has changed {DAEMON_JSON} meanwhile" in (status.last.reason or "")
-    assert told.runs() == told.running
-    status = told.lives.later()
-    assert status.condition is Condition.IN_SYNC, status.reason
+    takes_back_for(told, place, lambda: overwrite(told, text))
+    goes_through(told)
     assert told.lives.files.document["log-driver"] == "local"
 
 
@@ -306,22 +308,8 @@ def test_nor_is_it_where_the_file_was_to_stay_as_it_is(
 ) -> None:
     """The file that the engine has yet to read is one of the change, too."""
     told = Told(folder / "host", story_named(name))
-    files, once = told.host.files, [place]
-
-    def watch(label: str) -> None:
-        if label in once:
-            once.clear()
-            files.put(DAEMON_JSON, text) if text else files.delete(DAEMON_JSON)
-
-    told.host.cuts.watch(watch)
-    status = told.lives.look()
-    assert not once
-    assert status.last is not None
-    assert status.last.verdict is Verdict.ROLLED_BACK
-    assert f"somebody has changed {DAEMON_JSON} meanwhile" in (status.last.reason or "")
-    assert told.runs() == told.running
-    status = told.lives.later()
-    assert status.condition is Condition.IN_SYNC, status.reason
+    takes_back_for(told, place, lambda: overwrite(told, text))
+    goes_through(told)
 
 
 def test_an_edit_that_is_no_json_is_left(folder: Path) -> None:
