@@ -121,3 +121,37 @@ def test_cancelled_while_images_are_copied(
     assert machine.unit("docker", "InvocationID") == engine
     assert docker("info", "--format={{.Driver}}") == "overlay2"
     assert traces() == before
+
+
+@pytest.mark.suite(*ALL)
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_daemon_json_is_edited_while_images_are_copied(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    """It is met before the engine is stopped for a file that nobody has planned."""
+    docker, file = machine.docker, "/etc/docker/daemon.json"
+    make_busybox(machine)
+    make_image(machine, "big:1", layers_mb=[100, 100])
+    docker("run", "--detach", "--init", "--name=stays", "busybox", "sleep", "1000000")
+    machine.install_deb(build_deb(suite))
+    engine = machine.unit("docker", "InvocationID")
+    started = docker("inspect", "--format={{.State.StartedAt}}", "stays")
+    machine.write("/etc/dockcfgd/conf.toml", 'schema = 1\n[engine]\nstorage-driver = "vfs"\n')
+    wait_for(lambda: copying(machine), 120, what="the copy of images", interval=0.01)
+    machine.write(file, '{"shutdown-timeout": 20}\n')
+
+    status = Path(f"/proc/{machine.pid}/root/run/dockcfgd/status.json")
+
+    def taken_back() -> bool:
+        last: dict[str, Any] = json.loads(status.read_bytes())["last"] or {}
+        return last.get("verdict") == "rolled-back" and file in str(last["reason"])
+
+    wait_for(taken_back, 120, what="the end of the change", interval=0.01)
+    assert machine.unit("docker", "InvocationID") == engine
+    assert docker("inspect", "--format={{.State.StartedAt}}", "stays") == started
+
+    wait_for(lambda: docker("info", "--format={{.Driver}}") == "vfs", 180, what="the next attempt")
+    machine.run(["dockcfgctl", "wait", "--timeout", "3m"], timeout=190)
+    assert json.loads(machine.read(file))["shutdown-timeout"] == 20
+    assert docker("ps", "--format={{.Names}}") == "stays"
