@@ -233,6 +233,22 @@ class TestTaskLeft:
         assert asked == []
 
 
+def test_what_a_start_that_was_cut_off_has_left_is_waited_for(
+    server: Server, connections: EngineConnections
+) -> None:
+    folder = f"mkdir /run/containerd/io.containerd.runtime.v2.task/moby/{'a1' * 32}: file exists"
+    known = "OCI runtime create failed: runc create failed: container with given ID already exists"
+    refusals = [known, folder, folder]
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        said = refusals.pop() if refusals else ""
+        replying(500 if said else 204, {"message": said} if said else b"")(handler)
+
+    server.answers["POST containers/db/start"] = answer
+    DockerContainers(connections).start("db")
+    assert server.requests.count("POST /v1.45/containers/db/start") == 4
+
+
 def test_silence_ends_after_the_limit_and_is_attended_to(server: Server) -> None:
     attended: list[None] = []
     connections = EngineConnections(

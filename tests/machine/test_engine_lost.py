@@ -100,6 +100,34 @@ def test_a_shim_that_an_engine_left_is_ended(
     assert set(running) == set(CONTAINERS)
 
 
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.timeout(300)
+def test_what_a_start_that_was_cut_off_has_left_is_waited_for(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """The engine was killed while it started a container: containerd and runc still have of it."""
+    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    identity = machine.docker("inspect", "--format={{.Id}}", "plain")
+    bundle = f"/run/containerd/io.containerd.runtime.v2.task/moby/{identity}"
+    options = json.loads(machine.run(["cat", f"{bundle}/options.json"]).stdout)
+    machine.write("/cut-off", f"""#!/bin/sh
+mkdir {bundle} {options["root"]}/moby/{identity}
+systemd-run --on-active=4 --timer-property=AccuracySec=100ms rmdir {bundle}
+""", mode=0o755)  # fmt: skip
+    machine.run("mkdir -p /run/systemd/system/docker.service.d")
+    before = "[Service]\nExecStartPost=/cut-off\n"
+    machine.write("/run/systemd/system/docker.service.d/cut-off.conf", before)
+    machine.run("systemctl daemon-reload")
+    want(machine, "vfs")
+    last = rest(machine, calm=CALM_SECONDS)["last"]
+    assert (last["verdict"], last["reason"]) == ("applied", None)
+    said = machine.run(["journalctl", "--unit=docker", "--output=cat"]).stdout
+    assert f"mkdir {bundle}: file exists" in said
+    assert "container with given ID already exists" in said
+    running = machine.docker("ps", "--format={{.Names}}").split()
+    assert set(running) == set(CONTAINERS)
+
+
 def prepared(machine: Machine, package: Path) -> None:
     make_busybox(machine)
     write = "[ -e /mark ] || echo $0 > /mark; echo $0 > /kept/mark; exec sleep 1000000"

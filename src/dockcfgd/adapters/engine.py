@@ -47,10 +47,16 @@ _REMOVAL_POLL_SECONDS = 0.1
 _STOP_SECONDS = 600.0
 _ENDLESS_STOP_SECONDS = 3600.0
 
-# What containerd says of a task that a killed engine has left, and how long it takes to forget it
-# once its shim has ended (0.1 s idle).
+# What containerd says of a task that a killed engine has left. It forgets it once the shim that it
+# had has ended (0.1 s idle).
 _TASK_LEFT = re.compile(r"task ([0-9a-f]{64}): already exists")
-_FORGET_SECONDS, _FORGET_POLL_SECONDS = 10.0, 0.1
+# What is said of a container where the engine was killed while it started it. containerd 2 gives
+# the shim twice 5 s to clean up (cleanupTimeout, core/runtime/v2/shim.go) and then removes its
+# folder, so that nothing tells runc; the start that fails over what runc knows has that removed.
+_START_LEFT = re.compile(
+    r"mkdir \S+/[0-9a-f]{64}: file exists|container with given ID already exists"
+)
+_FORGET_SECONDS, _FORGET_POLL_SECONDS = 15.0, 0.25
 
 _IN_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
 _TAR_END = bytes(1024)
@@ -146,7 +152,8 @@ class DockerContainers:
     def start(self, container: str) -> None:
         """Start a container; one that runs is fine (the engine answers 304).
 
-        A shim that a killed engine has left of it is ended where it keeps it from starting.
+        What a killed engine has left of it is waited for, and a shim ended, where it keeps it from
+        starting.
         """
         deadline, ended = time.monotonic() + _FORGET_SECONDS, False
         while True:
@@ -155,7 +162,8 @@ class DockerContainers:
             except EngineFailure as error:
                 left = _TASK_LEFT.search(str(error))
                 ended = ended or (left is not None and self._end_left_shim(left[1]))
-                if left is None or not ended or time.monotonic() > deadline:
+                goes = ended if left else _START_LEFT.search(str(error)) is not None
+                if not goes or time.monotonic() > deadline:
                     raise
             time.sleep(_FORGET_POLL_SECONDS)
 
