@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ CONTAINERS = {"always": "always", "by-hand": "unless-stopped", "plain": "no"}
 NOTED = "note which containers run"
 CALM_SECONDS = 15.0
 SAMPLE = ("start what ran before",)
+SEED, MOMENTS = 20261201, 30 if PROOF else 3
 # A task without a process whose container containerd does not know: what an engine of 20.10 leaves
 # that is killed while it takes a container down, now and then.
 LEAVE = """
@@ -68,6 +71,34 @@ def test_the_engine_is_killed_at_each_step(
     print(f"{suite}-engine: {tried} of {len(steps)} places to be killed at, {len(losses)} failed")
     assert losses == []
     # It is not left where a change can no longer be made.
+    changed(machine, other(driver))
+    assert machine.docker("ps", "--quiet").count("\n") + 1 == len(CONTAINERS)
+
+
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.timeout(3600 if PROOF else 400)
+def test_the_engine_is_killed_at_any_moment(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """Not only where a step begins: also while it starts or takes down containers, say."""
+    prepared(machine, build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    steps = changed(machine, "vfs")
+    first = steps.index(NOTED)
+    drawn = random.Random(SEED)  # noqa: S311 -- to be repeatable is the point
+    driver, losses = "vfs", []
+    for _ in range(MOMENTS):
+        number, later = drawn.randrange(first, len(steps)), drawn.uniform(0.0, 0.4)
+        goal = other(driver)
+        reached = killed(machine, goal, number, later=later)
+        last = rest(machine, calm=CALM_SECONDS)["last"]
+        wrong = what_is_wrong(machine, last, driver=driver, goal=goal, noted=reached > first)
+        at = f"{later:.3f} s into {steps[number]} (in {steps[min(reached, len(steps) - 1)]})"
+        print(f"killed {at}: {last['verdict']} {last['reason']} {wrong}")
+        losses += [f"{at}: {wrong}"] if wrong else []
+        machine.docker("start", *CONTAINERS)
+        driver = machine.docker("info", "--format={{.Driver}}")
+    print(f"{suite}-moment: {MOMENTS} of {MOMENTS} places to be killed at, {len(losses)} failed")
+    assert losses == []
     changed(machine, other(driver))
     assert machine.docker("ps", "--quiet").count("\n") + 1 == len(CONTAINERS)
 
@@ -138,11 +169,15 @@ def prepared(machine: Machine, package: Path) -> None:
     machine.install_deb(package)
 
 
-def killed(machine: Machine, goal: str, number: int) -> int:
-    """Kill the engine once a step of the change has begun; give the one that has by then."""
+def killed(machine: Machine, goal: str, number: int, *, later: float = 0.0) -> int:
+    """Kill the engine once a step of the change has begun, `later` seconds after it.
+
+    Give the step that has begun by then.
+    """
     before = newest(machine)
     want(machine, goal)
     until(machine, number, after=before)
+    time.sleep(later)
     machine.run("systemctl kill --kill-whom=main --signal=KILL docker", check=False)
     return len(status(machine)["last"]["steps"]) - 1
 
