@@ -50,7 +50,7 @@ def before_edits(host: HostState, applied: Applied, unmanaged: UnmanagedKeys) ->
         if isinstance(value, leaves.Absent):
             leaves.remove(document, path)
         else:
-            leaves.put(document, path, value)
+            leaves.merge(document, path, value)
     known = replace(host.daemon_json, content=applied.daemon_json or b"")
     same = applied.daemon_json is not None and document == daemon_json(
         replace(host, daemon_json=known)

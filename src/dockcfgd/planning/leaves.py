@@ -11,11 +11,12 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import TypeGuard
 
     from dockcfgd.model.desired import Json, KeyPath
 
-__all__ = ["ABSENT", "Absent", "flatten", "get", "put", "remove", "render"]
+__all__ = ["ABSENT", "Absent", "flatten", "get", "merge", "put", "remove", "render", "take_out"]
 
 _WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
 
@@ -35,12 +36,16 @@ def flatten(document: Mapping[str, Json], prefix: KeyPath = ()) -> dict[KeyPath,
     leaves: dict[KeyPath, Json] = {}
     for name, value in document.items():
         path = (*prefix, name)
-        whole = len(path) == 2 and path[0] in _WHOLE_ENTRIES  # noqa: PLR2004 -- table and entry
-        if isinstance(value, dict) and value and not whole:
+        if _holds_leaves(value, path):
             leaves.update(flatten(value, path))
         else:
             leaves[path] = value
     return leaves
+
+
+def _holds_leaves(value: object, path: KeyPath) -> TypeGuard[dict[str, Json]]:
+    whole = len(path) == 2 and path[0] in _WHOLE_ENTRIES  # noqa: PLR2004 -- table and entry
+    return isinstance(value, dict) and bool(value) and not whole
 
 
 def get(document: Mapping[str, Json], path: KeyPath) -> Json | Absent:
@@ -63,6 +68,19 @@ def put(document: dict[str, Json], path: KeyPath, value: Json) -> None:
             table[part] = inner
         table = inner
     table[path[-1]] = copy.deepcopy(value)
+
+
+def merge(document: dict[str, Json], path: KeyPath, value: Json) -> None:
+    """Set the leaf at `path`. A table with nothing in it owns nothing of one that stands there."""
+    if value != {} or not _holds_leaves(get(document, path), path):
+        put(document, path, value)
+
+
+def take_out(document: dict[str, Json], paths: Iterable[KeyPath]) -> None:
+    """Remove those of `paths` that are leaves; what others have put below one stays."""
+    for path in paths:
+        if not _holds_leaves(get(document, path), path):
+            remove(document, path)
 
 
 def remove(document: dict[str, Json], path: KeyPath) -> None:

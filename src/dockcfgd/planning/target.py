@@ -18,7 +18,7 @@ from dockcfgd.planning import leaves
 from dockcfgd.planning.drop_in import rebased, render_drop_in
 from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.freeing import carried_over, freed_flags
-from dockcfgd.planning.launch import launch_of
+from dockcfgd.planning.launch import Launch, launch_of
 from dockcfgd.planning.storage_change import (
     FEATURE,
     in_containerd,
@@ -136,7 +136,7 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
     Three ways, so that foreign keys stay and our old ones go.
     """
     current, launch = daemon_json(host), launch_of(host)
-    wanted = leaves.flatten(desired.engine)
+    wanted = _but_filled_by_flag(leaves.flatten(desired.engine), launch)
     wanted |= carried_over(wanted, launch)
     keep_foreign = desired.policy.unmanaged_keys is UnmanagedKeys.KEEP
     document = copy.deepcopy(current) if keep_foreign else {}
@@ -144,21 +144,21 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
     if not keep_foreign:
         gone |= set(leaves.flatten(current)) - set(wanted)
     kept, notes = _kept_storage(gone, current, host, store=wanted.get(FEATURE))
-    for path in gone - kept:
-        leaves.remove(document, path)
+    leaves.take_out(document, gone - kept)
     for path in kept:
         value = leaves.get(current, path)
         if not isinstance(value, leaves.Absent):
             leaves.put(document, path, value)
     for path, value in wanted.items():
-        leaves.put(document, path, value)
-    managed = frozenset(wanted) | kept
+        leaves.merge(document, path, value)
+    named = {path for path, value in wanted.items() if leaves.get(document, path) == value}
+    managed = frozenset(named) | kept
     drop_in = render_drop_in(desired.service, launch, freed_flags(launch, managed))
     return Target(
         document=document if document or host.daemon_json.present else None,
         drop_in=drop_in,
         managed=managed,
-        touched=frozenset(wanted) | (frozenset(gone) - kept),
+        touched=frozenset(named) | (frozenset(gone) - kept),
         owns_drop_in=drop_in is not None or applied.owns_drop_in,
         notes=notes,
         running=_running(applied, host),
@@ -166,6 +166,14 @@ def target_of(desired: DesiredState, host: HostState, applied: Applied) -> Targe
         daemon_json_owned=_as_left(applied.daemon_json_owned, host.daemon_json),
         drop_in_owned=_as_left(applied.drop_in_owned, host.drop_in),
     )
+
+
+def _but_filled_by_flag(wanted: Mapping[KeyPath, Json], launch: Launch) -> dict[KeyPath, Json]:
+    """Leave out tables with nothing in them beside which the engine would not take the flag."""
+    keys = {flag.key for flag in launch.flags}
+    return {
+        path: value for path, value in wanted.items() if value != {} or ".".join(path) not in keys
+    }
 
 
 def empty_target(host: HostState, applied: Applied) -> Target:
@@ -177,8 +185,7 @@ def empty_target(host: HostState, applied: Applied) -> Target:
     document = copy.deepcopy(current)
     kept, notes = _kept_storage(set(applied.managed), current, host)
     gone = set(applied.managed) - kept
-    for path in gone:
-        leaves.remove(document, path)
+    leaves.take_out(document, gone)
     return Target(
         document=document if document or host.daemon_json.present else None,
         drop_in=None,
@@ -285,12 +292,11 @@ def generation_target(wanted: Applied, host: HostState, applied: Applied) -> Tar
     current = daemon_json(host) if host.daemon_json.present else before
     document = copy.deepcopy(current)
     touched = wanted.managed | applied.managed
-    for path in touched:
-        value = leaves.get(before, path)
-        if isinstance(value, leaves.Absent):
-            leaves.remove(document, path)
-        else:
-            leaves.put(document, path, value)
+    then = {path: leaves.get(before, path) for path in sorted(touched)}
+    leaves.take_out(document, (path for path in then if isinstance(then[path], leaves.Absent)))
+    for path, value in then.items():
+        if not isinstance(value, leaves.Absent):
+            leaves.merge(document, path, value)
     managed = wanted.managed
     named, notes = _named_driver(before, current, touched, host)
     if named is None and _leaves_store(document, host):

@@ -91,6 +91,38 @@ class TestThreeWays:
         assert target.document == {"debug": True, "storage-driver": "vfs"}
         assert len(target.notes) == 1
 
+    @pytest.mark.parametrize("managed", [[], [["log-opts"]], [["log-opts", "max-file"]]])
+    def test_a_table_with_nothing_in_it_owns_nothing(self, managed: list[list[str]]) -> None:
+        now = {"log-opts": {"max-size": "1m"}, "features": {"buildkit": False}}
+        applied = {"managed": managed, "document": {"log-opts": {}}}
+        target = _target(_desired("log-opts = {}, features = {}"), now=now, applied=applied)
+        assert target.document == now
+        assert target.managed == frozenset()
+
+    def test_a_table_with_nothing_in_it_takes_nothing_along_when_it_goes(self) -> None:
+        described: dict[str, Any] = {
+            "daemon.json": {"log-opts": {"max-size": "1m"}},
+            "applied": {"managed": [["log-opts"]], "document": {"log-opts": {}}},
+        }
+        host, applied = host_of(described), applied_of(described)
+        target = target_of(_desired('log-opts = { max-file = "3" }'), host, applied)
+        assert target.document == {"log-opts": {"max-size": "1m", "max-file": "3"}}
+        assert empty_target(host, applied).document == described["daemon.json"]
+        assert generation_target(Applied(), host, applied).document == described["daemon.json"]
+        assert generation_target(applied, host, Applied()).document == described["daemon.json"]
+
+    def test_a_table_with_nothing_in_it_is_ours_where_nothing_stands(self) -> None:
+        applied = {"managed": [["log-opts", "max-file"]]}
+        now = {"log-opts": {"max-file": "3"}}
+        target = _target(_desired("log-opts = {}"), now=now, applied=applied)
+        assert target.document == {"log-opts": {}}
+        assert target.managed == {("log-opts",)}
+
+    def test_a_table_with_nothing_in_it_leaves_flags_where_they_are(self) -> None:
+        command = "/usr/sbin/dockerd --log-opt max-size=1m --feature=buildkit=false"
+        target = _target(_desired("log-opts = {}, features = {}"), **{"exec-start": command})
+        assert (target.document, target.drop_in) == (None, None)
+
     def test_no_file_is_made_for_nothing(self) -> None:
         assert _target(wanted("")).document is None
 
