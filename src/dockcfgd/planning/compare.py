@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockcfgd.engine_keys import proof
-from dockcfgd.engine_keys.table import impact
+from dockcfgd.engine_keys.table import impact, is_table, lookup
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model import steps as do
 from dockcfgd.model.desired import KeyPath
@@ -87,7 +87,8 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
         weight = change_impact(path, after=after, wanted=wanted, host=host)
         if before != after or type(before) is not type(after):
             sure = shown is None and path in target.running and target.running[path] == after
-            weight = Impact.NONE if shown is True or sure else weight
+            moot = _sets_nothing(path, before) and _sets_nothing(path, after)
+            weight = Impact.NONE if shown is True or sure or moot else weight
             yield Drift("daemon.json", path, _plain(after), _plain(before), weight)
         elif path in target.touched and shown is False and _expected(path, shall, flags):
             actual = proof.observed(path, _info(host))
@@ -96,6 +97,14 @@ def _file_differences(target: Target, host: HostState) -> Iterable[Drift]:
         elif path in target.touched and path in running:
             # It takes no reload while it runs with a flag for a key of the file.
             yield Drift("engine", path, _plain(after), shown_flag(running[path]), Impact.RESTART)
+
+
+def _sets_nothing(path: KeyPath, value: Json | leaves.Absent) -> bool:
+    """Tell whether the engine takes it for no such table; of an unknown one nobody can say."""
+    if isinstance(value, leaves.Absent):
+        return True
+    key = lookup(path)
+    return value == {} and (is_table(path) or (key is not None and key.shape.open))
 
 
 def _running(host: HostState) -> tuple[Flag, ...]:

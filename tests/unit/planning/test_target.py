@@ -123,6 +123,25 @@ class TestThreeWays:
         target = _target(_desired("log-opts = {}, features = {}"), **{"exec-start": command})
         assert (target.document, target.drop_in) == (None, None)
 
+    @pytest.mark.parametrize(
+        ("now", "engine", "impact"),
+        [
+            ({"features": {}}, "features.buildkit = true", Impact.RELOAD),
+            ({"features": {"buildkit": True}}, "features = {}", Impact.RELOAD),
+            ({"features": {}, "log-opts": {}}, "debug = false", Impact.NONE),
+            ({"builder": {}, "proxies": {}}, "", Impact.NONE),
+            ({}, "features = {}, log-opts = {}", Impact.NONE),
+        ],
+    )
+    def test_a_table_with_nothing_in_it_takes_no_action(
+        self, now: dict[str, Any], engine: str, impact: Impact
+    ) -> None:
+        desired = _desired(engine, '[policy]\nunmanaged-keys = "remove"')
+        host = host_of({"daemon.json": now})
+        plan = make_plan(target_of(desired, host, Applied()), host, Rules())
+        assert plan.drifts
+        assert (plan.impact, plan.refusals) == (impact, ())
+
     def test_no_file_is_made_for_nothing(self) -> None:
         assert _target(wanted("")).document is None
 
