@@ -163,18 +163,23 @@ def _unset(loaded: Loaded, keys: object, shown: str, lines: dict[KeyPath, int]) 
                 refuse(line, f"{key[:100]!r} is not a dotted key", _UNSET_EXAMPLE)
                 continue
             loaded.unset.append(Unset(path, Source(file=shown, line=line)))
-            _forget(loaded, path)
+            # With its last key a table goes too, which would be empty in daemon.json.
+            while path and _forget(loaded, path) == {}:
+                path = path[:-1]
 
 
-def _forget(loaded: Loaded, path: KeyPath) -> None:
+def _forget(loaded: Loaded, path: KeyPath) -> dict[str, Any] | None:
+    """Take a key away, if it is there, and give what is left of the table that it was in."""
     table = loaded.document
     for part in path[:-1]:
         inner = table.get(part)
         if not isinstance(inner, dict):
-            return
+            return None
         table = inner
-    if path[-1] in table:
-        _forget_sources(loaded, path, table.pop(path[-1]))
+    if path[-1] not in table:
+        return None
+    _forget_sources(loaded, path, table.pop(path[-1]))
+    return table
 
 
 def _forget_sources(loaded: Loaded, path: KeyPath, value: object) -> None:

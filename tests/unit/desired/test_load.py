@@ -96,6 +96,18 @@ def test_unset_forgets_what_earlier_files_said() -> None:
     assert not loaded.findings
 
 
+def test_a_table_goes_with_the_last_of_its_keys() -> None:
+    files = _tree(
+        **{
+            CONF: '[engine]\nlabels = []\n[engine.log-opts]\nmax-file = "3"\n[engine.features]\n',
+            f"{ETC}/a.toml": 'unset = ["engine.log-opts.max-file", "engine.features.cdi"]',
+        }
+    )
+    loaded = loaded_from(files)
+    assert loaded.document == {"engine": {"labels": [], "features": {}}}
+    assert ("engine", "log-opts") not in loaded.sources
+
+
 def test_unset_goes_before_the_same_files_own_keys() -> None:
     files = _tree(
         **{CONF: "[t]\na = 1\nb = 1", f"{ETC}/a.toml": 'unset = ["t"]\n[t]\na = 2'},
