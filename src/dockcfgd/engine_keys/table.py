@@ -1,8 +1,8 @@
 """Answers about one key of daemon.json, from `keys.json`, read once and only when first asked.
 
-A path is a tuple of names or the same names with dots. A path inside an open map
-(`log-opts.max-size`, `runtimes.crun.path`) is answered for by the map's key. What the table does
-not know needs a restart.
+A path is a tuple of names, or the same names with dots; no name of the table has a dot in itself. A
+path inside an open map (`log-opts.max-size`, `runtimes.crun.path`) is answered for by the map's
+key. What the table does not know needs a restart.
 """
 
 from __future__ import annotations
@@ -76,14 +76,15 @@ def lookup(path: KeyPath | str) -> Key | None:
     keys = table().keys
     for length in range(len(parts), 0, -1):
         key = keys.get(".".join(parts[:length]))
-        if key is not None:
+        if key is not None and key.path == parts[:length]:
             return key if length == len(parts) or key.shape.open else None
     return None
 
 
 def is_table(path: KeyPath | str) -> bool:
     """Tell whether `path` is a table whose leaves are keys, as `features` and `builder.gc`."""
-    return ".".join(_parts(path)) in table().tables
+    parts = _parts(path)
+    return ".".join(parts) in table().tables and not any("." in part for part in parts)
 
 
 def known_keys(version: EngineVersion | None = None) -> tuple[Key, ...]:

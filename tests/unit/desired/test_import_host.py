@@ -100,9 +100,10 @@ def test_what_a_running_engine_lacks_is_left(drawn: tuple[str, dict[str, Json]])
     assert len(left) + len(leaves.flatten(desired.engine)) == len(leaves.flatten(document))
 
 
-def test_a_name_with_a_dot_is_left() -> None:
+def test_a_name_with_a_dot_is_unknown_and_not_that_of_a_key_in_a_table() -> None:
     host = host_of({"daemon.json": {"nri-opts.enable": [], "debug": True}, "engine": "down"})
-    assert _plans_to_nothing(host, "26.1.5").engine == {"debug": True}
+    _plans_to_nothing(host, "26.1.5")
+    assert '[engine-extra]\n"nri-opts.enable" = []' in import_host(host).toml
 
 
 def test_what_a_flag_sets_too_is_left() -> None:

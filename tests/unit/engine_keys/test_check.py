@@ -90,6 +90,8 @@ def test_accepts_nothing_at_all() -> None:
 UNKNOWN = [
     ('log-drivr = "x"', "cannot use engine.log-drivr: no such key", "did you mean log-driver?"),
     ("[features]\nbuildkt = true", "engine.features.buildkt: no such", "features.buildkit?"),
+    ('"features.buildkit" = true', 'engine."features.buildkit": no', "mean features.buildkit?"),
+    ('["builder.gc"]\nenabled = true', 'engine."builder.gc": no such', "mean builder.gc?"),
     ("[foo]\nmtu = 1400", "cannot use engine.foo: no such key", "[engine-extra]"),
     ("[runtimes.crun]\npat = 1\npath = '/x'", "engine.runtimes.crun.pat: no such", "mean path?"),
 ]

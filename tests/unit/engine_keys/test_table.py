@@ -83,8 +83,11 @@ def test_finds_the_key_of_a_path(path: str | tuple[str, ...], name: str) -> None
     assert leaf(path) == key.path
 
 
-@pytest.mark.parametrize("path", ["features", "features.unheard", "debug.inside", "builder.gc", ""])
-def test_finds_no_key_for_tables_and_unknown_names(path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["features", "features.unheard", "debug.inside", "builder.gc", "", ("features.buildkit",)],
+)
+def test_finds_no_key_for_tables_and_unknown_names(path: str | tuple[str, ...]) -> None:
     assert lookup(path) is None
 
 
@@ -92,6 +95,7 @@ def test_knows_its_tables() -> None:
     assert is_table("features")
     assert is_table(("builder", "gc"))
     assert not is_table("log-opts")
+    assert not is_table(("builder.gc",))
 
 
 @pytest.mark.parametrize(
