@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
+    from dockcfgd.planning.flags import Flag
     from dockcfgd.planning.launch import Launch
     from dockcfgd.planning.target import Target
     from dockcfgd.planning.unit_text import Setting
@@ -118,11 +119,11 @@ def _past_daemon_json(target: Target, base: Launch, planned: Launch) -> Iterable
                 message=f"{flag.text} would lead the engine past the daemon.json in use",
                 hint="leave it out; a unit of your own may name another file",
             )
-        elif storage_affecting(flag.key):
+        elif storage_affecting(_sets(flag)):
             yield Finding(
                 key="service.arguments",
                 message=f"{flag.text} could hide every image and container of this host",
-                hint=f"set engine.{flag.key} instead, where such a change is checked",
+                hint=f"set engine.{_sets(flag)} instead, where such a change is checked",
             )
     if target.drop_in is not None and f"{_BEATS_FILE}=".encode() in target.drop_in:
         yield Finding(
@@ -130,6 +131,11 @@ def _past_daemon_json(target: Target, base: Launch, planned: Launch) -> Iterable
             message=f"{_BEATS_FILE} could hide every image and container of this host",
             hint="set engine.storage-driver instead, where such a change is checked",
         )
+
+
+def _sets(flag: Flag) -> str:
+    """Give the key that a flag sets; that of `--feature` has a name in its value."""
+    return f"features.{flag.value.partition('=')[0]}" if flag.key == "features" else flag.key
 
 
 def _sockets(
