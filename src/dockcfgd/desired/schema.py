@@ -80,7 +80,9 @@ def _command(value: str) -> str:
 
 
 def _flag(value: str) -> str:
-    if not value.startswith("-") or not value.strip("-"):
+    name = value.partition("=")[0]
+    of_two_words = name.startswith("--") and len(name.split()) > 1
+    if not value.startswith("-") or not value.strip("-") or of_two_words:
         msg = "must be a flag that begins with `-` and carries its value after `=`"
         raise ValueError(msg)
     return _no_null(value)

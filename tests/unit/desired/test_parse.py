@@ -19,7 +19,7 @@ def test_everything_that_may_be_said() -> None:
         key-of-tomorrow = [1, { a = 1.5 }]
         [service]
         environment = { HTTPS_PROXY = "http://proxy:3128" }
-        arguments = ["--metrics-addr=127.0.0.1:9323"]
+        arguments = ["--metrics-addr=127.0.0.1:9323", "--label=a=b c"]
         [service.unit.Service]
         LimitNOFILE = 1048576
         Restart = "always"
@@ -53,7 +53,7 @@ def test_everything_that_may_be_said() -> None:
         "key-of-tomorrow": [1, {"a": 1.5}],
     }
     assert desired.service.environment == {"HTTPS_PROXY": "http://proxy:3128"}
-    assert desired.service.arguments == ("--metrics-addr=127.0.0.1:9323",)
+    assert desired.service.arguments == ("--metrics-addr=127.0.0.1:9323", "--label=a=b c")
     assert desired.service.unit["Service"] == {
         "LimitNOFILE": ("1048576",),
         "Restart": ("always",),
@@ -122,6 +122,7 @@ def test_what_is_still_to_come_is_refused(text: str, key: str) -> None:
         ('[service.unit.Service]\nExecStart = "x"', "2: service.unit.Service.ExecStart: is put"),
         ('[service.unit.Service]\nexecStart = "x"', "2: service.unit.Service.execStart: 'execSta"),
         ('[service]\narguments = ["--"]', "2: service.arguments: must be a flag"),
+        ('[service]\narguments = ["--mtu 1400"]', "2: service.arguments: must be a flag"),
         ('[service.unit.Service]\nA = "b\\nc"', "2: service.unit.Service.A: must be one line"),
         ('[service.unit.Service]\nA = "b\\\\"', "2: service.unit.Service.A: must not end in a"),
         ('[service.unit.Service]\n"A=1\\nB" = "c"', "2: service.unit.Service."),
