@@ -23,6 +23,8 @@ _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _HIGHEST_PORT = 65535
 _IPV6 = 6
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+# Python takes a netmask in place of the length, too, and an interface's name behind the address.
+_WITH_PREFIX = re.compile(r"[^%/]+/\d{1,3}", re.ASCII)
 _DOMAIN = re.compile(rf"(?=.*[a-z]){_LABEL}(\.{_LABEL})*\.?", re.IGNORECASE | re.ASCII)
 
 
@@ -61,19 +63,24 @@ def _ip(text: str) -> str:
 
 
 def _interface(text: str) -> str:
-    try:
-        ipaddress.ip_interface(text)
-    except ValueError:
+    if not _is_network(text):
         return "it must be an address with its prefix length, such as 172.26.0.1/16"
     return "" if "/" in text else "the prefix length is missing, as in 172.26.0.1/16"
 
 
 def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
+    if not _is_network(text):
         return "it must be a network such as 172.26.1.0/24"
     return "" if "/" in text else "the prefix length is missing, as in 172.26.1.0/24"
+
+
+def _is_network(text: str) -> bool:
+    """Tell whether it is one with a prefix length, or an address alone."""
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return "/" not in text or _WITH_PREFIX.fullmatch(text) is not None
 
 
 def _network_v6(text: str) -> str:

@@ -110,11 +110,10 @@ def _pool(path: KeyPath, item: Mapping[str, object]) -> Iterator[KeyFinding]:
     base, size = item.get("base"), item.get("size")
     if not isinstance(base, str) or not isinstance(size, int):
         return
-    try:
-        network = ipaddress.ip_network(base, strict=False)
-    except ValueError:
+    if fault_of_form("network", base, None):
         yield _refuse((*path, "base"), Code.SYNTAX, why="it must be a network such as 10.10.0.0/16")
         return
+    network = ipaddress.ip_network(base, strict=False)
     if not network.prefixlen <= size <= network.max_prefixlen:
         why = f"it must be from {network.prefixlen} to {network.max_prefixlen}"
         yield _refuse((*path, "size"), Code.RANGE, why=why)

@@ -166,6 +166,11 @@ def test_refuses_wrong_types(text: str, message: str, hint: str) -> None:
         ('bip = "172.26.0.1"', Code.SYNTAX, "the prefix length is missing"),
         ('bip = "docker0"', Code.SYNTAX, "it must be an address with its prefix"),
         ('fixed-cidr = "172.26.1.0"', Code.SYNTAX, "the prefix length is missing"),
+        ('bip = "172.26.0.1/255.255.0.0"', Code.SYNTAX, "such as 172.26.0.1/16"),
+        ('bip6 = "fe80::1%eth0/64"', Code.SYNTAX, "such as 172.26.0.1/16"),
+        ('fixed-cidr = "172.26.0.0/255.255.0.0"', Code.SYNTAX, "such as 172.26.1.0/24"),
+        ('fixed-cidr-v6 = "fd00::%a/64"', Code.SYNTAX, "such as 172.26.1.0/24"),
+        ('insecure-registries = ["10.0.0.0/255.0.0.0"]', Code.SYNTAX, "such as 10.0.0.0/8"),
         ('fixed-cidr = "x/24"', Code.SYNTAX, "it must be a network"),
         ('dns = ["10.0.0.1", "resolver"]', Code.SYNTAX, "entry 2 of engine.dns: it must be an IP"),
         ('labels = ["a"]', Code.SYNTAX, "entry 1 of engine.labels: it must be name=value"),
@@ -200,6 +205,11 @@ def test_refuses_wrong_types(text: str, message: str, hint: str) -> None:
         ("default-ulimits.x = { Name='y', Soft=1, Hard=1 }", Code.TRAP, "Name is y"),
         ("default-ulimits.x = { Name='x', Soft=2, Hard=1 }", Code.RANGE, "Soft is greater"),
         ("default-ulimits.x = { Name='x', Soft=1 }", Code.TYPE, "Hard is missing"),
+        (
+            "default-address-pools = [{ base='10.0.0.0/255.255.0.0', size=24 }]",
+            Code.SYNTAX,
+            "such as 10.10.0.0/16",
+        ),
         ("default-address-pools = [{ base='10.0.0.0/16', size=8 }]", Code.RANGE, "from 16 to 32"),
         (
             "default-address-pools = [{ base='10', size=8 }]",
