@@ -35,7 +35,10 @@ def is_loopback(registry: str) -> bool:
 
 def masked(url: str) -> str:
     """Give a proxy as /info shows it: a user name and password replaced by `xxxxx`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     if "@" not in parts.netloc:
         return url
     host = parts.netloc.rpartition("@")[2]

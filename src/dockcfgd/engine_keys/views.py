@@ -120,8 +120,11 @@ def _init_binary_agrees(wanted: object, shown: Json) -> bool | None:
 
 
 def _proxy_agrees(wanted: object, shown: Json) -> bool | None:
-    """Compare proxies; without one in the file the environment's may stand there."""
-    return masked(str(wanted)) == shown if wanted else None
+    """Compare proxies; without one in the file the environment's may stand there.
+
+    One that is no URL to the engine is shown with its secret.
+    """
+    return shown in (str(wanted), masked(str(wanted))) if wanted else None
 
 
 def _no_proxy_agrees(wanted: object, shown: Json) -> bool | None:

@@ -248,6 +248,13 @@ def test_a_proxy_is_compared_without_its_secret() -> None:
     assert observed(path, info) == Observed("http://xxxxx:xxxxx@proxy.example.com:3128")
 
 
+@pytest.mark.parametrize("proxy", ["http://user:p[ss@proxy:3128", "http://user:p^ss@proxy:3128"])
+def test_a_proxy_that_the_engine_cannot_read_is_shown_as_it_is(proxy: str) -> None:
+    path, info = ("proxies", "http-proxy"), {**step("28.5.2", "restart")["info"]}
+    assert info_agrees(path, proxy, {**info, "HttpProxy": proxy}) is True
+    assert info_agrees(path, proxy, {**info, "HttpProxy": "http://another:3128"}) is False
+
+
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
