@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os.path
 import re
 from collections.abc import Callable, Mapping
@@ -212,6 +213,23 @@ def _pools(value: Json) -> Json:
     ]
 
 
+def _pools_agree(wanted: object, shown: Json) -> bool | None:
+    """Compare pools; from 27.0 on the engine writes an IPv6 base in its shortest form."""
+    if not isinstance(wanted, list) or not isinstance(shown, list):
+        return None
+    return [*map(_plain_pool, wanted)] == [*map(_plain_pool, shown)]
+
+
+def _plain_pool(pool: object) -> object:
+    if not isinstance(pool, Mapping):
+        return pool
+    base = str(pool.get("base"))
+    try:
+        return {**pool, "base": str(ipaddress.ip_interface(base))}
+    except ValueError:
+        return pool
+
+
 def _folders_agree(wanted: object, shown: Json) -> bool | None:
     """Compare folders; an empty list is also what an engine with CDI switched off shows."""
     if not isinstance(wanted, list) or (wanted and wanted != [""] and not shown):
@@ -245,7 +263,7 @@ VIEWS: Mapping[str, View] = {
     "no-new-privileges": _option("no-new-privileges"),
     "no-proxy": View(_as_it_is, _no_proxy_agrees),
     "nondistributable": View(_nondistributable, _same_set),
-    "pools": View(_pools, _same),
+    "pools": View(_pools, _pools_agree),
     "proxy": View(_as_it_is, _proxy_agrees),
     "rootless": _option("rootless"),
     "runtimes": View(_runtimes, _runtimes_agree),

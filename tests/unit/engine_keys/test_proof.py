@@ -255,6 +255,18 @@ def test_a_proxy_that_the_engine_cannot_read_is_shown_as_it_is(proxy: str) -> No
     assert info_agrees(path, proxy, {**info, "HttpProxy": "http://another:3128"}) is False
 
 
+def test_pools_are_compared_as_the_engine_writes_them() -> None:
+    path, wanted = ("default-address-pools",), [{"base": "FD00:0:0::/48", "size": 64}]
+    info: dict[str, Json] = {**step("28.5.2", "restart")["info"]}
+    for shown in ("fd00::/48", "FD00:0:0::/48"):  # engines before 27.0 write what they were given
+        pools: Json = [{"Base": shown, "Size": 64}]
+        assert info_agrees(path, wanted, {**info, "DefaultAddressPools": pools}) is True
+        assert (
+            info_agrees(path, [{**wanted[0], "size": 60}], {**info, "DefaultAddressPools": pools})
+            is False
+        )
+
+
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
