@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
 
-__all__ = ["ABSENT", "Absent", "flatten", "get", "merge", "put", "remove", "render", "take_out"]
+__all__ = [
+    "ABSENT",
+    "WHOLE_ENTRIES",
+    "Absent",
+    "flatten",
+    "get",
+    "merge",
+    "put",
+    "remove",
+    "render",
+    "take_out",
+]
 
-_WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
+WHOLE_ENTRIES = {"runtimes", "default-ulimits", "default-network-opts"}
 
 
 class Absent:
@@ -44,7 +55,7 @@ def flatten(document: Mapping[str, Json], prefix: KeyPath = ()) -> dict[KeyPath,
 
 
 def _holds_leaves(value: object, path: KeyPath) -> TypeGuard[dict[str, Json]]:
-    whole = len(path) == 2 and path[0] in _WHOLE_ENTRIES  # noqa: PLR2004 -- table and entry
+    whole = len(path) == 2 and path[0] in WHOLE_ENTRIES  # noqa: PLR2004 -- table and entry
     return isinstance(value, dict) and bool(value) and not whole
 
 

@@ -288,6 +288,31 @@ class TestDaemonJson:
     def test_nothing_in_it(self, text: str | None) -> None:
         assert daemon_json(host_of({"daemon.json": text})) == {}
 
+    @pytest.mark.parametrize(
+        ("text", "document"),
+        [
+            ('{"debug": true, "debug": false}', {"debug": False}),
+            (
+                '{"log-opts": {"max-size": "1m", "tag": "a"}, "log-opts": {"tag": "b"}}',
+                {"log-opts": {"max-size": "1m", "tag": "b"}},
+            ),
+            (
+                '{"builder": {"gc": {"enabled": true}}, "builder": {"gc": {"policy": []}}}',
+                {"builder": {"gc": {"enabled": True, "policy": []}}},
+            ),
+            (
+                '{"runtimes": {"a": {"path": "/a", "runtimeArgs": []}}, "runtimes": {"a": {}}}',
+                {"runtimes": {"a": {}}},
+            ),
+            ('{"features": {"cdi": true}, "features": null}', {"features": None}),
+        ],
+        ids=["plain", "map", "nested", "whole-entries", "null"],
+    )
+    def test_what_stands_there_twice_is_read_as_the_engine_does(
+        self, text: str, document: dict[str, Any]
+    ) -> None:
+        assert daemon_json(host_of({"daemon.json": text})) == document
+
     @pytest.mark.parametrize("text", ["{", "[]", "3", '{"a":1}}'])
     def test_what_cannot_be_merged_into(self, text: str) -> None:
         with pytest.raises(UnreadableFile, match=r"/etc/docker/daemon\.json"):
