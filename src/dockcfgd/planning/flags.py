@@ -177,7 +177,7 @@ def _as_json(name: str, given: Sequence[str]) -> Json:  # noqa: PLR0911 -- one l
         case Shape.BOOL:
             return given[-1] in _TRUE
         case Shape.INT:
-            return int(given[-1]) if given[-1].lstrip("-").isdecimal() else None
+            return int(given[-1]) if given[-1].removeprefix("-").isdecimal() else None
         case Shape.STRING | Shape.SIZE | Shape.DURATION:
             return given[-1]
         case Shape.STRINGS:
@@ -205,6 +205,6 @@ def _nested(given: Iterable[str]) -> dict[str, Json]:
 def _ulimit(name: str, word: str) -> Json:
     soft, _, hard = word.partition(":")
     hard = hard or soft
-    if not (soft.lstrip("-").isdecimal() and hard.lstrip("-").isdecimal()):
+    if not (soft.removeprefix("-").isdecimal() and hard.removeprefix("-").isdecimal()):
         return None
     return {"Name": name, "Hard": int(hard), "Soft": int(soft)}

@@ -81,6 +81,11 @@ def test_any_arguments_are_read_somehow(arguments: list[str]) -> None:
     assert all(0 <= flag.first <= flag.last < len(arguments) for flag in flags)
 
 
+def test_no_number_is_made_of_what_is_none() -> None:
+    flags = parse_flags(["--mtu=--5", "--default-ulimit=core=-1:--2", "--shutdown-timeout=-1"])
+    assert by_flags(flags) == {"default-ulimits": {"core": None}, "shutdown-timeout": -1}
+
+
 def _launched(command: str, **described: object) -> Launch:
     return launch_of(host_of({"exec-start": command, **described}))
 
