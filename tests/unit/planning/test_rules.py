@@ -74,6 +74,11 @@ def test_of_several_drivers_with_data_one_is_named_that_is_there(
     assert f'such as "{named}"' in found.hint
 
 
+def test_a_pool_is_refused_whatever_its_size() -> None:
+    pools = [{"base": "10.0.0.0/8", "size": 10**13}]
+    assert _found(_scene({"default-address-pools": pools})) == ["default-address-pools"]
+
+
 def test_every_rule_that_refuses_has_a_pair() -> None:
     scenes = [
         _scene(settings, **beside)

@@ -74,8 +74,8 @@ def apart(scene: Scene) -> Iterator[Breach]:
 def enough(scene: Scene) -> Iterator[Breach]:
     """Tell of pools that docker0 alone uses up."""
     pools = [(base, size) for _, base, size in _pools(scene) if base.version == _IPV4]
-    number = sum(1 << max(size - base.prefixlen, 0) for base, size in pools)
-    if pools and number == 1 and not scene.text("bip"):
+    uncut = [base for base, size in pools if size <= base.prefixlen]
+    if len(pools) == len(uncut) == 1 and not scene.text("bip"):
         what = "docker0 takes the only network there is, and no other can be made"
         yield note(_KEY, what, "use a greater size or a second pool")
 
