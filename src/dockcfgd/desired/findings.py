@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -56,11 +57,17 @@ def worded(loaded: Loaded, errors: Sequence[ErrorDetails]) -> list[Finding]:
 
     pydantic has an error for each member of a union.
     """
-    by_path: dict[KeyPath, ErrorDetails] = {}
+    by_place: dict[KeyPath, tuple[KeyPath, ErrorDetails]] = {}
     for details in sorted(errors, key=lambda details: details["type"] in _PLAIN):
-        by_path.setdefault(_path(loaded.document, details["loc"]), details)
-    first = list(by_path.items())[: MOST_FINDINGS + 1]
-    found = [_finding(loaded, path, details) for path, details in first]
+        path, place = _path(loaded.document, details["loc"])
+        by_place.setdefault(place, (path, details))
+    # Of a list with a wrong entry the union's other members are wrong too.
+    with_entries = {place[:-1] for place, (path, _) in by_place.items() if place != path}
+    first = [(place, *one) for place, one in by_place.items() if place not in with_entries]
+    found = [
+        _in_list(loaded, place, _finding(loaded, path, details))
+        for place, path, details in first[: MOST_FINDINGS + 1]
+    ]
     return sorted(found, key=lambda finding: (finding.file or "", finding.line or 0))
 
 
@@ -112,15 +119,25 @@ def _finding(loaded: Loaded, path: KeyPath, details: ErrorDetails) -> Finding:
     return placed(loaded, path, message.replace("Input should be", "must be"))
 
 
-def _path(document: Any, location: tuple[int | str, ...]) -> KeyPath:  # noqa: ANN401 -- any TOML value
-    """Keep of pydantic's location what is in the document.
+def _in_list(loaded: Loaded, place: KeyPath, finding: Finding) -> Finding:
+    """Give a finding about an entry of a list the line of that entry."""
+    source = loaded.sources.get(place)
+    return finding if source is None else replace(finding, line=source.line)
+
+
+def _path(document: Any, location: tuple[int | str, ...]) -> tuple[KeyPath, KeyPath]:  # noqa: ANN401 -- any TOML value
+    """Keep of pydantic's location what is in the document, without the entries of lists and with.
 
     It names union members too.
     """
     path: list[str] = []
+    place: list[str] = []
     value = document
     for part in location:
         if isinstance(value, dict) and part in value:
             path.append(str(part))
-            value = value[part]
-    return tuple(path)
+        elif not (isinstance(value, list) and isinstance(part, int)):
+            continue
+        place.append(str(part))
+        value = value[part]
+    return tuple(path), tuple(place)
