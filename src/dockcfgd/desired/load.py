@@ -22,6 +22,7 @@ __all__ = ["Loaded", "Text", "Unset", "load"]
 
 _MOST_FILES = 1000
 _MOST_UNSET = 1000
+_FORM = 1
 _UNSET_EXAMPLE = 'unset = ["engine.debug"]'
 
 
@@ -142,6 +143,9 @@ def _read(files: Files, path: str, loaded: Loaded) -> str | Finding | None:
 def _merge_file(loaded: Loaded, read: Toml, shown: str) -> None:
     document = dict(read.document)
     _unset(loaded, document.pop("unset", []), shown, read.lines)
+    if loaded.document.get("schema", _FORM) != _FORM:
+        # The form is each file's own: that of a later one does not hide one that is not known.
+        document.pop("schema", None)
     _Merge(loaded, read.lines, shown).table(loaded.document, document, ())
 
 

@@ -5,6 +5,7 @@ import pytest
 from dockcfgd.desired.load import Text, load
 from dockcfgd.desired.parse import parse
 from dockcfgd.model.desired import Source
+from dockcfgd.model.errors import InvalidDesiredState
 from tests.fakes.files import FakeFiles
 from tests.unit.desired.reading import CONF, ETC, RUN, USR, loaded_from
 
@@ -106,6 +107,16 @@ def test_a_table_goes_with_the_last_of_its_keys() -> None:
     loaded = loaded_from(files)
     assert loaded.document == {"engine": {"labels": [], "features": {}}}
     assert ("engine", "log-opts") not in loaded.sources
+
+
+@pytest.mark.parametrize("forms", [("2", "1"), ("1", "2")])
+def test_a_form_that_is_not_known_is_refused_in_whichever_file(forms: tuple[str, str]) -> None:
+    one, other = forms
+    files = _tree(**{CONF: f"schema = {one}", f"{ETC}/a.toml": f"schema = {other}"})
+    with pytest.raises(InvalidDesiredState) as invalid:
+        parse(loaded_from(files), version=None)
+    (finding,) = invalid.value.findings
+    assert (finding.file, finding.line) == (CONF if other == "1" else f"{ETC}/a.toml", 1)
 
 
 def test_unset_goes_before_the_same_files_own_keys() -> None:
