@@ -15,6 +15,7 @@ from dockcfgd.model import steps as do
 from dockcfgd.model.host import Container, EngineState
 from dockcfgd.planning import leaves
 from dockcfgd.planning.direction import own_default
+from dockcfgd.planning.launch import running_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +48,7 @@ _FORGETS_GATEWAY = Window(EngineVersion(28, 0), EngineVersion(29, 0))
 
 def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
     """Give the form of `document` that this engine can be reloaded with, equal in its meaning."""
+    document = _with_runtimes_of_flags(document, host)
     version = EngineVersion.parse_or_none(host.version)
     if version is None:
         return document
@@ -58,6 +60,21 @@ def readable(document: dict[str, Json], host: HostState) -> dict[str, Json]:
     if document.get("userland-proxy") is not True or document.get("userland-proxy-path"):
         return document
     return {name: value for name, value in document.items() if name != "userland-proxy"}
+
+
+def _with_runtimes_of_flags(document: dict[str, Json], host: HostState) -> dict[str, Json]:
+    """Name what `--add-runtime` has set, for a reload has the file's runtimes alone, if any.
+
+    Of these both may be given, and a flag's name counts in small letters.
+    """
+    runtimes = document.get("runtimes")
+    given = [flag.value.partition("=") for flag in running_flags(host) if flag.key == "runtimes"]
+    if not isinstance(runtimes, dict) or not given:
+        return document
+    by_flag: dict[str, Json] = {
+        name.strip().lower(): {"path": path.strip()} for name, _, path in given
+    }
+    return {**document, "runtimes": {**by_flag, **runtimes}}
 
 
 def may_forget_gateway(version: EngineVersion | None) -> bool:
