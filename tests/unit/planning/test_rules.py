@@ -198,6 +198,24 @@ def test_flags_count_as_keys_do() -> None:
     assert _found(_scene(settings)) == ["log-opts.max-size", "bip"]
 
 
+@pytest.mark.parametrize(
+    ("document", "version", "found"),
+    [
+        ({"default-runtime": "kata"}, "26.1.5", []),
+        ({"default-runtime": "kata", "runtimes": {"a": {"path": "/a"}}}, "26.1.5", []),
+        ({"default-runtime": "kata"}, "20.10.24", ["default-runtime"]),
+        ({"default-runtime": "kata", "runtimes": {"kata": {"path": "/a"}}}, "20.10.24", []),
+        ({"default-runtime": "none"}, "26.1.5", ["default-runtime"]),
+    ],
+)
+def test_a_default_runtime_may_be_one_of_a_flag(
+    document: dict[str, Any], version: str, found: list[str]
+) -> None:
+    settings = with_flags(document, parse_flags(["--add-runtime=Kata=/usr/bin/kata"]))
+    by_flag = frozenset({"runtimes"} - set(document))
+    assert _found(_scene(settings, version, by_flag=by_flag)) == found
+
+
 def test_what_runs_already_needs_no_proof() -> None:
     engine = make_engine(Driver="overlay2", DockerRootDir=ROOT)
     assert (

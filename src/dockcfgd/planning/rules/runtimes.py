@@ -80,7 +80,13 @@ def reserved(scene: Scene) -> Iterator[Breach]:
 def default(scene: Scene) -> Iterator[Breach]:
     """Refuse a default that nobody defines."""
     name = scene.text("default-runtime")
-    if not name or name in scene.table("runtimes") or name in _BUILT_IN:
+    if not name or name in _BUILT_IN:
+        return
+    if name in scene.table("runtimes"):
+        in_file = "runtimes" not in scene.by_flag or "default-runtime" in scene.by_flag
+        if not in_file and not scene.from_release("23.0"):
+            why = f"before engine 23.0 a flag's runtime, as {name}, cannot be the default of a file"
+            yield refuse("default-runtime", why, "add it to runtimes", also=("runtimes",))
         return
     shim = _default_shim(scene)
     if not shim:

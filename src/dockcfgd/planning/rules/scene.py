@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Scene", "with_flags"]
 
 _DATA_ROOT = "/var/lib/docker"
+# The one key that the engine takes by flag and file both; a flag's name counts in small letters.
+_MERGED = "runtimes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,17 @@ class Scene:
 
 
 def with_flags(document: Mapping[str, Json], flags: Sequence[Flag]) -> dict[str, Json]:
-    """Give daemon.json's keys and those that flags set; a flag and a key never meet in a start."""
+    """Give daemon.json's keys and those that flags set; but for runtimes they never meet."""
     merged: dict[str, Json] = dict(document)
     for flag in flags:
         if flag.key == "features" and "features" not in document:
             merged |= {"features": by_flags(flags).get("features")}
         key = table().keys.get(flag.key)
+        if flag.key == _MERGED:
+            name, _, value = flag.value.partition("=")
+            inner = merged.get(flag.key)
+            named = inner if isinstance(inner, dict) else {}
+            merged[flag.key] = {name.strip().lower(): {"path": value.strip()}, **named}
         if key is None or flag.key in document:
             continue
         if key.shape is Shape.BOOL:
@@ -112,11 +119,4 @@ def with_flags(document: Mapping[str, Json], flags: Sequence[Flag]) -> dict[str,
             name, _, value = flag.value.partition("=")
             inner = merged.get(flag.key)
             merged[flag.key] = {**(inner if isinstance(inner, dict) else {}), name: value}
-        elif flag.key == "runtimes":
-            name, _, value = flag.value.partition("=")
-            inner = merged.get(flag.key)
-            merged[flag.key] = {
-                **(inner if isinstance(inner, dict) else {}),
-                name: {"path": value},
-            }
     return merged
