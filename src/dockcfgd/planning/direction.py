@@ -14,6 +14,7 @@ from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning import leaves
+from dockcfgd.planning.flags import key_set_by
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.log_level import PLAIN_LEVEL, level_of
 
@@ -71,7 +72,7 @@ def flags_lost_by_reload(flags: Iterable[Flag], host: HostState) -> tuple[str, .
     version = EngineVersion.parse_or_none(host.version)
     lost: list[str] = []
     for flag in flags:
-        key = lookup(flag.key) if flag.key else None
+        key = lookup(key_set_by(flag)) if flag.key else None
         if key is not None and unset_rule(key.path, version) is Unset.RELOAD_DEFAULT:
             lost.append(flag.text)
     return tuple(lost)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.engine_keys.table import storage_affecting
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.errors import Finding
-from dockcfgd.planning.flags import CONFIG_FILE
+from dockcfgd.planning.flags import CONFIG_FILE, key_set_by
 from dockcfgd.planning.freeing import conflicting, missing, place_of, shown
 from dockcfgd.planning.launch import launch_of, launch_with
 from dockcfgd.planning.unit_text import settings_of, split
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json
     from dockcfgd.model.host import HostState
-    from dockcfgd.planning.flags import Flag
     from dockcfgd.planning.launch import Launch
     from dockcfgd.planning.target import Target
     from dockcfgd.planning.unit_text import Setting
@@ -119,11 +118,11 @@ def _past_daemon_json(target: Target, base: Launch, planned: Launch) -> Iterable
                 message=f"{flag.text} would lead the engine past the daemon.json in use",
                 hint="leave it out; a unit of your own may name another file",
             )
-        elif storage_affecting(_sets(flag)):
+        elif storage_affecting(key_set_by(flag)):
             yield Finding(
                 key="service.arguments",
                 message=f"{flag.text} could hide every image and container of this host",
-                hint=f"set engine.{_sets(flag)} instead, where such a change is checked",
+                hint=f"set engine.{key_set_by(flag)} instead, where such a change is checked",
             )
     if target.drop_in is not None and f"{_BEATS_FILE}=".encode() in target.drop_in:
         yield Finding(
@@ -131,11 +130,6 @@ def _past_daemon_json(target: Target, base: Launch, planned: Launch) -> Iterable
             message=f"{_BEATS_FILE} could hide every image and container of this host",
             hint="set engine.storage-driver instead, where such a change is checked",
         )
-
-
-def _sets(flag: Flag) -> str:
-    """Give the key that a flag sets; that of `--feature` has a name in its value."""
-    return f"features.{flag.value.partition('=')[0]}" if flag.key == "features" else flag.key
 
 
 def _sockets(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.desired import Json, KeyPath
 
-__all__ = ["CONFIG_FILE", "Flag", "by_flags", "conflict_paths", "parse_flags"]
+__all__ = ["CONFIG_FILE", "Flag", "by_flags", "conflict_paths", "key_set_by", "parse_flags"]
 
 CONFIG_FILE = "--config-file"
 
@@ -128,6 +128,11 @@ def _takes(name: str, following: str | None) -> bool:
     if following is None:
         return False
     return name in _keys() or name == CONFIG_FILE or not following.startswith("-")
+
+
+def key_set_by(flag: Flag) -> str:
+    """Give the key whose value a flag sets: that of `--feature` has a name in its value."""
+    return f"features.{flag.value.partition('=')[0]}" if flag.key == "features" else flag.key
 
 
 def conflict_paths(flag: Flag) -> tuple[KeyPath, ...]:
