@@ -522,7 +522,7 @@ class Validator(Protocol):
     def check(self, binary: str, flags: Sequence[str], content: bytes) -> tuple[str, ...] | None:
         """Run `dockerd --validate` on a copy of `content`, give its complaints (none: accepted).
 
-        None: this engine has no such check.
+        None: this engine has no such check. FileFailure where the copy cannot be written.
         """
 
     def version(self, binary: str) -> str:
@@ -563,6 +563,7 @@ class UnitChecker(Protocol):
         """Judge a copy of a drop-in called `name` beside the unit's file and other drop-ins.
 
         Gives what systemd says of it (nothing: taken); None where there is no such check.
+        FileFailure where the copy cannot be written.
         """
 
 

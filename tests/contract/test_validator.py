@@ -19,6 +19,14 @@ FLAGS = ("-H", "fd://", "--containerd=/run/containerd/containerd.sock")
 _SUITES = ("bookworm", "trixie", "forky")
 _FAKES = {"fake-20.10": "20.10.24+dfsg1", "fake-26.1": "26.1.5+dfsg1", "fake-28.5": "28.5.2+dfsg4"}
 _FIRST_WITH_CHECK = 23
+_MODULES = (
+    "__init__.py",
+    "adapters/__init__.py",
+    "adapters/dockerd.py",
+    "adapters/scratch.py",
+    "model/__init__.py",
+    "model/errors.py",
+)
 
 _ASK = """
 import base64, json, sys
@@ -37,9 +45,10 @@ class Remote:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         package = Path(dockcfgd.__file__).parent
-        machine.run(["mkdir", "-p", "/opt/dockcfgd/dockcfgd/adapters"])
-        for name in ("__init__.py", "adapters/__init__.py", "adapters/dockerd.py"):
-            machine.copy_in(package / name, f"/opt/dockcfgd/dockcfgd/{name}")
+        for name in _MODULES:
+            place = f"/opt/dockcfgd/dockcfgd/{name}"
+            machine.run(["mkdir", "-p", place.rpartition("/")[0]])
+            machine.copy_in(package / name, place)
 
     def check(self, binary: str, flags: Sequence[str], content: bytes) -> tuple[str, ...] | None:
         data = base64.b64encode(content).decode()

@@ -7,13 +7,12 @@ subordinate IDs. So that key is taken out of what it is given.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from dockcfgd.adapters.scratch import scratch_folder
 
 __all__ = ["DockerdValidator"]
 
@@ -40,32 +39,27 @@ class DockerdValidator:
         """Give the complaints, with the real file's path; None also where it does not answer.
 
         `flags` are the unit's own, for the check finds what is set in both places. A
-        `--config-file` among them says what the real path is.
+        `--config-file` among them says what the real path is. FileFailure where there is no room
+        for the copy.
         """
         major = self.version(binary).partition(".")[0]
         if not major.isdecimal() or int(major) < _FIRST_WITH_CHECK:
             return None
         kept, config_file = _without(flags)
-        with self._copy(_harmless(content)) as copy:
+        with scratch_folder(self._folder, prefix="validate-") as made:
+            copy = made / "daemon.json"
+            copy.write_bytes(_harmless(content))
             command = [binary, "--validate", f"--config-file={copy}", *kept]
             done = _run(command, limit=_CHECK_SECONDS)
             if done is None:
                 return None
-            return _complaints(done, copy=copy, real=config_file)
+            return _complaints(done, copy=str(copy), real=config_file)
 
     def version(self, binary: str) -> str:
         """Give the version as the engine writes it, distribution's suffix included, or nothing."""
         done = _run([binary, "--version"], limit=_VERSION_SECONDS)
         found = None if done is None else _VERSION.search(done.stdout)
         return found[1] if found else ""
-
-    @contextlib.contextmanager
-    def _copy(self, content: bytes) -> Iterator[str]:
-        folder = self._folder if os.access(self._folder, os.W_OK) else None
-        with tempfile.NamedTemporaryFile(prefix="validate-", suffix=".json", dir=folder) as file:
-            file.write(content)
-            file.flush()
-            yield file.name
 
 
 def _run(command: Sequence[str], *, limit: float) -> subprocess.CompletedProcess[str] | None:

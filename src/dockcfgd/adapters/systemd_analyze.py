@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockcfgd.adapters.scratch import scratch_folder
 from dockcfgd.model.unit_complaint import UnitComplaint
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class SystemdAnalyze:
     ) -> tuple[UnitComplaint, ...] | None:
         """Give what systemd says of a drop-in called `name` beside `unit_files`; None: no answer.
 
-        A complaint about the unit as a whole has line 0.
+        A complaint about the unit as a whole has line 0. FileFailure where there is no room for the
+        copy.
         """
         if not os.access(self._program, os.X_OK) or not unit_files:
             return None
@@ -68,9 +69,8 @@ class SystemdAnalyze:
     def _told(
         self, unit_files: Sequence[UnitFile], name: str, drop_in: bytes
     ) -> tuple[UnitComplaint, ...] | None:
-        folder = self._folder if os.access(self._folder, os.W_OK) else None
-        with tempfile.TemporaryDirectory(prefix="verify-", dir=folder) as made:
-            unit, below = Path(made, _UNIT), Path(made, f"{_UNIT}.d")
+        with scratch_folder(self._folder, prefix="verify-") as made:
+            unit, below = made / _UNIT, made / f"{_UNIT}.d"
             below.mkdir()
             unit.write_text(unit_files[0].text, "utf-8", "surrogateescape")
             for other in unit_files[1:]:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.planning.rules.breach import Breach
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "OWN_CHECK"]
+
+OWN_CHECK = "dockerd --validate"
 
 
 def _document(case: Case) -> dict[str, Json] | None:
@@ -60,6 +62,8 @@ def file(case: Case) -> Iterator[Finding]:
         yield error(
             f"the engine's own check refuses {path}", complaint, "mend it before its next start"
         )
+    if OWN_CHECK in case.unread:
+        yield unseen(OWN_CHECK, case.unread[OWN_CHECK], root=case.root)
     if not found and not case.complaints:
         keys = f"{len(document)} keys" if document else "nothing set"
         yield fine(f"{path}: {keys}, each known to the engine")

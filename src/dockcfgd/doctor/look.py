@@ -10,6 +10,7 @@ from dockcfgd import __version__
 from dockcfgd.desired.load import load
 from dockcfgd.doctor.case import Case, Created, Dockcfgd, Place
 from dockcfgd.doctor.checks import findings_of
+from dockcfgd.doctor.configuration import OWN_CHECK
 from dockcfgd.doctor.leftovers import leftovers_of
 from dockcfgd.doctor.lenient import LenientFiles
 from dockcfgd.doctor.permissions import rules_for
@@ -17,7 +18,7 @@ from dockcfgd.doctor.storage import CONTAINERD
 from dockcfgd.engine_keys.engines import storage_drivers
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.facts import facts_of
-from dockcfgd.model.errors import EngineFailure, SystemdFailure
+from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 from dockcfgd.model.host import EngineState
 from dockcfgd.observe import observe
 from dockcfgd.planning import leaves
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dockcfgd.model.desired import Json
     from dockcfgd.model.facts import Questions
     from dockcfgd.model.host import HostState
+    from dockcfgd.planning.launch import Launch
     from dockcfgd.ports import Files, Processes, Vitals
     from dockcfgd.settings import Settings
 
@@ -101,7 +103,7 @@ def examine(effects: Effects, settings: Settings, by: Instruments) -> Case:
         kernel=by.vitals.kernel(),
         present=present,
         trials=_trials(effects, host, data_root),
-        complaints=_complaints(effects, host, launch.binary, launch.arguments),
+        complaints=_complaints(effects, host, launch, files),
         places=_places(effects, by.vitals, used, data_root),
         leftovers=leftovers_of(by.vitals, files, host, data_root),
         mounts=by.vitals.mounts(),
@@ -173,11 +175,16 @@ def _trials(effects: Effects, host: HostState, data_root: str) -> tuple[Scene, .
 
 
 def _complaints(
-    effects: Effects, host: HostState, binary: str, flags: tuple[str, ...]
+    effects: Effects, host: HostState, launch: Launch, files: LenientFiles
 ) -> tuple[str, ...] | None:
-    if not binary or not host.daemon_json.present:
+    if not launch.binary or not host.daemon_json.present:
         return None
-    return effects.validator.check(binary, flags, host.daemon_json.content)
+    content = host.daemon_json.content
+    try:
+        return effects.validator.check(launch.binary, launch.arguments, content)
+    except FileFailure as failure:
+        files.unread[OWN_CHECK] = str(failure)
+        return None
 
 
 def _places(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -131,6 +133,25 @@ def test_without_systemd_the_files_are_still_judged() -> None:
     findings = _look(ward, systemd=_Mute())
     assert "not checked: docker.service" in _what(findings, Level.INFO)
     assert "/etc/docker/daemon.json: live-restor" in _what(findings, Level.WARNING)
+
+
+class _NoRoom:
+    """ports.Validator where the copy to check cannot be written."""
+
+    def check(self, binary: str, flags: Sequence[str], content: bytes) -> tuple[str, ...] | None:
+        del binary, flags, content
+        why = "No space left on device"
+        raise FileFailure(what="write", path="/tmp/validate-x", errno=errno.ENOSPC, why=why)
+
+    def version(self, binary: str) -> str:
+        return "26.1.5" if binary else ""
+
+
+def test_a_full_disk_is_told_of_and_does_not_end_the_look() -> None:
+    ward = Ward()
+    findings = _look(ward, validator=_NoRoom())
+    (untold,) = (one for one in findings if one["what"] == "not checked: dockerd --validate")
+    assert "No space left on device" in untold["why"]
 
 
 def test_nothing_shown_holds_a_secret() -> None:
