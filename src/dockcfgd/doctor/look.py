@@ -206,7 +206,7 @@ def _containerd_root(files: Files) -> str:
     content = files.read(_CONTAINERD_CONFIG).content
     try:
         named = tomllib.loads(content.decode(errors="replace")).get("root")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return _CONTAINERD_ROOT
     return named if isinstance(named, str) and named else _CONTAINERD_ROOT
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from dockcfgd.doctor.finding import Level
 from dockcfgd.doctor.leftovers import leftovers_of
 from dockcfgd.doctor.lenient import LenientFiles
@@ -168,3 +170,11 @@ def test_containerd_s_root_is_where_its_file_says() -> None:
     ward.host.files.put("/etc/containerd/config.toml", 'root = "/srv/containerd"\n')
     whats = _what(_look(ward), Level.OK)
     assert "containerd's root /srv/containerd is on the filesystem of /var/lib/docker" in whats
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 9999, "root = [", "\0"])
+def test_a_file_of_containerd_that_is_no_toml_tells_nothing(text: str) -> None:
+    ward = Ward()
+    ward.host.files.put("/etc/containerd/config.toml", text)
+    whats = _what(_look(ward), Level.OK)
+    assert "containerd's root /var/lib/containerd is on the filesystem of /var/lib/docker" in whats
