@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from dockcfgd.doctor.finding import Finding
     from dockcfgd.model.desired import Json
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "CONTAINERS"]
+
+CONTAINERS = "containers"
+"""What was not looked at where the engine says nothing of one of them."""
 
 _MOST_NAMES = 6
 _ENDLESS = "json-file"
@@ -30,6 +33,11 @@ _KEPT = {
 def differing(case: Case) -> Iterator[Finding]:
     """Find containers with other settings than a new one would get."""
     if case.engine is None:
+        return
+    if CONTAINERS in case.unread:
+        what = "the engine lists its containers and is silent when it is asked about one"
+        remedy = "journalctl -u docker.service -n 50; a restart of docker is the usual way out"
+        yield warning(what, case.unread[CONTAINERS], remedy)
         return
     if case.created is None:
         why = "the engine did not tell of each container"

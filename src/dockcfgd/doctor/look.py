@@ -11,6 +11,7 @@ from dockcfgd.desired.load import load
 from dockcfgd.doctor.case import Case, Created, Dockcfgd, Place
 from dockcfgd.doctor.checks import findings_of
 from dockcfgd.doctor.configuration import OWN_CHECK
+from dockcfgd.doctor.containers import CONTAINERS
 from dockcfgd.doctor.leftovers import leftovers_of
 from dockcfgd.doctor.lenient import LenientFiles
 from dockcfgd.doctor.permissions import rules_for
@@ -18,7 +19,7 @@ from dockcfgd.doctor.storage import CONTAINERD
 from dockcfgd.engine_keys.engines import storage_drivers
 from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.facts import facts_of
-from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
+from dockcfgd.model.errors import EngineFailure, EngineSilent, FileFailure, SystemdFailure
 from dockcfgd.model.host import EngineState
 from dockcfgd.observe import observe
 from dockcfgd.planning import leaves
@@ -108,7 +109,7 @@ def examine(effects: Effects, settings: Settings, by: Instruments) -> Case:
         leftovers=leftovers_of(by.vitals, files, host, data_root),
         mounts=by.vitals.mounts(),
         scenery=scenery,
-        created=_created(effects, host),
+        created=_created(effects, host, files),
         networks=_networks(effects, host),
         interfaces=by.vitals.interfaces(),
         routes=effects.surroundings.routes(),
@@ -211,7 +212,7 @@ def _containerd_root(files: Files) -> str:
     return named if isinstance(named, str) and named else _CONTAINERD_ROOT
 
 
-def _created(effects: Effects, host: HostState) -> tuple[Created, ...] | None:
+def _created(effects: Effects, host: HostState, files: LenientFiles) -> tuple[Created, ...] | None:
     engine = host.engine
     if not isinstance(engine, EngineState) or len(engine.containers) > _MOST_ASKED:
         return None
@@ -219,6 +220,10 @@ def _created(effects: Effects, host: HostState) -> tuple[Created, ...] | None:
     for one in engine.containers:
         try:
             settings = effects.containers.inspect(one.id).get("HostConfig")
+        except EngineSilent as failure:
+            # The next one may cost as long a wait.
+            files.unread[CONTAINERS] = f"{one.name}: {failure}"
+            return None
         except EngineFailure:
             continue  # removed meanwhile
         if isinstance(settings, dict):

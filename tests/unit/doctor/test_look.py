@@ -15,10 +15,11 @@ from dockcfgd.doctor.leftovers import leftovers_of
 from dockcfgd.doctor.lenient import LenientFiles
 from dockcfgd.doctor.look import look_doctor
 from dockcfgd.model.desired import Json
-from dockcfgd.model.errors import FileFailure, SystemdFailure
+from dockcfgd.model.errors import EngineSilent, FileFailure, SystemdFailure
 from dockcfgd.model.files import FileState
 from dockcfgd.model.host import EngineState, UnitState
 from dockcfgd.model.systemd import JobVerb
+from dockcfgd.ports import Containers
 from dockcfgd.settings import Settings
 from tests.fakes.files import FakeFiles
 from tests.unit.doctor.surroundings import Ward
@@ -178,3 +179,29 @@ def test_a_file_of_containerd_that_is_no_toml_tells_nothing(text: str) -> None:
     ward.host.files.put("/etc/containerd/config.toml", text)
     whats = _what(_look(ward), Level.OK)
     assert "containerd's root /var/lib/containerd is on the filesystem of /var/lib/docker" in whats
+
+
+class _Stuck:
+    """ports.Containers of an engine that lists one container and is silent when asked about it."""
+
+    def __init__(self, containers: Containers) -> None:
+        self._containers = containers
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._containers, name)
+
+    def inspect(self, container: str) -> dict[str, Json]:
+        self.asked += 1
+        raise EngineSilent(what=f"inspect container {container}", why="no answer within 60 s")
+
+
+def test_containers_that_the_engine_says_nothing_of_are_told_and_asked_about_once() -> None:
+    ward = Ward()
+    ward.host.run("db")
+    stuck = _Stuck(ward.host.effects.containers)
+    findings = _look(ward, containers=stuck)
+    (untold,) = (one for one in findings if one["check"] == "containers.differing")
+    assert untold["level"] == Level.WARNING
+    assert "no answer within 60 s" in untold["why"]
+    assert stuck.asked == 1
