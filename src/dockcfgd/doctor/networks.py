@@ -22,6 +22,9 @@ _DOCKER0 = "docker0"
 _MADE = re.compile(r"br-[0-9a-f]{12}")
 _NAME_OPTION = "com.docker.network.bridge.name"
 _MTU_OPTION = "com.docker.network.driver.mtu"
+_INHIBIT_OPTION = "com.docker.network.bridge.inhibit_ipv4"
+_MODE_OPTION = "com.docker.network.bridge.gateway_mode_ipv4"
+_TRUE = {"1", "t", "true"}
 _ID_LETTERS = 12
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -48,7 +51,7 @@ def _without_engine(case: Case) -> Iterator[Finding]:
     )
     for one in case.interfaces:
         if one.bridge and (one.name == _DOCKER0 or _MADE.fullmatch(one.name)):
-            yield from _judged(case, one.name, one, list(one.addresses))
+            yield from _judged(case, one.name, one, list(one.addresses), {})
 
 
 def _bridge(case: Case, network: Mapping[str, Json]) -> Iterator[Finding]:
@@ -64,16 +67,16 @@ def _bridge(case: Case, network: Mapping[str, Json]) -> Iterator[Finding]:
         )
         yield error(f"{called} has no interface", why, remedy)
         return
-    yield from _judged(case, called, seen, _subnets(network), mtu=_mtu(network))
+    yield from _judged(case, called, seen, _subnets(network), network)
 
 
 def _judged(
-    case: Case, called: str, seen: Interface, subnets: list[str], *, mtu: int = 0
+    case: Case, called: str, seen: Interface, subnets: list[str], network: Mapping[str, Json]
 ) -> Iterator[Finding]:
     found = [
-        *_state(called, seen),
+        *_state(called, seen, network),
         *_overlaps(case, called, seen.name, subnets),
-        *_mtus(case, called, seen, mtu),
+        *_mtus(case, called, seen, _mtu(network)),
     ]
     yield from found
     if not found:
@@ -81,12 +84,12 @@ def _judged(
         yield fine(f"{called}: {address}, {seen.state}, MTU {seen.mtu}")
 
 
-def _state(called: str, seen: Interface) -> Iterator[Finding]:
+def _state(called: str, seen: Interface, network: Mapping[str, Json]) -> Iterator[Finding]:
     # A bridge without ports is down, which is as it should be.
     if seen.state == "down" and seen.ports:
         why = f"{', '.join(seen.ports)} hang on it and reach nobody"
         yield warning(f"{called} is down", why, f"ip link set {seen.name} up")
-    elif not seen.addresses:
+    elif not seen.addresses and _has_gateway(network):
         why = "its containers have no gateway"
         yield warning(
             f"{called} has no IPv4 address",
@@ -158,17 +161,27 @@ def docker0(case: Case) -> Iterator[Finding]:
 
 
 def _interface_of(network: Mapping[str, Json]) -> str:
-    options = network.get("Options")
-    named = options.get(_NAME_OPTION) if isinstance(options, dict) else None
+    named = _option(network, _NAME_OPTION)
     if named or network.get("Name") == "bridge":
-        return str(named or _DOCKER0)
+        return named or _DOCKER0
     return f"br-{str(network.get('Id'))[:_ID_LETTERS]}"
 
 
+def _has_gateway(network: Mapping[str, Json]) -> bool:
+    """Whether the engine gives the bridge an IPv4 address."""
+    if network.get("EnableIPv4") is False or _option(network, _MODE_OPTION) == "isolated":
+        return False
+    return _option(network, _INHIBIT_OPTION).lower() not in _TRUE
+
+
 def _mtu(network: Mapping[str, Json]) -> int:
-    options = network.get("Options")
-    text = str(options.get(_MTU_OPTION, "")) if isinstance(options, dict) else ""
+    text = _option(network, _MTU_OPTION)
     return int(text) if text.isdecimal() else 0
+
+
+def _option(network: Mapping[str, Json], name: str) -> str:
+    options = network.get("Options")
+    return str(options.get(name) or "") if isinstance(options, dict) else ""
 
 
 def _subnets(network: Mapping[str, Json]) -> list[str]:

@@ -118,15 +118,26 @@ def _made(case: Case, **settings: Any) -> Case:
     return replace(case, created=(Created("old", active=True, settings={**log, **settings}),))
 
 
+def _option(name: str) -> str:
+    return name.replace("__", "\0").replace("_", ".").replace("\0", "_")
+
+
 def _network(case: Case, name: str = "bridge", driver: str = "bridge", **options: str) -> Case:
     document: dict[str, Any] = {
         "Name": name,
         "Id": "b" * 64,
         "Driver": driver,
-        "Options": {key.replace("_", "."): value for key, value in options.items()},
+        "Options": {_option(key): value for key, value in options.items()},
         "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]},
     }
     return replace(case, networks=(document,))
+
+
+def _bare(case: Case, *, EnableIPv4: bool = True, **options: str) -> Case:  # noqa: N803 -- the API's
+    """Give the case with a network of whose bridge the host has no address."""
+    (network,) = _network(case, "mine", **options).networks or ()
+    bridge = Interface("br-" + "b" * 12, "up", 1500, bridge=True)
+    return _links(replace(case, networks=({**network, "EnableIPv4": EnableIPv4},)), bridge)
 
 
 def _links(case: Case, *links: Interface) -> Case:
@@ -579,6 +590,24 @@ CASES: dict[str, tuple[Callable[[Case], Case], str, Level, str]] = {
         "networks.networks",
         _WARNING,
         "no IPv4",
+    ),
+    "no address, as it has no IPv4": (
+        lambda c: _bare(c, EnableIPv4=False),
+        "networks.networks",
+        _OK,
+        "network mine (br-bbbbbbbbbbbb): 172.17.0.0/16",
+    ),
+    "no address, as the engine gives it none": (
+        lambda c: _bare(c, com_docker_network_bridge_inhibit__ipv4="true"),
+        "networks.networks",
+        _OK,
+        "network mine (br-bbbbbbbbbbbb): 172.17.0.0/16",
+    ),
+    "no address, as it is isolated": (
+        lambda c: _bare(c, com_docker_network_bridge_gateway__mode__ipv4="isolated"),
+        "networks.networks",
+        _OK,
+        "network mine (br-bbbbbbbbbbbb): 172.17.0.0/16",
     ),
     "left bridge": (
         lambda c: _links(_network(c), _DOCKER0, replace(_DOCKER0, name="br-0123456789ab")),
