@@ -26,6 +26,9 @@ _INHIBIT_OPTION = "com.docker.network.bridge.inhibit_ipv4"
 _MODE_OPTION = "com.docker.network.bridge.gateway_mode_ipv4"
 _TRUE = {"1", "t", "true"}
 _ID_LETTERS = 12
+# VPN clients lead all there is through themselves by a route for each half of the addresses, and
+# leave the default route as it was. What a network has is not meant to go there.
+_HALF = 1
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -102,7 +105,7 @@ def _overlaps(case: Case, called: str, own: str, subnets: list[str]) -> Iterator
     mine = [one for text in subnets if (one := _network(text)) is not None]
     for route in case.routes:
         there = _network(route.network)
-        if there is None or route.interface == own:
+        if there is None or route.interface == own or there.prefixlen <= _HALF:
             continue
         for subnet in mine:
             if there.version == subnet.version and there.overlaps(subnet):

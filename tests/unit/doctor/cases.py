@@ -551,6 +551,14 @@ CASES: dict[str, tuple[Callable[[Case], Case], str, Level, str]] = {
         _WARNING,
         "172.17.0.0/16 overlaps 172.17.5.0/24, which this host reaches through vpn0",
     ),
+    "all that is led through a VPN": (
+        lambda c: replace(
+            _network(c), routes=(Route("0.0.0.0/1", "tun0"), Route("128.0.0.0/1", "tun0"))
+        ),
+        "networks.networks",
+        _OK,
+        "network bridge (docker0): 172.17.0.1/16, up, MTU 1500",
+    ),
     "beside": (
         lambda c: replace(
             _network(c), routes=(Route("172.18.0.0/16", "vpn0"), Route("172.17.0.0/16", "docker0"))
