@@ -9,7 +9,7 @@ from dockcfgd.model.errors import FileFailure
 from dockcfgd.processes.roles import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import Files
@@ -28,6 +28,7 @@ def known_by_engine(listed: Iterable[Mapping[str, Json]]) -> dict[str, Known]:
             state=str(document.get("State", "")),
             image=str(document.get("Image", "")),
             addresses=_addresses(document.get("NetworkSettings")),
+            published=tuple(_published(document.get("Ports"))),
         )
     return found
 
@@ -62,3 +63,10 @@ def _addresses(settings: Json) -> tuple[str, ...]:
                 if isinstance(address, str) and address:
                     found.append(address)
     return tuple(found)
+
+
+def _published(ports: Json) -> Iterator[tuple[str, int, str]]:
+    for port in ports if isinstance(ports, list) else ():
+        number = port.get("PublicPort") if isinstance(port, dict) else None
+        if isinstance(port, dict) and isinstance(number, int):
+            yield str(port.get("IP", "")), number, str(port.get("Type", ""))

@@ -34,7 +34,8 @@ _CONTAINER = re.compile(r"(?:^|[/-])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
 class Known:
     """A container that the engine or its files know.
 
-    `state` is empty where only the files were read. `addresses` are those in its networks.
+    `state` is empty where only the files were read. `addresses` are those in its networks, and
+    `published` the host's address, port and protocol of each port that the engine shows.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Known:
     state: str = ""
     image: str = ""
     addresses: tuple[str, ...] = ()
+    published: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def active(self) -> bool:
@@ -67,6 +69,15 @@ class PortMapping:
     host_port: int
     container_address: str
     container_port: int
+
+    def serves(self, known: Known) -> bool:
+        """Whether it is the container's.
+
+        By its address, or the port: for an overlay network it leads to docker_gwbridge, and what
+        the container has there is in none of its networks.
+        """
+        host = (self.host_address, self.host_port, self.protocol)
+        return self.container_address in known.addresses or host in known.published
 
     def text(self) -> str:
         """Give it as `docker ps` writes it."""

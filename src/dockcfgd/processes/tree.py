@@ -164,10 +164,7 @@ def _proxy_node(scenery: Scenery, process: Process, engines: Sequence[Process]) 
     mapping = mapping_of(process)
     if mapping is None:
         return Node(Kind.OTHER, process)
-    known = next(
-        (one for one in scenery.containers.values() if mapping.container_address in one.addresses),
-        None,
-    )
+    known = next((one for one in scenery.containers.values() if mapping.serves(one)), None)
     trouble = ""
     if process.parent not in {engine.pid for engine in engines}:
         trouble = "no engine started it that still runs"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.adapters.processes import HostProcesses
+from dockcfgd.model.desired import Json
+from dockcfgd.processes.known import known_by_engine
 from dockcfgd.processes.roles import Known
 from dockcfgd.processes.tree import Kind, Node, Scenery, other_namespaces, tree_of
 from tests.support.proc_tree import DB, LOST, WEB, ProcTree
@@ -96,6 +98,29 @@ def test_what_belongs_to_nobody_is_said(proc: ProcTree) -> None:
         "shim 400 ccc: the engine knows no such container",
         "docker-proxy 111 web: no engine started it that still runs",
         "process 130: left over in docker.service's cgroup",
+    ]
+
+
+def test_a_port_of_a_container_on_an_overlay_network_is_its_own(proc: ProcTree) -> None:
+    """Its address on docker_gwbridge, by which the port goes, is in none of its networks."""
+    proc.engine()
+    proc.proxy(110, 100, port=8080, address="172.18.0.3")
+    proc.proxy(111, 100, port=8081, address="172.18.0.3")
+    listed: dict[str, Json] = {
+        "Id": WEB,
+        "Names": ["/web"],
+        "State": "running",
+        "Ports": [
+            {"PrivatePort": 443, "Type": "tcp"},
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},  # noqa: S104
+        ],
+        "NetworkSettings": {"Networks": {"mesh": {"IPAddress": "10.0.1.4"}}},
+    }
+    scenery = Scenery(HostProcesses(str(proc.folder)).list(), known_by_engine([listed]))
+    proxies = [line.strip() for line in _lines(tree_of(scenery)) if "docker-proxy" in line]
+    assert proxies == [
+        "docker-proxy 110 web",
+        "docker-proxy 111: no running container has this address",
     ]
 
 
