@@ -61,6 +61,10 @@ def _bridge(case: Case, network: Mapping[str, Json]) -> Iterator[Finding]:
     name, interface = str(network.get("Name")), _interface_of(network)
     seen = next((one for one in case.interfaces if one.name == interface), None)
     called = f"network {name} ({interface})"
+    if seen is None and network.get("Scope") == "swarm":
+        # A node makes it with its first task; a manager lists it before.
+        yield fine(f"network {name} (bridge) of the swarm: no task uses it here")
+        return
     if seen is None:
         why = "its containers reach nobody, and none can be started in it"
         remedy = (

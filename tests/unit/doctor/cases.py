@@ -133,6 +133,12 @@ def _network(case: Case, name: str = "bridge", driver: str = "bridge", **options
     return replace(case, networks=(document,))
 
 
+def _swarm(case: Case) -> Case:
+    """Give the case with a network that the swarm knows and this node has not made."""
+    (network,) = _network(case, "mine").networks or ()
+    return replace(case, networks=({**network, "Scope": "swarm"},))
+
+
 def _bare(case: Case, *, EnableIPv4: bool = True, **options: str) -> Case:  # noqa: N803 -- the API's
     """Give the case with a network of whose bridge the host has no address."""
     (network,) = _network(case, "mine", **options).networks or ()
@@ -542,6 +548,12 @@ CASES: dict[str, tuple[Callable[[Case], Case], str, Level, str]] = {
         "networks.networks",
         _ERROR,
         "(docker0) has no interface",
+    ),
+    "no interface, as no task of the swarm is here": (
+        lambda c: _links(_swarm(c), _UPLINK),
+        "networks.networks",
+        _OK,
+        "network mine (bridge) of the swarm: no task uses it here",
     ),
     "overlap": (
         lambda c: replace(
