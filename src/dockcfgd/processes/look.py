@@ -64,8 +64,23 @@ def scenery_of(
             containers = known_by_files(effects.files, root)
         except FileFailure as failure:
             notes.append(f"the containers' names are not known: {failure}")
-    # Only now: a container that was started meanwhile would have a shim and be known to nobody.
-    return Scenery(processes.list(), containers, asked=asked, namespaces=_namespaces(host))
+    seen = processes.list()
+    if asked:
+        containers = _known_then(containers, effects)
+    return Scenery(seen, containers, asked=asked, namespaces=_namespaces(host))
+
+
+def _known_then(before: dict[str, Known], effects: Effects) -> dict[str, Known]:
+    """Give the containers as of when the processes were listed, between `before` and now.
+
+    One that came or went meanwhile would else have a shim, and to the engine none.
+    """
+    try:
+        now = known_by_engine(effects.containers.list())
+    except EngineFailure:
+        return before
+    ran = {identity: one for identity, one in before.items() if one.active or identity not in now}
+    return now | ran
 
 
 def _namespaces(host: HostState | None) -> tuple[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dockcfgd.adapters.processes import HostProcesses
 from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.processes import Process
 from dockcfgd.model.systemd import JobVerb
 from dockcfgd.processes.look import look_tree
 from dockcfgd.settings import Settings
@@ -32,6 +34,39 @@ def test_names_come_from_the_engine(tmp_path: Path) -> None:
     (shim,) = _shims(host, proc)
     assert shim["container"]["name"] == "web"
     assert (shim["container"]["state"], shim["trouble"]) == ("running", None)
+
+
+class _Meanwhile:
+    """ports.Processes, with what happens on the host just before or after they are looked at."""
+
+    def __init__(
+        self, proc: ProcTree, *, before: Callable[[], object], after: Callable[[], object]
+    ) -> None:
+        self._proc, self._before, self._after = proc, before, after
+
+    def list(self) -> tuple[Process, ...]:
+        self._before()
+        found = HostProcesses(str(self._proc.folder)).list()
+        self._after()
+        return found
+
+
+def test_what_comes_and_goes_during_the_look_is_no_trouble(tmp_path: Path) -> None:
+    host, proc = FakeHost(), ProcTree(tmp_path)
+    proc.containerd()
+    ending, gone = host.run("ending"), host.run("gone")
+    proc.shim(200, ending)
+    proc.shim(300, gone)
+
+    def end() -> None:
+        host.effects.containers.stop(ending)
+        host.effects.containers.remove(gone)
+
+    processes = _Meanwhile(proc, before=lambda: proc.shim(400, host.run("new")), after=end)
+    document = look_tree(host.effects, Settings(), processes)
+    shims = [one for root in document["processes"] for one in root["children"]]
+    troubles = {one["container"]["name"]: one["trouble"] for one in shims}
+    assert troubles == {"ending": None, "gone": None, "new": None}
 
 
 def test_names_come_from_the_files_of_an_engine_that_is_down(tmp_path: Path) -> None:
