@@ -260,6 +260,20 @@ def test_silence_ends_after_the_limit_and_is_attended_to(server: Server) -> None
     assert len(attended) >= 1
 
 
+def test_an_upload_that_nobody_takes_ends_after_the_limit_and_is_attended_to(
+    server: Server,
+) -> None:
+    attended: list[None] = []
+    connections = EngineConnections(
+        str(server.server_address), attend=lambda: attended.append(None)
+    )
+    server.answers["POST slow"] = falling_silent(server)
+    chunk = bytes(8 * 1024 * 1024)
+    with pytest.raises(EngineSilent, match="cannot send: nothing was taken within 2 s"):
+        connections.upload(Request("POST", "/slow", what="send", limit=2.0), [chunk])
+    assert len(attended) >= 1
+
+
 @pytest.mark.parametrize(
     ("chunks", "complete", "said"),
     [

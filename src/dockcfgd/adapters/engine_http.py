@@ -208,7 +208,7 @@ class LineStream:
         """Give the next line, None when none came in time or the engine went away."""
         deadline = time.monotonic() + timeout
         while b"\n" not in self._buffer:
-            if self._ended or not _wait_readable(self._connection, deadline, self._attend):
+            if self._ended or not _wait(self._connection, select.POLLIN, deadline, self._attend):
                 return None
             self._receive()
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -224,7 +224,7 @@ class LineStream:
 
 
 class _PatientSocket(socket.socket):
-    """A connection whose reads wait at most `limit` and attend to other things meanwhile."""
+    """A connection that waits at most `limit` at a time, and attends to other things meanwhile."""
 
     def __init__(self, *, limit: float, attend: Callable[[], None]) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -238,14 +238,28 @@ class _PatientSocket(socket.socket):
 
     def recv_into(self, *args: object, **options: object) -> int:
         """Wait for bytes, then take what is there. http.client reads by this alone."""
-        if not _wait_readable(self, time.monotonic() + self._limit, self._attend):
+        if not self._comes(select.POLLIN):
             raise TimeoutError(f"no answer within {self._limit:.0f} s")
         return super().recv_into(*args, **options)  # type: ignore[arg-type]  # passed on as they came
 
+    def sendall(self, data: Any, *flags: int) -> None:
+        """Send all of it, waiting for room. http.client sends by this alone."""
+        with memoryview(data) as left:
+            sent = 0
+            while sent < len(left):
+                if not self._comes(select.POLLOUT):
+                    raise TimeoutError(f"nothing was taken within {self._limit:.0f} s")
+                sent += self.send(left[sent:], *flags)
 
-def _wait_readable(connection: socket.socket, deadline: float, attend: Callable[[], None]) -> bool:
+    def _comes(self, event: int) -> bool:
+        return _wait(self, event, time.monotonic() + self._limit, self._attend)
+
+
+def _wait(
+    connection: socket.socket, event: int, deadline: float, attend: Callable[[], None]
+) -> bool:
     poll = select.poll()
-    poll.register(connection, select.POLLIN)
+    poll.register(connection, event)
     while True:
         left = deadline - time.monotonic()
         if poll.poll(max(0.0, min(left, _SLICE_SECONDS)) * 1000):
