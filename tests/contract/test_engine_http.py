@@ -178,6 +178,16 @@ def test_the_engines_own_words_are_told(
     assert f.value.status == (status if status >= 400 else 0)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("content", [b"<html>", b"\xff", b"[" * 200_000])
+def test_an_answer_that_is_no_json_is_the_engines_failure(
+    server: Server, connections: EngineConnections, content: bytes, status: int
+) -> None:
+    server.answers["GET info"] = replying(status, content)
+    with pytest.raises(EngineFailure, match="cannot ask the engine for its state"):
+        DockerEngine(connections).info()
+
+
 def test_names_are_escaped(server: Server, connections: EngineConnections) -> None:
     server.answers["POST containers/create"] = replying(201, {"Id": "1"})
     assert DockerContainers(connections).create("/a&b", {}) == "1"

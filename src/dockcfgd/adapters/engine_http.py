@@ -310,7 +310,7 @@ def _refuse_error(response: http.client.HTTPResponse, what: str) -> None:
 def _message(content: bytes, reason: str) -> str:
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict) and isinstance(document.get("message"), str):
         return str(document["message"]).strip()
@@ -320,7 +320,7 @@ def _message(content: bytes, reason: str) -> str:
 def _parse(content: bytes, what: str) -> Json:
     try:
         document: Json = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         why = f"the engine's answer is no JSON ({error})"
         raise EngineFailure(what=what, status=0, why=why) from error
     return document
