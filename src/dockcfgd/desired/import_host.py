@@ -29,7 +29,7 @@ from dockcfgd.planning.foreign_json import read_json
 from dockcfgd.planning.freeing import conflicting, place_of, shown
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.planner import Rules, make_plan
-from dockcfgd.planning.target import Applied, target_of
+from dockcfgd.planning.target import Applied, UnreadableFile, refuse_irregular, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,6 +77,10 @@ def import_host(host: HostState, *, ours: Loaded | None = None) -> Imported:
 
 def _read(host: HostState) -> tuple[dict[str, Json], Places]:
     path, content = host.daemon_json.path, host.daemon_json.content
+    try:
+        refuse_irregular(host.daemon_json)
+    except UnreadableFile as failure:
+        _refuse(path, None, failure.why)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

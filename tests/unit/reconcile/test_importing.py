@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from dockcfgd.desired.import_host import Imported
+from dockcfgd.model.errors import ImportRefused
 from dockcfgd.planning.target import Applied
 from dockcfgd.reconcile.assess import assess
 from dockcfgd.reconcile.importing import import_from
@@ -54,3 +57,10 @@ def test_a_refused_desired_state_is_left_out_and_told() -> None:
     imported = _imported(host)
     assert "debug = true" in imported.toml
     assert [f"{_CONF}:1: engin: no such key" in note.message for note in imported.notes] == [True]
+
+
+def test_what_is_no_file_is_refused() -> None:
+    host = FakeHost()
+    host.files.folder("/etc/docker/daemon.json")
+    with pytest.raises(ImportRefused, match=r"/etc/docker/daemon\.json: is a directory"):
+        _imported(host)
