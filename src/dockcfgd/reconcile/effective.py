@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dockcfgd.desired.load import Loaded
     from dockcfgd.effects import Effects
     from dockcfgd.model.desired import DesiredState, Json, KeyPath
+    from dockcfgd.model.files import FileState
     from dockcfgd.model.host import HostState
     from dockcfgd.planning.target import Applied
     from dockcfgd.settings import Settings
@@ -49,7 +50,7 @@ def look_effective(
     loaded = load(effects.files, config_file=settings.config_file, folders=settings.config_dirs)
     desired = _desired(loaded, host, notes)
     evidence = Evidence(
-        reloads=reloads, docker0=_docker0(effects, host), lines=_lines(host.daemon_json.content)
+        reloads=reloads, docker0=_docker0(effects, host), lines=_lines(host.daemon_json)
     )
     rows = effective(host, desired, applied, evidence)
     document: dict[str, Json] = {
@@ -91,13 +92,16 @@ def _docker0(effects: Effects, host: HostState) -> Mapping[str, Json]:
     return next((network for network in networks if network.get("Name") == "bridge"), {})
 
 
-def _lines(content: bytes) -> Mapping[KeyPath, int]:
+def _lines(daemon_json: FileState) -> Mapping[KeyPath, int]:
+    """Give the line of each key; none of what is no JSON, of which `effective` says why."""
     try:
-        return key_places(content.decode("utf-8-sig")).lines
-    except (ValueError, IndexError, RecursionError) as error:
-        if not content.strip():
-            return {}
-        raise UnreadableFile("daemon.json", f"is not valid JSON: {error}") from error
+        text = daemon_json.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableFile(daemon_json.path, "is not valid UTF-8") from None
+    try:
+        return key_places(text).lines
+    except (ValueError, IndexError, RecursionError):
+        return {}
 
 
 def _key(row: Effective) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,18 @@ def test_without_systemd_nobody_says_that_the_engine_is_stopped(tmp_path: Path) 
     assert render(document).startswith("Docker is not known to run")
 
 
-def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"a": ', "is not valid JSON: Expecting value: line 1 column 7 (char 6)"),
+        (b"{", "is not valid JSON: Expecting property name enclosed in double quotes"),
+        (b'{"labels": ["\xff"]}', "is not valid UTF-8"),
+    ],
+)
+def test_a_broken_file_is_an_error(tmp_path: Path, content: bytes, why: str) -> None:
     house = House(tmp_path)
-    house.host.files.put("/etc/docker/daemon.json", '{"a": ')
-    with pytest.raises(UnreadableFile, match="not valid JSON"):
+    house.host.files.put("/etc/docker/daemon.json", content)
+    with pytest.raises(UnreadableFile, match=re.escape(f"/etc/docker/daemon.json {why}")):
         house.document()
 
 
