@@ -22,6 +22,7 @@ _DROP_SECONDS = 0.05
 _CONNECTIONS = ("/proc/net/tcp", "/proc/net/tcp6")
 _LOCAL, _REMOTE, _STATE, _INODE = 1, 2, 3, 9  # columns there
 _ESTABLISHED = "01"
+_Address = tuple[str, int]  # what else an IPv6 one has does not matter here
 
 
 def answering(endpoints: list[tuple[str, int]]) -> list[int]:
@@ -48,8 +49,9 @@ def _answering(endpoints: list[tuple[str, int]]) -> list[int]:
         for number in _ready(taken, select.POLLIN, _DROP_SECONDS):
             if _dropped(begun[number][1]):
                 taken.discard(number)
-        taken -= _waiting({number: begun[number][1] for number in taken})
-        return sorted(begun[number][0] for number in taken)
+        ends = {number: _ends(begun[number][1]) for number in taken}
+        there = {number: pair for number, pair in ends.items() if pair is not None}
+        return sorted(begun[number][0] for number in there.keys() - _waiting(there))
     finally:
         for _, opened in begun.values():
             opened.close()
@@ -72,8 +74,17 @@ def _begin(address: str, port: int) -> socket.socket | None:
 def _taken(opened: socket.socket) -> bool:
     if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0:
         return False
+    ends = _ends(opened)
     # Where nobody listens, a connection to the port that the kernel chose for our end is our own.
-    return bool(opened.getsockname() != opened.getpeername())
+    return ends is not None and ends[0] != ends[1]
+
+
+def _ends(opened: socket.socket) -> tuple[_Address, _Address] | None:
+    """Give our end's address and the other's; None where the other was reset meanwhile."""
+    try:
+        return opened.getsockname(), opened.getpeername()
+    except OSError:
+        return None
 
 
 def _ready(numbers: set[int], event: int, seconds: float) -> set[int]:
@@ -99,12 +110,9 @@ def _dropped(opened: socket.socket) -> bool:
         return True
 
 
-def _waiting(connected: dict[int, socket.socket]) -> set[int]:
+def _waiting(connected: dict[int, tuple[_Address, _Address]]) -> set[int]:
     """Give those whose other end is on this host and not taken by any program: it has no inode."""
-    ends = {
-        (opened.getpeername()[1], opened.getsockname()[1]): number
-        for number, opened in connected.items()
-    }
+    ends = {(other[1], own[1]): number for number, (own, other) in connected.items()}
     waiting: set[int] = set()
     for path in _CONNECTIONS if ends else ():
         try:
