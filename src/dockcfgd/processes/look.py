@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dockcfgd.engine_keys.secrets import redact_text
+from dockcfgd.engine_keys.secrets import redact_value
 from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 from dockcfgd.model.host import EngineState
 from dockcfgd.observe import observe
@@ -103,7 +103,7 @@ def _document(node: Node) -> dict[str, Any]:
         "pid": process.pid,
         "memory": process.memory,
         "cpu": round(process.cpu, 2),
-        "command": [redact_text(word) for word in process.arguments] or [process.name],
+        "command": redact_value((), [*process.arguments]) or [process.name],
         "container": {
             "id": node.container,
             "name": known.name if known else None,

@@ -69,6 +69,19 @@ def test_what_comes_and_goes_during_the_look_is_no_trouble(tmp_path: Path) -> No
     assert troubles == {"ending": None, "gone": None, "new": None}
 
 
+def test_no_command_shows_a_secret(tmp_path: Path) -> None:
+    host, proc = FakeHost(), ProcTree(tmp_path)
+    identity = host.run("db")
+    proc.containerd()
+    proc.shim(200, identity)
+    words = ("--password", "hidden-Qx7", "--token=hidden-Qx8", "--from", "http://me:hidden-Qx9@h")
+    proc.inside(201, 200, identity, 1, "/bin/db", "--port", "5432", *words)
+    (shim,) = _shims(host, proc)
+    (first,) = shim["children"]
+    shown = ["/bin/db", "--port", "5432", "--password", "***", "--token=***", "--from"]
+    assert first["command"] == [*shown, "http://***@h"]
+
+
 def test_names_come_from_the_files_of_an_engine_that_is_down(tmp_path: Path) -> None:
     host, proc = FakeHost(daemon_json='{"data-root": "/srv/docker"}'), ProcTree(tmp_path)
     host.files.put(f"/srv/docker/containers/{WEB}/config.v2.json", '{"Name": "/web"}')
