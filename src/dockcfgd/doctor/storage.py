@@ -212,9 +212,18 @@ def _leftover(case: Case, left: Leftover) -> Finding:
     known = storage_drivers(EngineVersion.parse_or_none(case.host.version))
     if left.driver in known and left.driver != "vfs" and not case.settings.get("storage-driver"):
         why += "; an engine with no storage-driver set may choose it at its next start"
+    if left.driver == _kept(case):
+        remedy = "dockcfgctl storage status tells of going back to it, dockcfgctl storage prune"
+        return note(f"{what}, which dockcfgd keeps", why, f"{remedy} frees it")
     freed = " ".join(left.paths)
     remedy = f"when you are sure that you do not go back to it: rm -rf {freed}"
     return warning(what, why, remedy)
+
+
+def _kept(case: Case) -> str:
+    """Give the driver whose data dockcfgd keeps from before a change; empty for none."""
+    kept = (case.dockcfgd.status or {}).get("kept")
+    return str(kept.get("driver")) if isinstance(kept, dict) else ""
 
 
 CHECKS = (in_use, drivers, image_store, mounted, unmounted, space, leftovers)

@@ -438,6 +438,12 @@ CASES: dict[str, tuple[Callable[[Case], Case], str, Level, str]] = {
         _WARNING,
         "2 containers made with it",
     ),
+    "left over, as dockcfgd keeps it": (
+        lambda c: _left(_said(c, kept={"driver": "vfs", "freeing": False}), "vfs"),
+        "storage.leftovers",
+        _INFO,
+        "dockcfgctl storage prune",
+    ),
     "left over, to be chosen": (
         lambda c: _left(c, "btrfs"),
         "storage.leftovers",

@@ -40,6 +40,11 @@ def test_a_check_finds_what_it_looks_for(name: str, well: Case) -> None:
         assert not [one for one in found if one[0] in {Level.WARNING, Level.ERROR}]
 
 
+def test_what_dockcfgd_keeps_is_not_to_be_removed_by_hand(well: Case) -> None:
+    change, check, _, _ = CASES["left over, as dockcfgd keeps it"]
+    assert not [text for _, text in _texts(change(well), check) if "rm -rf" in text]
+
+
 def test_every_check_has_a_case() -> None:
     names = {f"{one.__module__.rpartition('.')[2]}.{one.__name__}" for one in CHECKS}
     assert names == {check for _, check, _, _ in CASES.values()}
