@@ -15,10 +15,11 @@ __all__ = ["write_new"]
 def write_new(path: str, text: str, *, mode: int, force: bool) -> None:
     """Put `text` at `path`, `mode` less what the umask takes, synced.
 
-    Something that is there is refused, with `force` replaced; a link is followed then. FileFailure
-    where it cannot be written.
+    Something that is there is refused, with `force` replaced; a link is followed then, as far as it
+    leads anywhere. FileFailure where it cannot be written.
     """
-    target = Path(path).resolve() if force else Path(path)
+    # Not by resolve(), which takes a link that leads round for a mistake of ours.
+    target = Path(os.path.realpath(path) if force else path)
     try:
         if force and target.exists() and not target.is_file():
             raise FileFailure(what="write", path=path, errno=0, why="it is no regular file")

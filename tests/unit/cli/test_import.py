@@ -92,6 +92,13 @@ def test_force_replaces_it_also_behind_a_link_and_takes_rights_away(tmp_path: Pa
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_force_replaces_a_link_that_leads_round(tmp_path: Path) -> None:
+    link = tmp_path / "link.toml"
+    link.symlink_to(link)
+    assert _run(Console(), _PLAIN, "-o", str(link), "--force") == 0
+    assert link.read_text() == _PLAIN.toml
+
+
 @pytest.mark.parametrize("name", [".", "none/conf.toml"])
 def test_what_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileFailure, match="cannot write"):
