@@ -78,6 +78,15 @@ class TestRead:
         assert failure.value.errno == errno.EFBIG
 
 
+@pytest.mark.parametrize("path", ["/srv/a\0b", "/srv/\ud800"])
+def test_a_path_that_no_file_can_have(path: str) -> None:
+    files = HostFiles()
+    with pytest.raises(FileFailure, match=r"cannot read .*: no file can have this name"):
+        files.read(path)
+    with pytest.raises(FileFailure, match=r"cannot list .*: no file can have this name"):
+        files.names(path)
+
+
 class TestReplace:
     def test_new_file_in_new_folders(self, tree: Tree, path: str) -> None:
         tag = tree.files.replace(path, b"{}", expected=[ABSENT], fresh=FRESH)

@@ -183,3 +183,17 @@ def test_ipv6_routes() -> None:
 
 def test_this_hosts_routes_are_networks() -> None:
     assert all("/" in route.network for route in HostSurroundings().routes())
+
+
+@pytest.mark.parametrize("name", ["/srv/a\0b", "a\0b", "/srv/\ud800"])
+def test_what_can_have_no_such_name_is_not_there(name: str) -> None:
+    real = HostSurroundings()
+    assert real.folder(name) == Folder()
+    assert real.program(name) is Program.MISSING
+    assert not real.opens(name)
+    assert not real.has_account("user", name)
+    assert not real.has_account("group", name)
+
+
+def test_a_number_beyond_all_accounts_is_none() -> None:
+    assert not HostSurroundings().has_account("user", "1" * 5000)

@@ -70,6 +70,14 @@ def test_what_is_not_for_this_user_is_none(tmp_path: Path) -> None:
     assert (usage, owner) == (None, None)
 
 
+@pytest.mark.parametrize("path", ["/srv/a\0b", "/srv/\ud800"])
+def test_nothing_is_seen_of_a_path_that_cannot_be(path: str) -> None:
+    vitals = HostVitals()
+    assert vitals.space(path) is None
+    assert vitals.usage([path], seconds=1) is None
+    assert vitals.owner(path) is None
+
+
 def test_owners(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch(mode=0o640)

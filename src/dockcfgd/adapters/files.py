@@ -178,6 +178,10 @@ def _failing(what: str, path: str) -> Iterator[None]:
         number = error.errno or errno.EIO
         why = os.strerror(number)
         raise FileFailure(what=what, path=path, errno=number, why=why) from error
+    except ValueError as error:
+        # A zero byte in it, or what no encoding has.
+        shown, why = ascii(path)[1:-1], "no file can have this name"
+        raise FileFailure(what=what, path=shown, errno=errno.EINVAL, why=why) from error
 
 
 def _target(path: str) -> str:

@@ -56,6 +56,8 @@ class HostSurroundings:
 
     def folder(self, path: str) -> Folder:
         """Look at the folder, or at the nearest parent that is there."""
+        if not _can_be(path):
+            return Folder()
         apart = os.path.islink(path) or os.path.ismount(path)
         there = os.path.abspath(os.path.realpath(path))
         whole = os.path.isdir(there)
@@ -89,7 +91,7 @@ class HostSurroundings:
         """Open the device for reading and writing, and close it."""
         try:
             os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
-        except OSError:
+        except (OSError, ValueError):
             return False
         return True
 
@@ -97,7 +99,7 @@ class HostSurroundings:
         """Ask the name service."""
         try:
             _account(kind, name)
-        except KeyError:
+        except (KeyError, ValueError):
             return False
         return True
 
@@ -135,6 +137,14 @@ def ipv6_routes(lines: Iterable[str]) -> Iterator[Route]:
         network = ipaddress.IPv6Network((bytes.fromhex(fields[0]), length), strict=False)
         if not (network.is_link_local or network.is_multicast):
             yield Route(network=str(network), interface=fields[9])
+
+
+def _can_be(path: str) -> bool:
+    """Whether the kernel could have a file of this name: no zero byte, nothing without encoding."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _account(kind: AccountKind, name: str) -> object:

@@ -26,6 +26,8 @@ _ADDRESS_AT, _ADDRESS_END = 20, 24
 _NAME_BYTES = 15
 _CLOCK_ERROR = 5  # TIME_ERROR of adjtimex(2): not synchronized
 _TIMEX_BYTES = 256
+# The second for a path that no file can have, as with a zero byte in it.
+_NOT_SEEN = (OSError, ValueError)
 
 
 class HostVitals:
@@ -33,12 +35,12 @@ class HostVitals:
 
     def space(self, path: str) -> Space | None:
         """Measure the filesystem of a folder, or of its nearest parent that is there."""
-        there = os.path.realpath(path)
-        while not os.path.lexists(there):
-            there = os.path.dirname(there)
         try:
+            there = os.path.realpath(path)
+            while not os.path.lexists(there):
+                there = os.path.dirname(there)
             found, device = os.statvfs(there), os.stat(there).st_dev
-        except OSError:
+        except _NOT_SEEN:
             return None
         return Space(
             device=device,
@@ -62,7 +64,7 @@ class HostVitals:
                         total += blocks * _BLOCK
                     if identity is not None:
                         seen.add(identity)
-        except PermissionError:
+        except (PermissionError, ValueError):
             return None
         except OSError:
             return Usage(total, complete=False)
@@ -100,7 +102,7 @@ class HostVitals:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return Owner(FileKind.ABSENT)
-        except OSError:
+        except _NOT_SEEN:
             return None
         return Owner(
             _kind(found.st_mode),
