@@ -40,7 +40,7 @@ def networks(case: Case) -> Iterator[Finding]:
     for network in sorted(case.networks, key=lambda one: str(one.get("Name"))):
         if network.get("Driver") == "bridge":
             yield from _bridge(case, network)
-        elif network.get("Driver") not in {"host", "null", None}:
+        elif network.get("Driver") not in ("host", "null", None):
             subnets = ", ".join(_subnets(network)) or "no address"
             yield fine(f"network {network.get('Name')} ({network.get('Driver')}): {subnets}")
     yield from _left_over(case, case.networks)

@@ -145,7 +145,9 @@ def _insecure(value: Json) -> Json:
     indexes = value.get("IndexConfigs")
     hosts = indexes if isinstance(indexes, dict) else {}
     insecure = [
-        name for name, index in hosts.items() if isinstance(index, dict) and not index["Secure"]
+        name
+        for name, index in hosts.items()
+        if isinstance(index, dict) and index.get("Secure") is False
     ]
     return [*sorted(plain_registries([*_words(value.get("InsecureRegistryCIDRs")), *insecure]))]
 

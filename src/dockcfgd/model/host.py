@@ -243,7 +243,7 @@ def driver_of(info: Mapping[str, Json]) -> str:
 def on_swarm_node(info: Mapping[str, Json]) -> bool:
     """Tell whether an engine with this /info is a node of a swarm, or about to be one."""
     swarm = info.get("Swarm")
-    return isinstance(swarm, dict) and swarm.get("LocalNodeState") in _ON_A_NODE
+    return isinstance(swarm, dict) and str(swarm.get("LocalNodeState")) in _ON_A_NODE
 
 
 def remaps_users(info: Mapping[str, Json]) -> bool:

@@ -6,6 +6,7 @@ import errno
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from dockcfgd.model.errors import EngineSilent, FileFailure, SystemdFailure
 from dockcfgd.model.files import FileState
 from dockcfgd.model.host import EngineState, UnitState
 from dockcfgd.model.systemd import JobVerb
-from dockcfgd.ports import Containers
+from dockcfgd.ports import Containers, Engine
 from dockcfgd.settings import Settings
 from tests.fakes.files import FakeFiles
 from tests.unit.doctor.surroundings import Ward
@@ -205,3 +206,36 @@ def test_containers_that_the_engine_says_nothing_of_are_told_and_asked_about_onc
     assert untold["level"] == Level.WARNING
     assert "no answer within 60 s" in untold["why"]
     assert stuck.asked == 1
+
+
+class _Odd:
+    """ports.Engine with other values in its /info."""
+
+    def __init__(self, engine: Engine, changes: dict[str, Json]) -> None:
+        self._engine, self._changes = engine, changes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def info(self) -> dict[str, Json]:
+        return {**self._engine.info(), **self._changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Swarm": {"LocalNodeState": []}},
+        {"RegistryConfig": {"IndexConfigs": {"docker.io": {}}}},
+        {"Warnings": [None]},
+    ],
+)
+def test_an_answer_of_an_unknown_form_does_not_end_the_look(changes: dict[str, Json]) -> None:
+    ward = Ward()
+    assert _what(_look(ward, engine=_Odd(ward.host.effects.engine, changes)), Level.ERROR) == []
+
+
+def test_a_network_of_an_unknown_form_does_not_end_the_look() -> None:
+    ward = Ward()
+    odd: Json = {"Name": "odd", "Driver": []}
+    networks = SimpleNamespace(list=lambda: [odd])
+    assert _what(_look(ward, networks=networks), Level.ERROR) == []
