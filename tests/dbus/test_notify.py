@@ -54,10 +54,11 @@ def test_a_long_status_fits_into_what_systemd_reads(tmp_path: Path) -> None:
         assert told.decode().endswith("é…")
 
 
-def test_half_a_character_keeps_nothing_from_being_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["a\udcffb", "a\0b"])
+def test_half_a_character_or_none_keeps_nothing_from_being_told(tmp_path: Path, text: str) -> None:
     address = str(tmp_path / "notify")
     with closing(listener(address)) as channel:
-        assert Notifier({"NOTIFY_SOCKET": address}).ready("a\udcffb")
+        assert Notifier({"NOTIFY_SOCKET": address}).ready(text)
         assert channel.recv(500) == b"READY=1\nSTATUS=a?b"
 
 

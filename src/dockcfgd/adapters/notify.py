@@ -71,7 +71,8 @@ class Notifier:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split()).encode(errors="replace")
+    # A message with a zero byte in it systemd drops whole, too.
+    line = " ".join(text.replace("\0", "?").split()).encode(errors="replace")
     if len(line) <= _MOST_BYTES:
         return line.decode()
     return line[:_MOST_BYTES].decode(errors="ignore") + "…"
