@@ -83,7 +83,7 @@ def _judged(
     found = [
         *_state(called, seen, network),
         *_overlaps(case, called, seen.name, subnets),
-        *_mtus(case, called, seen, _mtu(network)),
+        *(() if network.get("Internal") is True else _mtus(case, called, seen, _mtu(network))),
     ]
     yield from found
     if not found:

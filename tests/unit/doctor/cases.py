@@ -133,6 +133,12 @@ def _network(case: Case, name: str = "bridge", driver: str = "bridge", **options
     return replace(case, networks=(document,))
 
 
+def _inner(case: Case) -> Case:
+    """Give the case with a network that has no way out."""
+    (network,) = _network(case, "mine").networks or ()
+    return replace(case, networks=({**network, "Internal": True},))
+
+
 def _swarm(case: Case) -> Case:
     """Give the case with a network that the swarm knows and this node has not made."""
     (network,) = _network(case, "mine").networks or ()
@@ -596,6 +602,12 @@ CASES: dict[str, tuple[Callable[[Case], Case], str, Level, str]] = {
         "networks.networks",
         _WARNING,
         "network mine (br-bbbbbbbbbbbb) has an MTU of 1500",
+    ),
+    "network too large, that leads nowhere": (
+        lambda c: _links(_inner(c), replace(_DOCKER0, name="br-" + "b" * 12), _UPLINK),
+        "networks.networks",
+        _OK,
+        "network mine (br-bbbbbbbbbbbb)",
     ),
     "network small enough": (
         lambda c: _links(
