@@ -186,6 +186,24 @@ def test_removed_in_mid_change_the_old_files_are_put_back(machine: Machine, deb:
     assert engine(machine) == before
 
 
+def test_removed_while_a_change_awaits_confirmation_it_goes_back(
+    machine: Machine, deb: Path
+) -> None:
+    machine.install_deb(deb)
+    machine.write("/root/debug.toml", "schema = 1\n[engine]\ndebug = true\n")
+    machine.run(["dockcfgctl", "apply", "/root/debug.toml", "--confirm", "1h"])
+    debug = "docker info --format '{{.Debug}}'"
+    assert machine.run(debug).stdout == "true\n"
+
+    done = machine.run(["apt-get", "remove", "--yes", "dockcfgd"], timeout=200)
+
+    assert "cancelled" in done.stdout
+    assert machine.run(debug).stdout == "false\n"
+    assert not machine.exists("/etc/docker/daemon.json")
+    assert not machine.exists("/etc/dockcfgd/conf.d/debug.toml")
+    assert machine.run(["ls", "-A", f"{STATE}/undo"]).stdout == ""
+
+
 def test_purged_what_could_not_be_put_back_is_kept_out_of_force(
     machine: Machine, deb: Path
 ) -> None:
