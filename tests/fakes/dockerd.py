@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dockcfgd.engine_keys.version import EngineVersion
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, EngineSilent
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration import CommandLine, Refused, load, parse_command
 from tests.fakes.containers import Container, Network, Volume, timestamp
@@ -352,9 +352,11 @@ class Dockerd:
             keep(image)
 
     def _running(self) -> Process:
-        if self.process is None:
-            raise RuntimeError("the engine does not run")
-        return self.process
+        process = self.process
+        if process is None:
+            # It may be killed in the middle of an answer, by another of dockcfgd's threads.
+            raise EngineSilent(what="ask the engine", why="docker.service is not running")
+        return process
 
     def _next(self) -> int:
         return 1000 + next(self._numbers)
