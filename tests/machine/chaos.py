@@ -148,8 +148,15 @@ class Life:
     def kill_dockcfgd_in_a_change(self) -> None:
         self._want(self._reloadable() | self._restarting())
         time.sleep(self._random.uniform(0, 2))
+        killed = self._machine.unit("dockcfgd")["MainPID"]
         self._machine.run(["systemctl", "kill", "--signal=KILL", "dockcfgd"], check=False)
+        # The status of one that was killed at rest says until then that all is well.
+        wait_for(lambda: self._serves_after(killed), 60, what="dockcfgd that systemd brings back")
         self._expect_in_sync()
+
+    def _serves_after(self, killed: str) -> bool:
+        unit = self._machine.unit("dockcfgd")
+        return unit["ActiveState"] == "active" and unit["MainPID"] not in {"0", killed}
 
     def kill_engine(self) -> None:
         self._machine.run(["systemctl", "kill", "--signal=KILL", "docker"])
