@@ -58,16 +58,9 @@ def test_the_engine_is_killed_at_each_step(
     for number, step in enumerate(steps):
         if not PROOF and not step.startswith(SAMPLE):
             continue
-        goal = other(driver)
-        reached = killed(machine, goal, number)
-        last = rest(machine, calm=CALM_SECONDS)["last"]
-        noted = reached >= next(at for at, one in enumerate(steps) if one == NOTED)
-        wrong = what_is_wrong(machine, last, driver=driver, goal=goal, noted=noted)
-        print(f"killed at {steps[min(reached, len(steps) - 1)]}: {last['verdict']} {wrong}")
-        losses += [f"{step}: {wrong}"] if wrong else []
+        at, wrong, driver = killed_and_judged(machine, driver, steps, number)
+        losses += [f"{at}: {wrong}"] if wrong else []
         tried += 1
-        machine.docker("start", *CONTAINERS)
-        driver = machine.docker("info", "--format={{.Driver}}")
     print(f"{suite}-engine: {tried} of {len(steps)} places to be killed at, {len(losses)} failed")
     assert losses == []
     # It is not left where a change can no longer be made.
@@ -88,15 +81,8 @@ def test_the_engine_is_killed_at_any_moment(
     driver, losses = "vfs", []
     for _ in range(MOMENTS):
         number, later = drawn.randrange(first, len(steps)), drawn.uniform(0.0, 0.4)
-        goal = other(driver)
-        reached = killed(machine, goal, number, later=later)
-        last = rest(machine, calm=CALM_SECONDS)["last"]
-        wrong = what_is_wrong(machine, last, driver=driver, goal=goal, noted=reached > first)
-        at = f"{later:.3f} s into {steps[number]} (in {steps[min(reached, len(steps) - 1)]})"
-        print(f"killed {at}: {last['verdict']} {last['reason']} {wrong}")
+        at, wrong, driver = killed_and_judged(machine, driver, steps, number, later=later)
         losses += [f"{at}: {wrong}"] if wrong else []
-        machine.docker("start", *CONTAINERS)
-        driver = machine.docker("info", "--format={{.Driver}}")
     print(f"{suite}-moment: {MOMENTS} of {MOMENTS} places to be killed at, {len(losses)} failed")
     assert losses == []
     changed(machine, other(driver))
@@ -169,7 +155,26 @@ def prepared(machine: Machine, package: Path) -> None:
     machine.install_deb(package)
 
 
-def killed(machine: Machine, goal: str, number: int, *, later: float = 0.0) -> int:
+def killed_and_judged(
+    machine: Machine, driver: str, steps: list[str], number: int, *, later: float = 0.0
+) -> tuple[str, str, str]:
+    """Kill the engine in a change from `driver`; give when, what is wrong, and the driver then.
+
+    All containers run again after it.
+    """
+    goal = other(driver)
+    reached = killed(machine, goal, number, later=later)
+    last = rest(machine, calm=CALM_SECONDS)["last"]
+    wrong = what_is_wrong(
+        machine, last, driver=driver, goal=goal, noted=reached >= steps.index(NOTED)
+    )
+    at = f"{later:.3f} s into {steps[number]} (in {steps[min(reached, len(steps) - 1)]})"
+    print(f"killed {at}: {last['verdict']} {last['reason']} {wrong}")
+    machine.docker("start", *CONTAINERS)
+    return at, wrong, machine.docker("info", "--format={{.Driver}}")
+
+
+def killed(machine: Machine, goal: str, number: int, *, later: float) -> int:
     """Kill the engine once a step of the change has begun, `later` seconds after it.
 
     Give the step that has begun by then.
