@@ -71,10 +71,19 @@ def start_again(
 def start_wave(containers: Containers, states: Mapping[str, str]) -> dict[str, EngineFailure]:
     """Start containers that were in `states`, by their IDs, many at a time.
 
-    Gives what the engine said of those that it refused to start.
+    What the engine refused to start then is started once more by itself: under load the first
+    process of one can end before its program is begun ("cannot start a container that has
+    stopped", seen with runc 1.1). Gives what the engine said of those that it refused again.
     """
+    refused = _started(containers, states, at_a_time=_AT_A_TIME)
+    return _started(containers, {one: states[one] for one in refused}, at_a_time=1)
+
+
+def _started(
+    containers: Containers, states: Mapping[str, str], *, at_a_time: int
+) -> dict[str, EngineFailure]:
     refused = {}
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    with ThreadPoolExecutor(at_a_time) as pool:
         starts = {
             identity: pool.submit(start_as_before, containers, identity, state)
             for identity, state in states.items()

@@ -241,7 +241,7 @@ def test_passing_containers_are_made_first_and_then_started_side_by_side(story: 
     passed = [label for label in story.host.cuts.passed if label.startswith("before: ")]
     made = [number for number, label in enumerate(passed) if "create container" in label]
     started = [number for number, label in enumerate(passed) if "start container" in label]
-    assert (len(made), len(started)) == (4, 4)
+    assert (len(made), len(started)) == (4, 5)  # the refused one once more
     assert max(made) < min(started)
     assert [story.states().get(f"job{number}") for number in range(3)] == [
         "running",
@@ -311,6 +311,17 @@ def test_a_container_that_does_not_start_is_named(story: Story) -> None:
         lambda container: "port is taken" if container.name == "db" else None
     )
     assert story.resume(running) == ["db"]
+
+
+def test_one_that_is_refused_among_many_is_started_once_more(story: Story) -> None:
+    running = operations.note_running(story.access)
+    story.engine(JobVerb.RESTART)
+    said = iter(["cannot start a container that has stopped"])
+    story.host.dockerd.container_refusals.append(
+        lambda container: next(said, None) if container.name == "db" else None
+    )
+    assert story.resume(running) == []
+    assert next(said, None) is None
 
 
 def test_one_that_ended_well_by_itself_came_back(story: Story) -> None:
