@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from images import make_busybox
-from machine import Machine
+from machine import Machine, wait_for
 from zoo_sight import change_to
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -54,14 +54,14 @@ def test_a_project_goes_on(machine: Machine, build_deb: Callable[[str], Path], s
     machine.write("/srv/p/compose.yaml", _PROJECT)
     compose(machine, "up", "--detach", "--pull=never")
     machine.install_deb(build_deb(suite))
-    before = shown(machine)
+    before = settled(machine)
     assert len(before) == 5
     for driver in ("vfs", "overlay2"):
         change_to(machine, driver)
-        assert shown(machine) == before
+        assert settled(machine) == before
     said = compose(machine, "up", "--detach", "--pull=never")
     assert "Recreate" not in said
-    assert shown(machine) == before
+    assert settled(machine) == before
     compose(machine, "down", "--volumes")
     assert machine.docker("ps", "--all", "--quiet") == ""
     assert machine.docker("volume", "ls", "--quiet") == ""
@@ -71,6 +71,12 @@ def compose(machine: Machine, *arguments: str) -> str:
     command = ["docker", "compose", "--project-directory=/srv/p", "--ansi=never", *arguments]
     done = machine.run(command, timeout=180)
     return done.stdout + done.stderr
+
+
+def settled(machine: Machine) -> dict[str, dict[str, Any]]:
+    """Give what `shown` does once health checks have had their first result since the start."""
+    wait_for(lambda: all(one["Health"] != "starting" for one in shown(machine).values()))
+    return shown(machine)
 
 
 def shown(machine: Machine) -> dict[str, dict[str, Any]]:
