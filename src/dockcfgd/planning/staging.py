@@ -12,7 +12,7 @@ from dockcfgd.planning.flags import parse_flags
 from dockcfgd.planning.launch import launch_with
 from dockcfgd.planning.rules.image_store import Store, store_of
 from dockcfgd.planning.rules.scene import Scene, with_flags
-from dockcfgd.planning.storage_change import UNKNOWN_STORE_FROM, storage_keys
+from dockcfgd.planning.storage_change import UNTRIED_FROM, storage_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def fills_store(target: Target, host: HostState, drifts: Sequence[Drift]) -> boo
     What it has from an earlier time lies in no data-root: an empty host may have something there.
     """
     version = EngineVersion.parse_or_none(host.version)
-    known = version is not None and version < UNKNOWN_STORE_FROM
+    known = version is not None and version < UNTRIED_FROM
     return known and bool(storage_keys(drifts)) and chooses_containerd(target, host)
 
 

@@ -25,7 +25,7 @@ __all__ = [
     "DRIVER",
     "FEATURE",
     "SNAPSHOTTERS",
-    "UNKNOWN_STORE_FROM",
+    "UNTRIED_FROM",
     "in_containerd",
     "named_storage",
     "names_snapshotter",
@@ -35,8 +35,8 @@ __all__ = [
 
 DRIVER: KeyPath = ("storage-driver",)
 FEATURE: KeyPath = ("features", "containerd-snapshotter")
-# From this release on nobody has tried what the engine has in containerd's store.
-UNKNOWN_STORE_FROM = EngineVersion(29, 0)
+# From this release on nobody has tried what the engine has on disk and in containerd's store.
+UNTRIED_FROM = EngineVersion(30, 0)
 
 _DEFAULT = "overlayfs"
 

@@ -17,7 +17,7 @@ from dockcfgd.planning.storage_change import (
     DRIVER,
     FEATURE,
     SNAPSHOTTERS,
-    UNKNOWN_STORE_FROM,
+    UNTRIED_FROM,
     in_containerd,
     named_storage,
     storage_changes,
@@ -190,7 +190,7 @@ def _store(
         why = f"what the snapshotter {engine_name(snapshotter)} has cannot be moved by this release"
         hint = f"those that it can are {', '.join(sorted(map(engine_name, SNAPSHOTTERS)))}"
         yield Finding(key=key, message=why, hint=hint)
-    elif version is None or version >= UNKNOWN_STORE_FROM:
+    elif version is None or version >= UNTRIED_FROM:
         why = (
             f"what engine {engine.version} has in containerd's image store is not known,"
             " and this release cannot move it"
