@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["irreversible"]
 
+_DIFFER = "a new ID, creation time, exit code, health log and restart count"
+_IMAGE = "another image (where they have written something)"
+_REST = (
+    "and another hostname (where it is the host's or another container's); a working directory of"
+    " the image that they had removed is there again"
+)
 _MIGRATED = (
     (
-        "containers made anew get a new ID, creation time, exit code, health log and restart count;"
-        " their logs come along where the log driver keeps them in files (json-file, local)"
+        f"containers made anew get {_DIFFER}; their logs come along where the log driver keeps them"
+        " in files (json-file, local), but not those of --rm containers"
     ),
-    "a stopped container may read created instead of exited",
-    "a container that has written something names another image in its configuration",
+    f"their settings may have {_IMAGE}, unnamed volumes by name (rm -v leaves them), {_REST}",
+    (
+        "a stopped container may read created instead of exited; with the restart policy always it"
+        " does not come up with the engine until it is started once"
+    ),
     "names of images by digest are gone until the next pull, and the build cache is not moved",
 )
 
@@ -66,7 +75,8 @@ def _sentences(
     yield from _of_storage(steps, kinds)
     if disturbed.recreated and do.KeepDisposable in kinds:
         names = ", ".join(disturbed.recreated)
-        yield f"--rm containers get a new ID and creation time and lose their logs: {names}"
+        yield f"--rm containers get {_DIFFER}, and lose their logs: {names}"
+        yield f"their settings may have {_IMAGE}, who kept their unnamed volumes, {_REST}"
     starts = kinds & {do.RestartEngine, do.StartEngine}
     for drift in drifts if starts else ():
         if do.CompareStock in kinds:
