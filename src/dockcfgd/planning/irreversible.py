@@ -17,8 +17,9 @@ __all__ = ["irreversible"]
 _DIFFER = "a new ID, creation time, exit code, health log and restart count"
 _IMAGE = "another image (where they have written something)"
 _REST = (
-    "and another hostname (where it is the host's or another container's); a working directory of"
-    " the image that they had removed is there again"
+    "and another hostname (where it is the host's or another container's); what said nothing is"
+    " filled in, limits that this kernel lacks go, and a working directory of the image that they"
+    " had removed is there again"
 )
 _MIGRATED = (
     (

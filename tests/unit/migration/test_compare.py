@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dockcfgd.migration.compare import differences, differences_of_releases, losses
+from dockcfgd.migration.compare import (
+    _OF_THE_KERNEL,
+    differences,
+    differences_of_releases,
+    losses,
+)
 from dockcfgd.migration.documents import Document
 from tests.unit.migration.documents_of import container, identity, volume
 
 HASH = "a1" * 32
+DOCS = Path(__file__).parents[3] / "docs" / "storage-migration.md"
 
 
 def before(**further: Any) -> Document:
@@ -160,6 +167,25 @@ def test_what_an_engine_makes_of_a_container_anew(key: str, old: Any, new: Any) 
     for document, value in zip(documents, (old, new), strict=True):
         document["HostConfig"] = dict(document["HostConfig"]) | {key: value}  # type: ignore[arg-type]
     assert losses(*documents, now={}) == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *sorted(f"`{key}`" for key in _OF_THE_KERNEL),
+        "`null`",
+        "a restart policy without a name",
+        "`default`, which is `bridge`",
+        "the option `z`",
+        "`nocopy`",
+        "fills in",
+        "`HostConfig.VolumesFrom`",
+    ],
+)
+def test_the_documentation_names_what_may_differ(told: str) -> None:
+    _, _, after_the_title = DOCS.read_text().partition("**Made anew**, these may differ")
+    listed, _, _ = after_the_title.partition("\n## ")
+    assert told in listed
 
 
 @pytest.mark.parametrize(
