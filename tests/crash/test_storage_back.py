@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from functools import partial
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.adapters.vitals import HostVitals
+from dockcfgd.cli.storage_text import going_back, storage_text
 from dockcfgd.model.status import Condition, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from dockcfgd.reconcile.requests import Pause, Resume, StoragePrune
+from dockcfgd.storage_view import storage_document
 from tests.crash.lives import Lives
 from tests.fakes.host import FakeHost
 
@@ -149,6 +153,29 @@ def test_and_forth_again(moved: Moved) -> None:
     moved.expect_as_now()
     _expect_rolled_back(moved.lives.storage_back(back_up=False))
     moved.expect_as_then()
+
+
+def _give_name(moved: Moved, name: str, given: str) -> None:
+    """Rename a container, on disk alone, as the engine writes it."""
+    file = moved.root / "containers" / moved.ids[name] / "config.v2.json"
+    text = json.dumps(json.loads(file.read_text()) | {"Name": f"/{given}"})
+    file.unlink()
+    file.write_text(text)
+
+
+def test_what_came_since_is_shown_before(moved: Moved) -> None:
+    moved.go_on()
+    _give_name(moved, "ended", "over")
+    document = storage_document(moved.lives.kept, (), moved.host.effects, HostVitals())
+    since = document["kept"]["since_then"]
+    told = {key: since[key] for key in ("created", "removed", "changed", "ending")}
+    assert told == {
+        "created": ["new"], "removed": ["gone"], "changed": ["ended"], "ending": ["passing"],
+    }  # fmt: skip
+    lines = "\n".join(going_back(document))
+    for name in ("new", "gone", "ended", "passing"):
+        assert name in lines
+    assert "settings or networks than then: ended" in storage_text(document)
 
 
 def test_applied_again_it_goes_the_usual_way(moved: Moved) -> None:

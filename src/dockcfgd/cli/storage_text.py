@@ -123,6 +123,7 @@ def _hidden(since: dict[str, Any]) -> Iterator[str]:
     for key, what in (
         ("created", "containers created"),
         ("written", "containers that have written something"),
+        ("changed", "containers with another name, settings or networks than then"),
         ("untold", "containers of which that cannot be told"),
         ("images", "images pulled, built or named"),
         ("ending", "containers with --rm, which end"),

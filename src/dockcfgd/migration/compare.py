@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.documents import Document, table, tables, text, texts
+from dockcfgd.migration.documents import Document, table, tables, telling, text, texts
 from dockcfgd.model.desired import Json
 
 if TYPE_CHECKING:
@@ -127,17 +127,12 @@ def _of_any_release(document: Document, now: Mapping[str, str]) -> Document:
     if host.get("NetworkMode") == "default":
         # Engines from 26 on show what it means.
         host["NetworkMode"] = "bridge"
-    kept = {key: _telling(value) for key, value in comparable.items()}
-    kept["Networks"] = {name: _telling(endpoint) for name, endpoint in networks.items()}
+    kept: Document = {
+        key: telling(value) if isinstance(value, dict) else value
+        for key, value in comparable.items()
+    }
+    kept["Networks"] = {name: telling(table(networks, name)) for name in networks}
     return kept
-
-
-def _telling(value: Json) -> Json:
-    """Leave out what says nothing: null, false, 0 and what is empty."""
-    if not isinstance(value, dict):
-        return value
-    kept = {key: _telling(inner) for key, inner in value.items()}
-    return {key: inner for key, inner in kept.items() if inner}
 
 
 def _comparable(document: Document, now: Mapping[str, str]) -> Document:

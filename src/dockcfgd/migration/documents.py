@@ -10,7 +10,18 @@ from typing import TypeAlias
 
 from dockcfgd.model.desired import Json
 
-__all__ = ["Document", "api_at_least", "at", "flag", "number", "table", "tables", "text", "texts"]
+__all__ = [
+    "Document",
+    "api_at_least",
+    "at",
+    "flag",
+    "number",
+    "table",
+    "tables",
+    "telling",
+    "text",
+    "texts",
+]
 
 Document: TypeAlias = "dict[str, Json]"
 
@@ -58,6 +69,14 @@ def texts(document: Mapping[str, Json], *path: str) -> list[str]:
     """Give the strings of the list at a path."""
     value = at(document, *path)
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def telling(document: Mapping[str, Json]) -> Document:
+    """Leave out what says nothing, in objects within too: null, false, 0 and what is empty."""
+    kept = {
+        key: telling(value) if isinstance(value, dict) else value for key, value in document.items()
+    }
+    return {key: value for key, value in kept.items() if value}
 
 
 def api_at_least(version: str, *wanted: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.layers.errors import UnknownFormat
 from dockcfgd.layers.place import SNAPSHOTTERS, place_of
+from dockcfgd.migration.changed_settings import settings_changed
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import KEPT, container_name, inspected
 
@@ -27,8 +28,9 @@ class Since:
     """Names, sorted.
 
     Containers that were `created` since, those `removed` since (which come back), those that have
-    `written` something since, those of which that could not be told in time (`untold`), those with
-    `--rm` that run and would end (`ending`); images that came since, or got another name. `volumes`
+    `written` something since, those whose name, settings or networks are others now (`changed`),
+    those of which either could not be told, or not in time (`untold`), those with `--rm` that run
+    and would end (`ending`); images that came since, or got another name. `volumes`
     and `networks`: what containers of then need and is not there any more; the `endangered` are
     there and no present container has them, so that to prune them would take them away.
     """
@@ -36,6 +38,7 @@ class Since:
     created: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
     ending: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ def since_of(access: Access, kept: KeptStorage, then: Then, *, seconds: float) -
     told = {
         container_name(one): written_since(kept, text(one, "Id"), deadline=deadline) for one in both
     }
+    changed = {container_name(one): settings_changed(kept, text(one, "Id")) for one in both}
     known = {text(one, "Id") for one in staying}
     needed, used = _all(then.volumes.values()), _all(_volumes(one) for one in present)
     there = {text(one, "Name") for one in access.networks.volumes()}
@@ -67,7 +71,8 @@ def since_of(access: Access, kept: KeptStorage, then: Then, *, seconds: float) -
         created=_names(one for one in staying if text(one, "Id") not in then.containers),
         removed=_sorted(name for key, name in then.containers.items() if key not in known),
         written=_sorted(name for name, wrote in told.items() if wrote),
-        untold=_sorted(name for name, wrote in told.items() if wrote is None),
+        changed=_sorted(name for name, other in changed.items() if other),
+        untold=_sorted(name for name in told if None in {told[name], changed[name]}),
         ending=_names(disposable),
         images=_images(access, then, by_name=bool(SNAPSHOTTERS & {kept.driver, kept.successor})),
         volumes=_sorted(needed - there),
