@@ -29,7 +29,7 @@ def going_back(document: dict[str, Any]) -> list[str]:
         return [*lines, "What was created or changed since cannot be told now."]
     hidden = list(_hidden(since))
     if hidden:
-        lines.append("What came since is backed up first, and hidden then:")
+        lines.append("This is hidden or undone then, and kept:")
         lines += [f"  {line}" for line in hidden]
     else:
         lines.append("Nothing was created or changed since.")

@@ -10,10 +10,11 @@ from dockcfgd.cli.published import EXIT_FAILED
 from dockcfgd.cli.storage_text import going_back, pruning, storage_text
 from dockcfgd.cli.text import plain
 from dockcfgd.cli.transact import Manner, transact
+from dockcfgd.model.errors import DockcfgdError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dockcfgd.api.client import Client
     from dockcfgd.cli.follow import Outcome
@@ -60,8 +61,13 @@ def run(
         screen.out(json.dumps(document, indent=2) if arguments.json else storage_text(document))
         return 0
     back = arguments.what == "rollback"
-    if screen.asks and not arguments.yes and not _agreed(look(), screen, back=back):
-        return EXIT_FAILED
+    # The answer with --json is one document.
+    tell = screen.note if arguments.json else screen.out
+    if screen.asks and not arguments.yes:
+        if not _agreed(look(), screen, tell, back=back):
+            return EXIT_FAILED
+    elif back:
+        _name_what_goes(look, tell)
     client = connect()
     if back:
         ask = partial(client.storage_rollback, back_up=arguments.backup, comment=arguments.comment)
@@ -78,7 +84,27 @@ def run(
     )
 
 
-def _agreed(document: dict[str, Any], screen: Screen, *, back: bool) -> bool:
+def _name_what_goes(look: Callable[[], dict[str, Any]], tell: Callable[[str], None]) -> None:
+    """Name what going back hides or undoes; where it cannot be gone back, the daemon says so."""
+    try:
+        document = look()
+    except DockcfgdError as failure:
+        tell(f"What was created or changed since cannot be told: {plain(str(failure))}")
+        return
+    if document["kept"] and document["kept"]["can_go_back"]:
+        for line in _consequences(document):
+            tell(line)
+
+
+def _consequences(document: dict[str, Any]) -> Iterator[str]:
+    yield from going_back(document)
+    for hazard in document["hazards"]:
+        yield f"Beware: {plain(hazard['what'])}"
+
+
+def _agreed(
+    document: dict[str, Any], screen: Screen, tell: Callable[[str], None], *, back: bool
+) -> bool:
     """Show what would be done, and ask; what cannot be done is told instead."""
     kept, roots = document["kept"], document["left_roots"]
     if not kept and (back or not (document["left"] or roots)):
@@ -90,10 +116,8 @@ def _agreed(document: dict[str, Any], screen: Screen, *, back: bool) -> bool:
     if back and not kept["can_go_back"]:
         screen.note(f"it cannot be gone back to: {plain(kept['why_not'])}")
         return False
-    for line in going_back(document) if back else pruning(document):
-        screen.out(line)
-    for hazard in document["hazards"] if back else ():
-        screen.out(f"Beware: {plain(hazard['what'])}")
+    for line in _consequences(document) if back else pruning(document):
+        tell(line)
     if screen.agrees("Go back?" if back else "Delete it?"):
         return True
     screen.note("nothing was changed")
