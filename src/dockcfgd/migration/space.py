@@ -46,6 +46,8 @@ _MARGIN = 64 * 1024 * 1024
 _FILE_SYSTEM_SHARE = 20
 _MARGIN_FILES = 1000
 _MAKE_ROOM = "docker system df shows what takes it, docker image prune -a frees unused images"
+_OR_ELSEWHERE = f"{_MAKE_ROOM}, and backup.directory may be on another filesystem"
+_FEWER_BACKUPS = "dockcfgctl backup prune removes older ones, and backup.directory may be elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,8 @@ def store_refusal(need: int, free: int, *, root: str, snapshotter: str, written:
         return ""
     return (
         f"the filesystem of {root} has {_size(free)} free, and {_things(written)} take up to"
-        f" {_size(need)} in containerd's store, images as they come and unpacked by {snapshotter}"
+        f" {_size(need)} in containerd's store, images as they come and unpacked by {snapshotter};"
+        f" {_MAKE_ROOM}"
     )
 
 
@@ -200,13 +203,13 @@ def refusal(need: Need, room: Room, *, directory: str, root: str, target_driver:
             f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
             f"backup ({_size(need.backup)}) and {_things(need.written)} on {target_driver} "
             f"({_size(need.data_root)}, docker's staging included) take {_size(total)}; "
-            f"{_MAKE_ROOM}, and backup.directory may be on another filesystem"
+            f"{_OR_ELSEWHERE}"
         )
     if not room.shared and need.backup > room.backup:
         return (
             f"the filesystem of {directory} has {_size(room.backup)} free, "
             f"and the backup of {_things(need.written)} takes up to {_size(need.backup)}; "
-            "dockcfgctl backup prune removes older ones, and backup.directory may be elsewhere"
+            f"{_FEWER_BACKUPS}"
         )
     if not room.shared and need.data_root > room.data_root:
         return (
@@ -239,17 +242,17 @@ def backup_refusal(need: BackupNeed, room: Room, *, directory: str, root: str) -
         return (
             f"the filesystem of {root} and {directory} has {_size(room.data_root)} free, and the "
             f"backup takes up to {_size(need.backup)} ({parts}) and docker's staging "
-            f"{_size(need.data_root)}"
+            f"{_size(need.data_root)}; {_OR_ELSEWHERE}"
         )
     if not room.shared and need.backup > room.backup:
         return (
             f"the filesystem of {directory} has {_size(room.backup)} free, and the backup takes up "
-            f"to {_size(need.backup)} ({parts})"
+            f"to {_size(need.backup)} ({parts}); {_FEWER_BACKUPS}"
         )
     if not room.shared and need.data_root > room.data_root:
         return (
             f"the filesystem of {root} has {_size(room.data_root)} free, and docker's staging "
-            f"takes up to {_size(need.data_root)} while it saves"
+            f"takes up to {_size(need.data_root)} while it saves; {_MAKE_ROOM}"
         )
     return ""
 
@@ -261,7 +264,7 @@ def restore_refusal(need: int, free: int, *, root: str, driver: str) -> str:
         return ""
     return (
         f"the filesystem of {root} has {_size(free)} free, and what is to be restored takes up to "
-        f"{_size(wanted)} on {driver}, docker's staging included"
+        f"{_size(wanted)} on {driver}, docker's staging included; {_MAKE_ROOM}"
     )
 
 

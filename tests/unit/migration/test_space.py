@@ -4,16 +4,19 @@ import pytest
 
 from dockcfgd.migration.inventory import Image, Inventory
 from dockcfgd.migration.space import (
+    BackupNeed,
     Need,
     Room,
     Way,
     Written,
+    backup_refusal,
     copies_of_layer,
     estimate,
     files_wanted,
     inode_refusal,
     layer_sizes,
     refusal,
+    restore_refusal,
     store_need,
     store_refusal,
 )
@@ -146,3 +149,29 @@ def test_too_few_inodes_are_refused_with_what_to_do() -> None:
     why = inode_refusal(11, 10, root="/r", target_driver="vfs")
     assert "/r has 10 inodes free" in why
     assert "docker image prune" in why
+
+
+_NONE = Room(backup=0, data_root=0, shared=True)
+_NO_BACKUP = Room(backup=0, data_root=1000 * GIB, shared=False)
+_NO_STAGING = Room(backup=1000 * GIB, data_root=0, shared=False)
+
+
+@pytest.mark.parametrize(
+    ("room", "mended"),
+    [
+        (_NONE, "docker image prune -a frees unused images, and backup.directory may be on"),
+        (_NO_BACKUP, "dockcfgctl backup prune removes older ones, and backup.directory may be"),
+        (_NO_STAGING, "docker image prune -a frees unused images"),
+    ],
+)
+def test_each_refusal_for_want_of_room_says_what_makes_some(room: Room, mended: str) -> None:
+    need = BackupNeed(images=GIB, layers=GIB, volumes=GIB)
+    assert mended in backup_refusal(need, room, directory="/backups", root="/r")
+    other = Need(backup=GIB, data_root=GIB)
+    assert mended in refusal(other, room, directory="/backups", root="/r", target_driver="vfs")
+
+
+def test_so_do_those_of_a_store_and_of_a_restore() -> None:
+    mended = "docker image prune -a frees unused images"
+    assert mended in store_refusal(GIB, 0, root="/r", snapshotter="overlayfs", written=0)
+    assert mended in restore_refusal(GIB, 0, root="/r", driver="overlay2")
