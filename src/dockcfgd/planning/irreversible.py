@@ -36,7 +36,10 @@ _MIGRATED = (
 
 
 _OTHER_STORE = (
-    "images get other IDs, as the containerd image store has others; names stay",
+    (
+        "images get other IDs, as the containerd image store has others; names stay, and docker"
+        " compose up may create a project's containers again, as it goes by the ID"
+    ),
     "names of images by digest are others, or gone until the next pull",
 )
 

@@ -74,3 +74,12 @@ def test_it_takes_no_more_room_for_many_containers(step: do.Step) -> None:
 def test_containers_moved_in_place_are_told_nothing_of_that() -> None:
     carry = do.CarryLayers("T1", "/backups", "/var/lib/docker", "overlay2", "vfs", "/staging")
     assert irreversible((carry,), (), Disturbed()) == ("the build cache is not moved",)
+
+
+@pytest.mark.parametrize("drivers", [("overlay2", "overlayfs"), ("overlayfs", "overlay2")])
+def test_another_image_store_has_other_ids_and_compose_goes_by_them(
+    drivers: tuple[str, str],
+) -> None:
+    carry = do.CarryLayers("T1", "/backups", "/var/lib/docker", *drivers, "/staging")
+    told = "\n".join(irreversible((carry,), (), Disturbed()))
+    assert "docker compose up may create a project's containers again" in told
