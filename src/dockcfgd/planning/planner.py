@@ -389,7 +389,10 @@ class _Draft:
         driver = self._driver()
         why = not_in_place(self.target, self.host, engine, driver)
         if why:
-            self.notes.append(f"containers are made anew on {driver}: {why}")
+            self.notes += [
+                f"containers are made anew on {driver}: {why}",
+                "they are down while all images are loaded: the more and larger those, the longer",
+            ]
             self._make_anew(engine, driver)
         else:
             self._move(engine, driver)
