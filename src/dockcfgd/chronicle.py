@@ -234,6 +234,7 @@ def _transaction(
         "finished": ended,
         "seconds": None if ended is None else round(ended - row["started"], 3),
         "plan": [_name_of(step) for step in json.loads(row["steps"])],
+        "irreversible": [redact_text(one, known) for one in json.loads(row["irreversible"])],
         "steps": [_step(entry, known) for entry in log],
         "evidence": [
             {

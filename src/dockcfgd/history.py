@@ -367,8 +367,13 @@ class History:
         last = kept.get("last")
         if not last or last["verdict"] is None:
             return None
-        steps = tuple(StepView(**step) for step in last["steps"])
-        return LastTransaction(**{**last, "verdict": Verdict(last["verdict"]), "steps": steps})
+        read = {
+            "verdict": Verdict(last["verdict"]),
+            "steps": tuple(StepView(**step) for step in last["steps"]),
+            # An older release did not keep it.
+            "irreversible": tuple(last.get("irreversible", ())),
+        }
+        return LastTransaction(**{**last, **read})
 
     def keep_status(self, document: dict[str, Json]) -> None:
         """Keep the last known status for times without the daemon."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockcfgd.model.desired import Json
-    from dockcfgd.model.status import Status
+    from dockcfgd.model.status import LastTransaction, Status
 
 __all__ = ["Scrubber"]
 
@@ -49,11 +49,15 @@ class Scrubber:
                 )
                 for error in status.errors
             ),
-            last=None if last is None else replace(last, reason=self._maybe(last.reason)),
+            last=None if last is None else self._last(last),
             drifts=tuple(
                 cast("dict[str, Json]", redacted(drift, self._known)) for drift in status.drifts
             ),
         )
+
+    def _last(self, last: LastTransaction) -> LastTransaction:
+        told = tuple(self.text(sentence) for sentence in last.irreversible)
+        return replace(last, reason=self._maybe(last.reason), irreversible=told)
 
     def _maybe(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)

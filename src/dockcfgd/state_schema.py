@@ -47,6 +47,10 @@ MIGRATIONS = (
         document TEXT NOT NULL
     );
     """,
+    # What the plan said does not come back, as JSON.
+    """
+    ALTER TABLE transactions ADD COLUMN irreversible TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 TABLES = {
@@ -54,7 +58,7 @@ TABLES = {
     " document, managed, daemon_json, daemon_json_owned, daemon_json_path, drop_in, drop_in_owned,"
     " drop_in_path, owns_drop_in",
     "transactions": "id, generation, impact, steps, way_back, commit_action, started, finished,"
-    " verdict, reason, invocation, confirm, deadline",
+    " verdict, reason, invocation, confirm, deadline, irreversible",
     "step_log": "number, txn, direction, position, name, began, ended, state, outcome",
     "failures": "digest, engine, reason",
     "facts": "name, value",

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dockcfgd.adapters.vitals import HostVitals
+from dockcfgd.chronicle import read_generation
+from dockcfgd.cli import generation_text
 from dockcfgd.cli.storage_text import going_back, storage_text
 from dockcfgd.model.status import Condition, Status, Verdict
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
@@ -111,6 +113,21 @@ def test_a_change_leaves_a_record(moved: Moved) -> None:
     status = moved.lives.look()
     assert status.kept is not None
     assert status.kept.driver == "overlay2"
+
+
+def test_what_is_not_the_same_is_told_with_the_change(moved: Moved) -> None:
+    """Beforehand the plan says it; whoever wonders afterwards finds it in the history."""
+    shown = read_generation(moved.lives.settings.state_file, None)
+    (transaction,) = shown["transactions"]
+    told = transaction["irreversible"]
+    assert "the build cache is not moved" in told
+    assert any(one.startswith("--rm containers get a new ID") for one in told)
+    lines = list(generation_text.lines(shown))
+    for sentence in told:
+        assert f"    {sentence}" in lines
+    last = moved.lives.look().document()["last"]
+    assert isinstance(last, dict)
+    assert last["irreversible"] == told
 
 
 def test_there_is_none_of_a_change_that_was_taken_back(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dockcfgd.cli import published
-from dockcfgd.cli.text import plain, step_line
+from dockcfgd.cli.text import plain, step_line, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dockcfgd.api.wire import Signals
     from dockcfgd.cli.live import Live
@@ -61,6 +61,7 @@ class Outcome:
             "impact": self.last.get("impact", "none"),
             "reason": self.reason,
             "steps": self.last.get("steps") or [],
+            "irreversible": self.last.get("irreversible") or [],
         }
 
 
@@ -195,6 +196,17 @@ def report(outcome: Outcome, screen: Screen) -> None:
     )
     first, colon, rest = words.get(outcome.verdict, f"{outcome.verdict}{reason}").partition(":")
     screen.out(screen.coloured(first, colour) + colon + rest)
+    if outcome.verdict == "applied" and outcome.last.get("impact") == "migrate":
+        for line in _not_as_before(outcome.last.get("irreversible") or [], screen.width):
+            screen.out(line)
+
+
+def _not_as_before(sentences: list[str], width: int) -> Iterator[str]:
+    """Give what the plan said is not the same afterwards, which a migration may be asked about."""
+    if sentences:
+        yield "Cannot be undone:"
+    for sentence in sentences:
+        yield from wrapped(f"  {plain(sentence)}", width=width, indent=4)
 
 
 def _pid(document: dict[str, Any] | None) -> object:

@@ -61,6 +61,9 @@ def _transaction(document: dict[str, Any]) -> Iterator[str]:
             yield f"{'':<21}{plain(step['outcome'])}"
     done = len([step for step in document["steps"] if step["direction"] == "forward"])
     yield from (f"  {'not begun':<19}{plain(name)}" for name in document["plan"][done:])
+    if document["irreversible"]:
+        yield "  what its plan said cannot be undone:"
+    yield from (f"    {plain(sentence)}" for sentence in document["irreversible"])
     for evidence in document["evidence"]:
         yield from _evidence(evidence)
 

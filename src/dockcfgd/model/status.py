@@ -97,7 +97,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class LastTransaction:
-    """The newest transaction that had a step or was refused. Times are seconds since 1970."""
+    """The newest transaction that had a step or was refused. Times are seconds since 1970.
+
+    `irreversible` is what its plan said does not come back, whichever way it ends.
+    """
 
     transaction: str
     generation: int
@@ -107,6 +110,7 @@ class LastTransaction:
     started: float
     finished: float | None
     steps: tuple[StepView, ...] = ()
+    irreversible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,7 @@ class Status:
 def _ended(work: LastTransaction | Task | None) -> Json:
     if work is None:
         return None
-    document = asdict(work)
-    document["steps"] = list(document["steps"])
+    given = asdict(work).items()
+    document = {key: list(value) if isinstance(value, tuple) else value for key, value in given}
     document["verdict"] = None if work.verdict is None else str(work.verdict)
     return cast("Json", document)

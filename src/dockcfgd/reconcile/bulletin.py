@@ -183,6 +183,7 @@ class Bulletin:
             reason=None,
             started=transaction.started,
             finished=None,
+            irreversible=transaction.irreversible,
         )
         self.show(last=last, phase=Phase.APPLYING, reason=None, drifts=drifts)
 
@@ -221,6 +222,7 @@ class Bulletin:
             started=transaction.started,
             finished=finished,
             steps=steps,
+            irreversible=transaction.irreversible,
         )
         self.show(last=last, progress=None)
 

@@ -37,6 +37,7 @@ class OpenTransaction:
     those only what was found in files is among the outcomes: the rest was for the life it was in.
     `invocation` is the engine's one before it. `confirm` is for how many seconds the proven change
     waits for an operator's word (0: it does not), `deadline` until when, once it does.
+    `irreversible` is what its plan said does not come back.
     """
 
     id: str
@@ -54,6 +55,7 @@ class OpenTransaction:
     outcomes: dict[str, Json] = field(default_factory=dict)
     confirm: float = 0.0
     deadline: Deadline | None = None
+    irreversible: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -87,7 +89,8 @@ class Journal:
         with self._state.write() as connection:
             connection.execute(
                 "INSERT INTO transactions (id, generation, impact, steps, way_back, commit_action,"
-                " started, invocation, confirm) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " started, invocation, confirm, irreversible)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity,
                     generation,
@@ -98,6 +101,7 @@ class Journal:
                     now,
                     invocation,
                     confirm,
+                    json.dumps(plan.irreversible),
                 ),
             )
         return OpenTransaction(
@@ -110,6 +114,7 @@ class Journal:
             started=now,
             invocation=invocation,
             confirm=confirm,
+            irreversible=plan.irreversible,
         )
 
     def await_confirmation(self, transaction: str, deadline: Deadline) -> None:
@@ -233,6 +238,7 @@ class Journal:
             outcomes=outcomes,
             confirm=row["confirm"],
             deadline=deadline,
+            irreversible=tuple(json.loads(row["irreversible"])),
         )
 
     def newest(self) -> LastTransaction | None:
@@ -252,6 +258,7 @@ class Journal:
             started=row["started"],
             finished=row["finished"],
             steps=self.views(row["id"], now=row["finished"]),
+            irreversible=tuple(json.loads(row["irreversible"])),
         )
 
     def ended_well(self) -> frozenset[str]:

@@ -228,7 +228,34 @@ def test_apply_as_a_document() -> None:
         "verdict": "rolled-back",
         "generation": 4,
         "impact": "restart",
+        "irreversible": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("impact", "verdict", "told"),
+    [("migrate", "applied", True), ("restart", "applied", False), ("migrate", "degraded", False)],
+)
+def test_a_migration_ends_with_what_is_not_the_same(
+    impact: str, verdict: str, *, told: bool
+) -> None:
+    sentence = "--rm containers get a new ID, creation time, exit code, and lose their logs: job, 1"
+
+    def end(daemon: Daemon) -> Event:
+        daemon.status = with_last(
+            IN_SYNC, impact=impact, verdict=verdict, irreversible=[sentence], steps=[]
+        )
+        return finished(verdict)
+
+    console, daemon = Console(), Daemon(living(IN_SYNC), script=[end])
+    do_apply(console, daemon)
+    ending = "Cannot be undone:\n  --rm containers get"
+    assert (ending in console.out) is told
+    assert max(map(len, console.out.splitlines())) <= 80
+
+    console, daemon = Console(), Daemon(living(IN_SYNC), script=[end])
+    do_apply(console, daemon, "--json")
+    assert console.document["irreversible"] == [sentence]
 
 
 def test_apply_of_what_is_there_already() -> None:
