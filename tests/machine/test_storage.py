@@ -24,6 +24,48 @@ def control(machine: Machine, *arguments: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.suite("bookworm", "trixie", "forky")
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_settings_that_were_changed_since_are_named_and_taken_back(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    make_busybox(machine)
+    for network in ("own", "more"):
+        machine.docker("network", "create", network)
+    of_own = dict.fromkeys(("called", "limited", "joined"), "--network=own")
+    for name, joining in (of_own | {"untouched": "--network=bridge"}).items():
+        make = ("run", "--detach", "--init", f"--name={name}", joining)
+        machine.docker(*make, "busybox", "sleep", "100000")
+    machine.docker("create", "--name=never-started", "busybox", "true")
+    machine.install_deb(build_deb(suite))
+    machine.write(
+        "/etc/dockcfgd/conf.toml",
+        'schema = 1\n[engine]\nstorage-driver = "vfs"\n[verify]\nsettle = "1s"\n',
+    )
+    machine.run(["dockcfgctl", "wait", "--timeout", "2m"], timeout=130)
+    machine.docker("restart", "--time=1", "untouched")
+    machine.docker("start", "never-started")
+    machine.docker("stop", "--time=1", "joined")
+    assert control(machine, "storage", "status")["kept"]["since_then"]["changed"] == []
+
+    machine.docker("rename", "called", "renamed")
+    machine.docker("update", "--restart=always", "limited")
+    machine.docker("network", "connect", "more", "joined")
+    since = control(machine, "storage", "status")["kept"]["since_then"]
+    assert since["changed"] == ["joined", "limited", "renamed"]
+
+    back = machine.run(["dockcfgctl", "storage", "rollback", "--yes"], timeout=200).stdout
+    assert "settings or networks than then: joined, limited, renamed" in back
+    running = machine.docker("ps", "--format={{.Names}}").split()
+    assert sorted(running) == ["called", "joined", "limited", "untouched"]
+    told = "{{.HostConfig.RestartPolicy.Name}} {{len .NetworkSettings.Networks}}"
+    assert machine.docker("inspect", f"--format={told}", "limited", "joined") == "no 1\nno 1"
+    (change,) = control(machine, "show")["transactions"]
+    assert "containers with --rm that run now end" in change["irreversible"]
+    print(f"{suite}: name, restart policy and networks of three containers named and taken back")
+
+
 @pytest.mark.suite("trixie")
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not PROOF, reason="in make proof")
