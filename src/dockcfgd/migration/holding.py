@@ -82,18 +82,20 @@ def held(
 ) -> Iterator[None]:
     """Hold those of `documents` that run while the block works; `known` are all containers.
 
-    In `holding` they are for as long, and after that where they could not be let go.
+    The documents say what they do now: those that run are made to run again. In `holding` they are
+    for as long, and after that where they could not be let go.
     """
     running = [one for one in documents if text(one, "State", "Status") == _RUNNING]
     if consistency is Consistency.NONE or not running:
         yield
         return
     holding.add(running)
+    ended: list[Document] = []
     try:
-        _hold(access, running, known, consistency)
+        ended += _hold(access, running, known, consistency)
         yield
     finally:
-        let_go(access, running)
+        let_go(access, [one for one in running if one not in ended])
         holding.drop(running)
 
 
@@ -122,7 +124,8 @@ def _hold(
     running: Sequence[Document],
     known: Sequence[Document],
     consistency: Consistency,
-) -> None:
+) -> list[Document]:
+    """Hold them; give those that have ended by themselves meanwhile."""
     lent = _lent(known)
     stopping = [
         one
@@ -132,11 +135,11 @@ def _hold(
         and not lent & {container_name(one), text(one, "Id")}
     ]
     pausing = [one for one in running if one not in stopping]
-    for wave in stop_waves(pausing):
-        for document in wave:
-            _pause(access, text(document, "Id"))
+    in_turn = [document for wave in stop_waves(pausing) for document in wave]
+    ended = [one for one in in_turn if not _paused(access, text(one, "Id"))]
     if stopping:
         stop_active(access, stopping, _untold)
+    return ended
 
 
 def _lent(documents: Sequence[Document]) -> set[str]:
@@ -149,14 +152,16 @@ def _lent(documents: Sequence[Document]) -> set[str]:
     return {mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)}
 
 
-def _pause(access: Access, container: str) -> None:
+def _paused(access: Access, container: str) -> bool:
+    """Pause it; false where it has ended meanwhile, and writes no more."""
     try:
         access.containers.pause(container)
     except EngineFailure:
-        # It may have ended meanwhile, and then writes no more.
         found = find_container(access.containers, container)
         if found is not None and text(found, "State", "Status") == _RUNNING:
             raise
+        return False
+    return True
 
 
 def _untold(*, item: str, done: int, total: int, unit: str) -> None:

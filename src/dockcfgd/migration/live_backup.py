@@ -16,7 +16,13 @@ from dockcfgd.migration.capture import asked_macs, save_layer
 from dockcfgd.migration.choice import Choice, choose, mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.holding import Holding, groups, held
-from dockcfgd.migration.inventory import KEPT, Inventory, container_name, take_inventory
+from dockcfgd.migration.inventory import (
+    KEPT,
+    Inventory,
+    container_name,
+    inspected,
+    take_inventory,
+)
 from dockcfgd.migration.kept_images import has_files_of_the_host, keep_changes, short
 from dockcfgd.migration.operations import sizes_of_layers, write_all
 from dockcfgd.migration.presence import find_container
@@ -29,7 +35,8 @@ from dockcfgd.model.errors import FileFailure
 from dockcfgd.model.policy import Consistency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from dockcfgd.migration.access import Access, Facts
     from dockcfgd.migration.archive import Entry
@@ -108,11 +115,11 @@ class _Work:
         self._entries: list[Entry] = []
         self._saved: dict[str, Saved] = {}
         self._known: tuple[Document, ...] = ()
+        self._listed: frozenset[str] = frozenset()
         self.remarks: list[str] = []
 
     def make(self, chosen: Choice, inventory: Inventory) -> None:
         """Make it."""
-        self._known = inventory.containers
         volumes = [
             one for one in inventory.volumes if chosen.all or text(one, "Name") in chosen.volumes
         ]
@@ -200,26 +207,42 @@ class _Work:
             done += len(group) - len(held_records)
         for name, volume in content.items():
             if name not in self._saved:
-                self._save_volume(volume)
+                with self._held({name}):
+                    self._save_volume(volume)
 
     def _commit_group(
         self, group: Sequence[Document], content: dict[str, Document]
     ) -> list[tuple[Record, str]]:
         """Commit what containers have written and read their volumes, while they are held."""
         names = sorted({name for one in group for name in mounted_volumes(one)} & content.keys())
-        # Without volumes to read a commit holds the one that it commits by itself.
-        users = [one for one in self._known if mounted_volumes(one) & set(names)]
-        with held(
+        with self._held(names):
+            committed = [one for document in group for one in self._commit(document)]
+            for name in names:
+                self._save_volume(content[name])
+        return committed
+
+    def _held(self, volumes: Collection[str]) -> AbstractContextManager[None]:
+        """Hold who has one of the volumes; without any, a commit holds the one that it commits."""
+        users = self._users(frozenset(volumes)) if volumes else []
+        return held(
             self._access,
             users,
             known=self._known,
             consistency=self._wish.consistency,
             holding=self._holding,
-        ):
-            committed = [one for document in group for one in self._commit(document)]
-            for name in names:
-                self._save_volume(content[name])
-        return committed
+        )
+
+    def _users(self, volumes: frozenset[str]) -> list[Document]:
+        """Give the containers that have one of the volumes, as they are now.
+
+        What came before this may have taken hours: one that has ended since is not to be started.
+        """
+        listed = frozenset(text(one, "Id") for one in self._access.containers.list())
+        if not listed <= self._listed:
+            self._listed, self._known = listed, inspected(self._access)
+        using = [text(one, "Id") for one in self._known if mounted_volumes(one) & volumes]
+        found = [find_container(self._access.containers, identity) for identity in using]
+        return [one for one in found if one is not None]
 
     def _commit(self, document: Document) -> Iterator[tuple[Record, str]]:
         present = find_container(self._access.containers, text(document, "Id"))

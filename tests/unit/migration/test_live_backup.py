@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,15 @@ class Bench:
 
         self.host.folders.writers.append(look)
         return during
+
+    def meanwhile(self, happens: Callable[[], object]) -> None:
+        """Let something happen when the images are saved, which may have taken hours."""
+
+        def step(name: str) -> None:
+            if name == "save the containers":
+                happens()
+
+        self.reports = replace(self.reports, step=step)
 
     def states(self) -> dict[str, str]:
         return {name: self.host.container(name).state for name in self.host.names()}
@@ -167,6 +177,35 @@ def test_what_shares_a_volume_is_held_together_and_let_go(bench: Bench) -> None:
     assert set(during[1].values()) == {"running", "exited"}
     assert bench.held[:3] == [[], ["reader", "web"], []]
     assert bench.held[-1] == []
+
+
+@pytest.mark.parametrize("consistency", [Consistency.PAUSE, Consistency.STOP])
+def test_who_was_stopped_meanwhile_stays_stopped(bench: Bench, consistency: Consistency) -> None:
+    bench.meanwhile(lambda: bench.host.containers.stop("web"))
+    bench.make(consistency=consistency)
+    assert bench.host.container("web").state == "exited"
+    assert bench.host.container("reader").state == "running"
+
+
+@pytest.mark.parametrize(
+    ("consistency", "state"), [(Consistency.PAUSE, "paused"), (Consistency.STOP, "exited")]
+)
+def test_who_began_meanwhile_is_held_too(
+    bench: Bench, consistency: Consistency, state: str
+) -> None:
+    shared = {"Binds": ["data:/d"]}
+    asleep = bench.host.run("asleep", host_config=shared)
+    bench.host.containers.stop(asleep)
+
+    def begin() -> None:
+        bench.host.containers.start(asleep)
+        bench.host.run("new", host_config=shared)
+
+    bench.meanwhile(begin)
+    during = bench.watched()
+    bench.make(consistency=consistency)
+    assert during[0]["asleep"] == during[0]["new"] == state
+    assert bench.host.container("asleep").state == bench.host.container("new").state == "running"
 
 
 def test_who_is_held_stays_noted_while_another_is_frozen(bench: Bench) -> None:
