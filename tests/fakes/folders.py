@@ -75,11 +75,10 @@ class FakeFolders:
         return int(Path(root, driver, ".store").read_text())
 
     def _container(self, identity: str) -> Container:
-        return next(
-            root.containers[identity]
-            for root in self._dockerd.roots.values()
-            if identity in root.containers
-        )
+        for root in self._dockerd.roots.values():
+            if identity in root.containers:
+                return root.containers[identity]
+        raise FileFailure(what="read", path=identity, errno=0, why="there is no such folder")
 
     def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
         content = b"".join(archive)

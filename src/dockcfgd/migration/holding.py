@@ -15,7 +15,7 @@ from dockcfgd.migration.choice import mounted_volumes
 from dockcfgd.migration.dependency import in_order, stop_waves
 from dockcfgd.migration.documents import Document, flag, text
 from dockcfgd.migration.inventory import container_name
-from dockcfgd.migration.presence import find_container, start_as_before
+from dockcfgd.migration.presence import find_container, froze, start_as_before
 from dockcfgd.model.errors import EngineFailure
 from dockcfgd.model.policy import Consistency
 
@@ -136,7 +136,7 @@ def _hold(
     ]
     pausing = [one for one in running if one not in stopping]
     in_turn = [document for wave in stop_waves(pausing) for document in wave]
-    ended = [one for one in in_turn if not _paused(access, text(one, "Id"))]
+    ended = [one for one in in_turn if not froze(access.containers, text(one, "Id"))]
     if stopping:
         stop_active(access, stopping, _untold)
     return ended
@@ -150,18 +150,6 @@ def _lent(documents: Sequence[Document]) -> set[str]:
         for key in ("NetworkMode", "IpcMode", "PidMode")
     )
     return {mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)}
-
-
-def _paused(access: Access, container: str) -> bool:
-    """Pause it; false where it has ended meanwhile, and writes no more."""
-    try:
-        access.containers.pause(container)
-    except EngineFailure:
-        found = find_container(access.containers, container)
-        if found is not None and text(found, "State", "Status") == _RUNNING:
-            raise
-        return False
-    return True
 
 
 def _untold(*, item: str, done: int, total: int, unit: str) -> None:

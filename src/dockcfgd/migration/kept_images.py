@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.inventory import ACTIVE, KEPT
+from dockcfgd.migration.presence import froze
 from dockcfgd.model.errors import EngineFailure, FileFailure, SystemdFailure
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def _frozen(containers: Containers, document: Document) -> Iterator[None]:
         yield
         return
     identity = text(document, "Id")
-    containers.pause(identity)
+    frozen = froze(containers, identity)
     try:
         yield
     finally:
-        containers.unpause(identity)
+        if frozen:
+            containers.unpause(identity)

@@ -31,7 +31,7 @@ from dockcfgd.migration.room import room_of, written_by
 from dockcfgd.migration.saved_images import read_images, save_images
 from dockcfgd.migration.space import BackupNeed, backup_refusal, content_size
 from dockcfgd.migration.volume_content import Saved, obstacle, save_volume
-from dockcfgd.model.errors import FileFailure
+from dockcfgd.model.errors import EngineFailure, FileFailure
 from dockcfgd.model.policy import Consistency
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Reports", "Wish", "clear_away", "make_backup"]
 
 _PURPOSE = "backup"
+_GOING = frozenset({"dead", "removing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class _Work:
         self._holding = Holding(reports.note)
         self._entries: list[Entry] = []
         self._saved: dict[str, Saved] = {}
+        self._went: set[str] = set()
         self._known: tuple[Document, ...] = ()
         self._listed: frozenset[str] = frozenset()
         self.remarks: list[str] = []
@@ -135,7 +137,8 @@ class _Work:
             one for one in inventory.networks if chosen.all or text(one, "Name") in chosen.networks
         ]
         write_all(self._folder, "networks", networks)
-        write_all(self._folder, "volumes", volumes)
+        left = [one for one in volumes if text(one, "Name") not in self._went]
+        write_all(self._folder, "volumes", left)
         self._reports.step("complete the backup")
         manifest = archive.Manifest(
             created=self._access.clock.now(),
@@ -206,7 +209,7 @@ class _Work:
                 done += 1
             done += len(group) - len(held_records)
         for name, volume in content.items():
-            if name not in self._saved:
+            if name not in self._saved and name not in self._went:
                 with self._held({name}):
                     self._save_volume(volume)
 
@@ -245,25 +248,36 @@ class _Work:
         return [one for one in found if one is not None]
 
     def _commit(self, document: Document) -> Iterator[tuple[Record, str]]:
-        present = find_container(self._access.containers, text(document, "Id"))
+        present = self._there(document)
         if present is None:
-            self.remarks.append(
-                f"container {container_name(document)} went while the backup was made"
-            )
+            self.remarks.append(_gone(document))
             return
         root = self._facts.root
         macs = asked_macs(self._access.files, text(document, "Id"), root=root)
         record = Record(inspect=document, image=text(document, "Image"), macs=macs)
         frozen = [document] if text(present, "State", "Status") == "running" else []
         self._holding.add(frozen)
-        image = keep_changes(self._access, present, purpose=_PURPOSE)
-        self._holding.drop(frozen)
+        try:
+            image = keep_changes(self._access, present, purpose=_PURPOSE)
+        except EngineFailure:
+            if self._there(document) is not None:
+                raise
+            self.remarks.append(_gone(document))
+            return
+        finally:
+            self._holding.drop(frozen)
         if image != record.image and has_files_of_the_host(self._access, present):
             self.remarks.append(
                 f"container {container_name(document)} is without what it has written as the host's"
                 " users, with --userns=host: while userns-remap is in force that cannot be saved"
             )
         yield record, image
+
+    def _there(self, document: Document) -> Document | None:
+        """Give what a container is now; None where it is gone, or going."""
+        found = find_container(self._access.containers, text(document, "Id"))
+        going = found is not None and text(found, "State", "Status") in _GOING
+        return None if going else found
 
     def _keep(self, record: Record, image: str) -> None:
         if image != text(record.inspect, "Image"):
@@ -274,10 +288,23 @@ class _Work:
         write_record(self._folder, record)
 
     def _save_volume(self, volume: Document) -> None:
-        saved, entry, steady = save_volume(
-            self._archives, volume, folder=self._folder, progress=self._reports.progress
-        )
+        try:
+            saved, entry, steady = save_volume(
+                self._archives, volume, folder=self._folder, progress=self._reports.progress
+            )
+        except FileFailure:
+            name = text(volume, "Name")
+            if name in {text(one, "Name") for one in self._access.networks.volumes()}:
+                raise
+            # An unnamed one goes with its container, where that has --rm.
+            self._went.add(name)
+            self.remarks.append(f"volume {name} went while the backup was made")
+            return
         self._saved[saved.name] = saved
         self._entries.append(entry)
         if not steady:
             self.remarks.append(f"volume {saved.name} changed while it was read")
+
+
+def _gone(document: Document) -> str:
+    return f"container {container_name(document)} went while the backup was made"

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from dockcfgd.ports import Containers
 
-__all__ = ["came_back", "find_container", "start_again", "start_as_before", "start_wave"]
+__all__ = [
+    "came_back",
+    "find_container",
+    "froze",
+    "start_again",
+    "start_as_before",
+    "start_wave",
+]
 
 _AT_A_TIME = 8
 
@@ -32,6 +39,18 @@ def find_container(containers: Containers, name: str) -> Document | None:
         return None
     # A name such as `db` may be the beginning of another container's ID.
     return found if name in {container_name(found), text(found, "Id")} else None
+
+
+def froze(containers: Containers, container: str) -> bool:
+    """Pause a container that ran; false where it has ended meanwhile, and writes no more."""
+    try:
+        containers.pause(container)
+    except EngineFailure:
+        found = find_container(containers, container)
+        if found is not None and text(found, "State", "Status") == "running":
+            raise
+        return False
+    return True
 
 
 def start_as_before(containers: Containers, container: str, state: str) -> None:

@@ -208,6 +208,47 @@ def test_who_began_meanwhile_is_held_too(
     assert bench.host.container("asleep").state == bench.host.container("new").state == "running"
 
 
+def test_who_ends_when_its_layer_is_to_be_read_is_backed_up(bench: Bench) -> None:
+    identity = bench.host.container("db").id
+
+    def ends(label: str) -> None:
+        if label == f"before: pause container {identity}":
+            bench.host.container("db").end(exit_code=0, moment="")
+
+    bench.host.cuts.watch(ends)
+    assert bench.make() == ()
+    assert bench.host.container("db").state == "exited"
+    other = FakeHost()
+    bench.restore("one", "db", host=other)
+    assert other.content("db") == bench.host.content("db")
+
+
+@pytest.mark.parametrize("effect", ["pause", "unpause"])
+def test_who_goes_when_its_layer_is_read_is_left_out(bench: Bench, effect: str) -> None:
+    """As one with --rm does that has come to its end."""
+    identity = bench.host.container("passing").id
+
+    def goes(label: str) -> None:
+        if label == f"before: {effect} container {identity}":
+            bench.host.cuts.unwatch()
+            bench.host.containers.remove(identity)
+
+    bench.host.cuts.watch(goes)
+    assert bench.make() == ("container passing went while the backup was made",)
+    assert archive.verify(str(bench.folder / "one")) == ()
+    assert bench.held[-1] == []
+    clear_away(bench.host.effects.access)
+
+
+def test_a_volume_that_goes_meanwhile_is_left_out(bench: Bench) -> None:
+    """As the unnamed one of a container with --rm goes with it."""
+    bench.meanwhile(lambda: bench.host.remove_volume("lone"))
+    assert bench.make() == ("volume lone went while the backup was made",)
+    other = FakeHost()
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert [text(one, "Name") for one in other.networks.volumes()] == ["data"]
+
+
 def test_who_is_held_stays_noted_while_another_is_frozen(bench: Bench) -> None:
     bench.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
     bench.host.run("holder", layer={"/x": b"4"}, host_config={"Binds": ["data:/d", "far:/far"]})
