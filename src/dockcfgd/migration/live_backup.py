@@ -7,7 +7,7 @@ volumes are held together, until their writable layers are committed and their v
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,7 @@ class _Work:
 
     def make(self, chosen: Choice, inventory: Inventory) -> None:
         """Make it."""
+        chosen = self._with_images(chosen, inventory)
         volumes = [
             one for one in inventory.volumes if chosen.all or text(one, "Name") in chosen.volumes
         ]
@@ -150,6 +151,21 @@ class _Work:
         archive.finish(
             self._folder, manifest, known=[*read_images(self._folder)[1], *self._entries]
         )
+
+    def _with_images(self, chosen: Choice, inventory: Inventory) -> Choice:
+        """Leave out the containers that the engine has no image for.
+
+        It runs them and can neither commit nor create them.
+        """
+        there = {image.id for image in inventory.images}
+        lost = [one for one in chosen.containers if text(one, "Image") not in there]
+        self.remarks += [
+            f"container {container_name(one)} is not in it: its image was removed by force; "
+            "docker export gives its files"
+            for one in lost
+        ]
+        left = tuple(one for one in chosen.containers if one not in lost)
+        return replace(chosen, containers=left)
 
     def _about(self) -> Document:
         about = dict(self._wish.about)

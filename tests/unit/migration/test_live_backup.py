@@ -249,6 +249,19 @@ def test_a_volume_that_goes_meanwhile_is_left_out(bench: Bench) -> None:
     assert [text(one, "Name") for one in other.networks.volumes()] == ["data"]
 
 
+def test_a_container_whose_image_was_removed_by_force_is_told(bench: Bench) -> None:
+    image = bench.host.image("away:1", {"/away": b"1"})
+    for name, layer in {"wrote": {"/x": b"1"}, "clean": {}}.items():
+        bench.host.run(name, image="away:1", layer=layer)
+        bench.host.containers.stop(name)
+    del bench.host.dockerd.images.images[image]
+    why = "is not in it: its image was removed by force; docker export gives its files"
+    assert bench.make() == (f"container wrote {why}", f"container clean {why}")
+    other = FakeHost()
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert other.names() == ["db", "ended", "passing", "reader", "web"]
+
+
 def test_who_is_held_stays_noted_while_another_is_frozen(bench: Bench) -> None:
     bench.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
     bench.host.run("holder", layer={"/x": b"4"}, host_config={"Binds": ["data:/d", "far:/far"]})
