@@ -108,7 +108,7 @@ class _Work:
         images = standing(access.images, chosen.images)
         volumes = self._volumes(chosen)
         self._check_room(images, volumes, wanted)
-        self._check_sums(images, volumes, wanted)
+        self._check_sums(chosen, images, volumes, wanted)
         self._reports.step("load the images")
         ids = images.there | load_chosen(
             access.images, images.missing, folder=self._folder, progress=self._reports.progress
@@ -254,17 +254,29 @@ class _Work:
 
     def _check_sums(
         self,
+        chosen: Choice,
         images: Standing,
         volumes: Sequence[tuple[Document, Saved | None]],
         wanted: Sequence[Record],
     ) -> None:
-        paths = {record.path for record in wanted} | {record.layer for record in wanted}
+        paths = self._documents(chosen) | {record.layer for record in wanted}
         paths |= {saved.path for _, saved in volumes if saved is not None}
         if images.missing:
             paths |= {entry.path for entry in read_images(self._folder)[1]} | {"images.json"}
         wrong = archive.verify(self._folder, only=paths)
         if wrong:
             raise BackupRefused(f"cannot restore from a damaged backup: {'; '.join(wrong)}")
+
+    def _documents(self, chosen: Choice) -> set[str]:
+        """Give the paths of the documents that say what is restored, also where one is missing."""
+        if chosen.all:
+            return {one.path for one in self._manifest.files if one.path.endswith(".json")}
+        named = [
+            *(("containers", container_name(one)) for one in chosen.containers),
+            *(("networks", name) for name in chosen.networks),
+            *(("volumes", name) for name in chosen.volumes),
+        ]
+        return {f"{kind}/{archive.file_name(name)}.json" for kind, name in named}
 
     def _make_volumes(self, volumes: Sequence[tuple[Document, Saved | None]]) -> frozenset[str]:
         """Make and fill volumes; give the names of those that were made without content."""

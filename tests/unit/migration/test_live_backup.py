@@ -440,6 +440,27 @@ def test_a_damaged_backup_is_refused_before_anything(bench: Bench) -> None:
     assert other.names(running=True) == ["db"]
 
 
+@pytest.mark.parametrize("path", ["networks/net.json", "volumes/lone.json", "containers/web.json"])
+def test_what_a_copy_of_a_backup_lacks_is_told(bench: Bench, path: str) -> None:
+    """As one that was brought to another host in part."""
+    bench.make()
+    (bench.folder / "one" / path).unlink()
+    other = FakeHost()
+    with pytest.raises(BackupRefused, match=rf"damaged backup: .*{path}: missing"):
+        bench.restore("one", host=other)
+    assert other.images.list() == []
+    bench.restore("one", "spare:2", host=other)
+    assert other.names() == []
+
+
+def test_the_network_of_a_container_is_checked(bench: Bench) -> None:
+    bench.make()
+    spoilt = bench.folder / "one" / "networks" / "net.json"
+    spoilt.write_text(spoilt.read_text().replace('"a": "b"', '"a": "c"'))
+    with pytest.raises(BackupRefused, match=r"damaged backup: .*net\.json: its checksum"):
+        bench.restore("one", "db", host=FakeHost())
+
+
 def test_too_little_room_to_restore(bench: Bench) -> None:
     bench.make()
     other = FakeHost()
