@@ -32,7 +32,7 @@ from dockcfgd.migration.recreate import Setting
 from dockcfgd.migration.reporting import reported
 from dockcfgd.migration.saved_images import read_images
 from dockcfgd.migration.space import restore_refusal
-from dockcfgd.migration.volume_content import Saved, saved_in, volume_body
+from dockcfgd.migration.volume_content import Saved, obstacle, saved_in, volume_body
 from dockcfgd.model.errors import BackupRefused, FileFailure
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class _Work:
             present = there.get(name)
             if present is None:
                 found.append((volume, content.get(name)))
-            elif name in content and self._empty(present) and name not in used:
+            elif name in content and self._fillable(present) and name not in used:
                 found.append((volume, content[name]))
             else:
                 self._remarks.append(f"volume {name} is there and was left as it is")
@@ -226,8 +226,9 @@ class _Work:
         )
         return frozenset(name for document in documents for name in mounted_volumes(document))
 
-    def _empty(self, volume: Document) -> bool:
-        return not self._access.files.names(text(volume, "Mountpoint"))
+    def _fillable(self, volume: Document) -> bool:
+        """Whether it is empty, and what is put there is what containers see."""
+        return not obstacle(volume) and not self._access.files.names(text(volume, "Mountpoint"))
 
     def _check_room(
         self,

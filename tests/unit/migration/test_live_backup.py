@@ -401,6 +401,21 @@ def test_an_empty_volume_that_nobody_uses_is_filled(bench: Bench) -> None:
     assert other.volume("data")["one"] == b"1"
 
 
+@pytest.mark.parametrize(
+    "body", [{"Driver": "nfs"}, {"DriverOpts": {"type": "nfs", "device": ":/srv", "o": "addr=a"}}]
+)
+def test_a_volume_that_is_mounted_when_it_is_used_is_not_filled(
+    bench: Bench, body: dict[str, Json]
+) -> None:
+    """What is put below its mount nobody sees."""
+    bench.make()
+    other = FakeHost()
+    other.networks.create_volume({"Name": "data", **body})
+    restored = bench.restore("one", "web", host=other)
+    assert restored.remarks == ("volume data is there and was left as it is",)
+    assert other.volume("data") == {}
+
+
 def test_a_network_named_by_its_id_is_found_by_name(bench: Bench) -> None:
     net = next(text(one, "Id") for one in bench.host.networks.list() if text(one, "Name") == "net")
     bench.host.run("by-id", host_config={"NetworkMode": net})
