@@ -13,6 +13,7 @@ import json
 import os
 import re
 import select
+import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -342,9 +343,15 @@ def _sizes(folder: str) -> Iterator[int]:
         with contextlib.suppress(*_GONE), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    yield entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    yield _share(entry.stat(follow_symlinks=False))
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
+
+
+def _share(status: os.stat_result) -> int:
+    """Give the bytes that count for one name: an archive has a file of many names once."""
+    names = 1 if stat.S_ISDIR(status.st_mode) else max(1, status.st_nlink)
+    return status.st_blocks * _BLOCK // names
 
 
 @contextlib.contextmanager

@@ -184,6 +184,16 @@ def test_its_size_is_what_it_takes(archives: UnitFolderArchives, tmp_path: Path)
     assert archives.size(str(tmp_path / "none")) == 0
 
 
+def test_what_has_many_names_is_measured_once(archives: UnitFolderArchives, tmp_path: Path) -> None:
+    """As in a folder of daily copies that share what has not changed."""
+    for day in range(10):
+        (tmp_path / f"{day}").mkdir()
+    (tmp_path / "0" / "file").write_bytes(bytes(range(256)) * 4096)
+    for day in range(1, 10):
+        os.link(tmp_path / "0" / "file", tmp_path / f"{day}" / "file")
+    assert 1024 * 1024 - 1024 <= archives.size(str(tmp_path)) < 2 * 1024 * 1024
+
+
 def test_folders_in_each_other_are_measured_however_many(
     archives: UnitFolderArchives, tmp_path: Path
 ) -> None:
