@@ -30,7 +30,7 @@ from dockcfgd.migration.presence import find_container
 from dockcfgd.migration.records import Record, read_records
 from dockcfgd.migration.recreate import Setting
 from dockcfgd.migration.reporting import reported
-from dockcfgd.migration.saved_images import read_images
+from dockcfgd.migration.saved_images import read_content, read_images
 from dockcfgd.migration.space import restore_refusal
 from dockcfgd.migration.volume_content import Saved, obstacle, saved_in, volume_body
 from dockcfgd.model.errors import BackupRefused, FileFailure
@@ -236,7 +236,9 @@ class _Work:
         volumes: Sequence[tuple[Document, Saved | None]],
         wanted: Sequence[Record],
     ) -> None:
-        content = sum(image.size for image in images.missing if image.id not in images.there)
+        alone = sum(image.size for image in images.missing if image.id not in images.there)
+        # Images share layers: never more than all that the backup has, each counted once.
+        content = min(alone, read_content(self._folder))
         layers = sum(
             entry.size
             for entry in self._manifest.files
@@ -245,7 +247,7 @@ class _Work:
         staged = 2 * (content + layers)
         if self._facts.driver in _COPYING:
             sizes = {image.id: image.size for image in read_images(self._folder)[0]}
-            staged += 2 * sum(sizes.get(text(one.inspect, "Image"), 0) for one in wanted) + content
+            staged += 2 * sum(sizes.get(text(one.inspect, "Image"), 0) for one in wanted) + alone
         need = staged + sum(saved.bytes for _, saved in volumes if saved is not None)
         root = self._facts.root
         free = self._access.files.free_bytes(root)

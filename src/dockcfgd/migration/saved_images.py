@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.ports import Images, Progressing
 
-__all__ = ["PresentImages", "load_images", "present_ids", "read_images", "save_images"]
+__all__ = [
+    "PresentImages",
+    "load_images",
+    "present_ids",
+    "read_content",
+    "read_images",
+    "save_images",
+]
 
 _LIST = "images.json"
 _NOT_FOUND = 404
@@ -100,6 +107,11 @@ def read_images(folder: str) -> tuple[list[Image], list[Entry]]:
     return [Image.from_json(image) for image in tables(document, "images")], entries
 
 
+def read_content(folder: str) -> int:
+    """Give the bytes of all layers of a backup's images, each counted once."""
+    return number(read_document(folder, _LIST), "content") if Path(folder, _LIST).exists() else 0
+
+
 def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[str, str]:
     """Load what is not there yet; give the present ID for each of the backup's images.
 
@@ -108,7 +120,7 @@ def load_images(images: Images, *, folder: str, progress: Progressing) -> dict[s
     wanted, archives = read_images(folder)
     present = PresentImages(images)
     if not all(present.is_complete(image) for image in wanted):
-        total = number(read_document(folder, _LIST), "content")
+        total = read_content(folder)
         for entry in archives:
             chunks = read_archive(folder, entry)
             images.load(reported(chunks, item=entry.path, total=total, progress=progress))

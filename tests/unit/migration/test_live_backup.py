@@ -485,6 +485,20 @@ def test_too_little_room_to_restore(bench: Bench) -> None:
     assert other.images.list() == []
 
 
+def test_layers_that_images_share_take_their_room_once(bench: Bench) -> None:
+    images = bench.host.dockerd.images
+    base = bench.host.image("base:1", {"/base": bytes(8 << 20)})
+    for number in range(9):
+        images.build([{f"/{number}": b""}], config={}, base=base, tag=f"app:{number + 2}")
+    bench.make()
+    other = FakeHost()
+    other.files.free = 128 << 20
+    bench.restore("one", host=other)
+    assert text(other.images.inspect("app:10"), "Id") == text(
+        bench.host.images.inspect("app:10"), "Id"
+    )
+
+
 def test_a_restore_that_failed_can_be_done_again(bench: Bench) -> None:
     bench.make()
     other = FakeHost()
