@@ -499,10 +499,10 @@ class FakeNetworks(_Served):
 
 def find_network(networks: Iterable[Network], token: str) -> Network | None:
     """Give the network of a name or an ID. One that is missing is no error before the start."""
-    for network in networks:
-        if network.name == token or network.id.startswith(token):
-            return network
-    return None
+    known = list(networks)
+    found = [one for one in known if one.name == token]
+    found += [one for one in known if one.id.startswith(token)]
+    return next(iter(found), None)
 
 
 def _volume_mount(name: str, place: str) -> dict[str, Any]:

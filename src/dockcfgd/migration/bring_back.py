@@ -236,13 +236,20 @@ def load_layers(
 
 
 def make_networks(access: Access, networks: Sequence[Document]) -> dict[str, str]:
-    """Create those of `networks` that are missing; give the names of those by their old IDs."""
-    present = {text(network, "Name") for network in access.networks.list()}
-    wanted = network_order(networks)
-    missing = [network for network in wanted if text(network, "Name") not in present]
-    for network in missing:
-        access.networks.create(network_body(network))
-    return {text(network, "Id"): text(network, "Name") for network in missing}
+    """Create those of `networks` that are missing.
+
+    Gives the names of those that have another ID now, by their old ones: also of one that was there
+    already, as a restore that was cut off may have made it.
+    """
+    present = {text(network, "Name"): text(network, "Id") for network in access.networks.list()}
+    for network in network_order(networks):
+        if text(network, "Name") not in present:
+            access.networks.create(network_body(network))
+    return {
+        text(network, "Id"): text(network, "Name")
+        for network in networks
+        if present.get(text(network, "Name")) != text(network, "Id")
+    }
 
 
 def read_ids(folder: str, note: str) -> dict[str, str]:

@@ -59,8 +59,8 @@ class Setting:
 
     `api` is the version in use, `shown` the one that the document was asked with. `macs` are
     addresses that the user asked for, by network; where the document shows one that may be the
-    engine's invention, only these are set again. `networks` has the names of networks that were
-    made anew, by the IDs from before, `empty_volumes` those of volumes without content.
+    engine's invention, only these are set again. `networks` has the names of networks that have
+    other IDs now, by the IDs from before, `empty_volumes` those of volumes without content.
     """
 
     image: str
@@ -73,6 +73,9 @@ class Setting:
     def network_mode(self, document: Document) -> str:
         """Give the container's NetworkMode, which may name a network by (part of) its ID."""
         mode = text(document, "HostConfig", "NetworkMode")
+        if mode in {*self.networks.values(), *table(document, "NetworkSettings", "Networks")}:
+            # A name may be the beginning of another network's ID, as `db` or `cafe`.
+            return mode
         found = [name for key, name in self.networks.items() if mode and key.startswith(mode)]
         return found[0] if len(found) == 1 and found[0] != mode else mode
 

@@ -425,6 +425,29 @@ def test_a_network_named_by_its_id_is_found_by_name(bench: Bench) -> None:
     assert list(other.container("by-id").endpoints) == ["net"]
 
 
+def test_a_network_named_by_its_id_is_found_where_it_is_there(bench: Bench) -> None:
+    """As on a host that has one of the name, or where a restore that was cut off made it."""
+    net = next(text(one, "Id") for one in bench.host.networks.list() if text(one, "Name") == "net")
+    bench.host.run("by-id", host_config={"NetworkMode": net})
+    bench.make()
+    other = FakeHost()
+    for name in ("before", "net"):
+        other.networks.create({"Name": name})
+    assert bench.restore("one", "by-id", host=other) == Restored((), ())
+    assert list(other.container("by-id").endpoints) == ["net"]
+
+
+def test_a_network_whose_name_another_ones_id_begins_with(bench: Bench) -> None:
+    net = next(text(one, "Id") for one in bench.host.networks.list() if text(one, "Name") == "net")
+    bench.host.networks.create({"Name": net[:2]})
+    bench.host.run("named", host_config={"NetworkMode": net[:2]})
+    assert list(bench.host.container("named").endpoints) == [net[:2]]
+    bench.make()
+    other = FakeHost()
+    assert bench.restore("one", "named", "db", host=other) == Restored((), ())
+    assert list(other.container("named").endpoints) == [net[:2]]
+
+
 def test_what_it_needs_must_be_there(bench: Bench) -> None:
     web = bench.host.container("web").id
     bench.host.run("guest", host_config={"NetworkMode": f"container:{web}"})
