@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -387,6 +388,31 @@ def test_an_archive_has_owners_as_the_container_sees_them(plain: LayerStore) -> 
     assert (member.uid, member.gid) == (7, 9)
     with pytest.raises(LayerRefused, match="none of the container's users"):
         write_archive(source, io.BytesIO(), root=(100_008, 0))
+
+
+def test_an_archive_has_capabilities_as_the_container_sees_them(plain: LayerStore) -> None:
+    """The kernel notes in a file whose root it was that gave it a capability, as host's user."""
+    source = plain.make("overlay2")
+    version_3 = struct.pack("<6I", 0x03000001, 1024, 0, 0, 0, 100_000)
+    with plain.seen(source) as root:
+        for name in ("own", "inner"):
+            (Path(root) / name).touch()
+            os.chown(Path(root) / name, 100_000, 100_000)
+        os.chown(root, 100_000, 100_000)
+        os.setxattr(Path(root) / "own", "security.capability", version_3)
+        # That of a namespace within the container.
+        inner = version_3[:20] + struct.pack("<I", 101_000)
+        os.setxattr(Path(root) / "inner", "security.capability", inner)
+    archive = io.BytesIO()
+    write_archive(source, archive, root=(100_000, 100_000))
+    archive.seek(0)
+    with tarfile.open(fileobj=archive, errors="surrogateescape") as opened:
+        found = {
+            member.name: os.fsencode(member.pax_headers.get("SCHILY.xattr.security.capability", ""))
+            for member in opened
+        }
+    assert found["own"] == struct.pack("<5I", 0x02000001, 1024, 0, 0, 0)
+    assert found["inner"] == inner
 
 
 def test_a_digest_tells_trees_apart(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import stat
+import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,10 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _NAME, _TAG = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 _MEMBER = "layer/layer.tar"
+# Linux, capability.h: struct vfs_ns_cap_data, and vfs_cap_data, which has no user.
+_CAPABILITY = "security.capability"
+_OF_A_ROOT, _PLAIN_CAPABILITY = struct.Struct("<6I"), struct.Struct("<5I")
+_VERSION, _VERSION_2, _VERSION_3 = 0xFF000000, 0x02000000, 0x03000000
 _INDEX = "application/vnd.oci.image.index.v1+json"
 # A moment in 1970 and root as owner, for members that are no files of the container.
 _PLAIN = os.stat_result(
@@ -54,7 +59,7 @@ def write_archive(source: Place, sink: Sink, *, root: tuple[int, int] = (0, 0)) 
     """Write the layer's changes as an OCI layer in one pass and return how many members it has.
 
     `root` is the host's user and group that the container's root is, of an engine with
-    userns-remap; the archive has owners as the container sees them.
+    userns-remap; the archive has owners, and capabilities, as the container sees them.
 
     Sockets are left out, as every engine does, and so are attributes of symlinks and overlay's own,
     and what `left_out` gives; holes are zeros. Raises LayerRefused where an owner is none of the
@@ -260,7 +265,9 @@ def _members(operation: Operation, root: tuple[int, int]) -> Iterator[tuple[byte
         return
     status, path = operation.status, operation.path
     xattrs = {
-        name: value for name, value in operation.xattrs.items() if not name.startswith(OVERLAY)
+        name: _as_seen(value, root[0]) if name == _CAPABILITY else value
+        for name, value in operation.xattrs.items()
+        if not name.startswith(OVERLAY)
     }
     if stat.S_ISSOCK(status.st_mode):
         return
@@ -281,6 +288,19 @@ def _members(operation: Operation, root: tuple[int, int]) -> Iterator[tuple[byte
         yield head(path, status, size=size, owner=owner, xattrs=xattrs), operation
     else:
         yield head(path, status, size=0, owner=owner, xattrs=xattrs), None
+
+
+def _as_seen(capability: bytes, user: int) -> bytes:
+    """Give a file's capability as the container sees it, whose root is a user of the host.
+
+    One that its root has given names that user, and counts for nobody else's root.
+    """
+    if not user or len(capability) != _OF_A_ROOT.size:
+        return capability
+    magic, *sets, owner = _OF_A_ROOT.unpack(capability)
+    if magic & _VERSION != _VERSION_3 or owner != user:
+        return capability
+    return _PLAIN_CAPABILITY.pack(magic & ~_VERSION | _VERSION_2, *sets)
 
 
 def _owner(entry: Entry, root: tuple[int, int]) -> tuple[int, int]:
