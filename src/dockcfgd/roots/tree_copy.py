@@ -21,6 +21,7 @@ from dockcfgd.layers.attributes import (
     read_xattrs,
     set_attributes,
     set_flags,
+    unprotect,
 )
 from dockcfgd.layers.contents import copy_content
 from dockcfgd.layers.entries import weight
@@ -154,6 +155,7 @@ class TreeCopy:
         try:
             spot, goal = Spot(here.source, b"."), Spot(here.target, b".")
             if here.touched or not self._same(here.path, here.status):
+                self._touch(here)
                 flags = read_flags(spot, here.status)
                 attributes = _attributes(here.status, spot)
                 set_attributes(goal, self._owned(here.path, attributes, content=here.content))
@@ -191,8 +193,8 @@ class TreeCopy:
     def _leave_out(self, here: _Folder, name: bytes, status: os.stat_result) -> None:
         """Make a place for what something is mounted on; its own attributes cannot be seen."""
         if stat.S_ISDIR(status.st_mode) and name not in here.there:
+            self._touch(here)
             os.mkdir(name, 0o700, dir_fd=here.target)
-            here.touched = True
 
     def _file(self, here: _Folder, spot: Spot, path: bytes, status: os.stat_result) -> None:
         same = spot.name in here.there and self._same(path, status)
@@ -260,8 +262,15 @@ class TreeCopy:
     # What is known
 
     def _make_room(self, here: _Folder, name: bytes) -> None:
+        self._touch(here)
         remove(Spot(here.target, name))
         here.there.discard(name)
+
+    @staticmethod
+    def _touch(here: _Folder) -> None:
+        """Let a folder be changed: one that was copied to its end before may forbid it."""
+        if not here.touched:
+            unprotect(Spot(here.target, b"."))
         here.touched = True
 
     def _same(self, path: bytes, status: os.stat_result) -> bool:

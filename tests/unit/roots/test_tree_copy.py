@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from dockcfgd.layers.attributes import IMMUTABLE, read_flags, set_flags
+from dockcfgd.layers.folder import Spot
 from dockcfgd.roots.index import Index
 from dockcfgd.roots.marks import FOLDER
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
 
 FAR_FUTURE = 1 << 62
+AT_FDCWD = -100
 
 
 @pytest.fixture
@@ -216,6 +219,29 @@ def test_names_of_any_bytes(source: Path, target: Path) -> None:
     passes.live()
     passes.last()
     assert (target / name).read_text() == "x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can set such flags")
+def test_a_copy_is_gone_over_again_where_folders_forbid_changes(source: Path, target: Path) -> None:
+    """As one that was cut off at its end, or a place that was left."""
+    names = ("a", "a/b", "empty")
+    locked = [top / name for top in (source, target) for name in names]
+    for path in locked:
+        path.mkdir(exist_ok=True)
+    try:
+        for path in locked:
+            set_flags(_spot(path), IMMUTABLE)
+        Passes(source, target).last()
+        assert told(target) == told(source)
+        for path in locked:
+            assert read_flags(_spot(path), path.stat()) == IMMUTABLE
+    finally:
+        for path in locked:
+            set_flags(_spot(path), 0)
+
+
+def _spot(path: Path) -> Spot:
+    return Spot(AT_FDCWD, os.fsencode(path))
 
 
 def test_a_link_in_the_place_of_a_folder_is_not_followed(source: Path, target: Path) -> None:
