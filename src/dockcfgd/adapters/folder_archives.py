@@ -57,8 +57,8 @@ _UNPACK = (
     ' --directory="$2" --same-owner --same-permissions --delay-directory-restore '
     + " ".join(f"'{option}'" for option in _AS_IT_IS)
 )
-# rmdir refuses a folder that somebody has put something into meanwhile.
-_TAKE_PLACE = 'sync -f -- "$2" && rmdir -- "$1" && mv -T -- "$2" "$1" && sync -f -- "$1"'
+# rename(2) replaces an empty folder in one, and refuses one that got something meanwhile.
+_TAKE_PLACE = 'sync -f -- "$2" && mv -T -- "$2" "$1" && sync -f -- "$1"'
 _REMOVE = 'rm -rf -- "$1"'
 
 

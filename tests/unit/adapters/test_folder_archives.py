@@ -263,6 +263,17 @@ def test_what_is_there_is_not_overwritten(archives: UnitFolderArchives, tmp_path
     assert not (tmp_path / "target.dockcfgd-new").exists()
 
 
+def test_one_that_was_cut_off_when_it_took_its_place_can_be_done_again(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    fill(source)
+    (tmp_path / "target.dockcfgd-new").mkdir()
+    with archives.pack(str(source)) as packed:
+        archives.unpack(str(target), packed.chunks())
+    assert seen(target) == seen(source)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LayerStore]:
     """Layers of an image with one folder."""
