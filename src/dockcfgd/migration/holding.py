@@ -15,6 +15,7 @@ from dockcfgd.migration.choice import mounted_volumes
 from dockcfgd.migration.dependency import in_order, stop_waves
 from dockcfgd.migration.documents import Document, flag, text
 from dockcfgd.migration.inventory import container_name
+from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, froze, start_as_before
 from dockcfgd.model.errors import EngineFailure
 from dockcfgd.model.policy import Consistency
@@ -132,7 +133,7 @@ def _hold(
         for one in running
         if consistency is Consistency.STOP
         and not flag(one, "HostConfig", "AutoRemove")
-        and not lent & {container_name(one), text(one, "Id")}
+        and text(one, "Id") not in lent
     ]
     pausing = [one for one in running if one not in stopping]
     in_turn = [document for wave in stop_waves(pausing) for document in wave]
@@ -142,14 +143,15 @@ def _hold(
     return ended
 
 
-def _lent(documents: Sequence[Document]) -> set[str]:
-    """Give names and IDs of containers whose namespaces others use, which would lose them."""
+def _lent(documents: Sequence[Document]) -> set[str | None]:
+    """Give the IDs of containers whose namespaces others use, which would lose them."""
+    others = Others(documents, {})
     modes = (
         text(document, "HostConfig", key)
         for document in documents
         for key in ("NetworkMode", "IpcMode", "PidMode")
     )
-    return {mode.removeprefix(_SHARED) for mode in modes if mode.startswith(_SHARED)}
+    return {others.before(mode.removeprefix(_SHARED)) for mode in modes if mode.startswith(_SHARED)}
 
 
 def _untold(*, item: str, done: int, total: int, unit: str) -> None:

@@ -284,12 +284,15 @@ def test_stopped_where_that_is_asked_for(bench: Bench) -> None:
     bench.host.run("fleeting", host_config=shared)
     lender = bench.host.run("lender", host_config={"Binds": ["data:/d"]})
     bench.host.run("guest", host_config={"NetworkMode": f"container:{lender}"})
+    other = bench.host.run("other-lender", host_config={"Binds": ["data:/d"]})
+    bench.host.run("other-guest", host_config={"PidMode": f"container:{other[:12]}"})
     before = bench.states()
     during = bench.watched()
     bench.make(consistency=Consistency.STOP)
     assert during[0]["web"] == during[0]["reader"] == "exited"
     # To stop one of these would remove it, and take away what another one uses.
     assert during[0]["fleeting"] == during[0]["lender"] == "paused"
+    assert during[0]["other-lender"] == "paused"
     assert during[0]["guest"] == "running"
     assert bench.states() == before
 
