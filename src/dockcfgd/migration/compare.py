@@ -68,12 +68,12 @@ def differences(before: Document, after: Document, *, now: Mapping[str, str]) ->
 
     `now` has the present IDs of all containers by their IDs from before.
     """
-    return list(_found(before, after, _comparable(before, now), _comparable(after, {})))
+    return list(_found(before, after, _comparable(before, now), _comparable(after, _same(now))))
 
 
 def losses(before: Document, after: Document, *, now: Mapping[str, str]) -> list[str]:
     """Give what a container lost, or has otherwise, that was made anew; else as `differences`."""
-    first, second = _comparable(before, now), _comparable(after, {})
+    first, second = _comparable(before, now), _comparable(after, _same(now))
     return list(_found(before, after, first, second, may=_may_be_made_so))
 
 
@@ -84,7 +84,7 @@ def differences_of_releases(
 
     What only one of them shows counts only where it says something.
     """
-    first, second = _of_any_release(before, now), _of_any_release(after, {})
+    first, second = _of_any_release(before, now), _of_any_release(after, _same(now))
     return list(_found(before, after, first, second))
 
 
@@ -171,7 +171,7 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
     for key, value in host.items():
         if isinstance(value, str) and value.startswith("container:"):
             token = value.removeprefix("container:")
-            host[key] = f"container:{now.get(token, token)}"
+            host[key] = f"container:{_called(token, now)}"
     unnamed = _unnamed(document)
     host["Binds"] = list[Json](
         sorted(_plain(bind) for bind in texts(host, "Binds") if _source(bind) not in unnamed)
@@ -191,7 +191,21 @@ def _host_config(document: Document, now: Mapping[str, str]) -> Document:
 
 def _called_now(entry: str, now: Mapping[str, str]) -> str:
     token, colon, rest = entry.partition(":")
-    return f"{now.get(token, token)}{colon}{rest}"
+    return f"{_called(token, now)}{colon}{rest}"
+
+
+def _called(token: str, now: Mapping[str, str]) -> str:
+    """Give the whole present ID of the container that an ID from before, or its short form, names.
+
+    What is shorter than that may as well be a name.
+    """
+    found = [present for before, present in now.items() if before.startswith(token)]
+    return found[0] if len(token) >= _SHORT and len(found) == 1 else token
+
+
+def _same(now: Mapping[str, str]) -> dict[str, str]:
+    """Give the present IDs by themselves."""
+    return {present: present for present in now.values()}
 
 
 def _unnamed(document: Document) -> set[str]:

@@ -465,6 +465,20 @@ def test_what_it_needs_must_be_there(bench: Bench) -> None:
     assert mode == f"container:{web}"
 
 
+def test_what_names_another_one_by_its_short_id_is_as_it_was(bench: Bench) -> None:
+    """As `docker ps` shows it; the engine keeps what it was told."""
+    web = bench.host.container("web").id[:12]
+    bench.host.run("watcher", host_config={"PidMode": f"container:{web}", "VolumesFrom": [web]})
+    bench.make()
+    other = FakeHost()
+    # With other IDs than the first one has.
+    other.networks.create({"Name": "more"})
+    assert bench.restore("one", "web", "watcher", host=other) == Restored((), ())
+    assert text(other.containers.inspect("watcher"), "HostConfig", "PidMode") == (
+        f"container:{other.container('web').id}"
+    )
+
+
 def test_a_damaged_backup_is_refused_before_anything(bench: Bench) -> None:
     bench.make()
     spoilt = bench.folder / "one" / "volumes" / "data.tar.zst"
