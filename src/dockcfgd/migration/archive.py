@@ -77,6 +77,8 @@ _LEVEL = 1
 # NAME_MAX, less the longest of what comes behind it.
 _LONGEST = 255 - len(".tar.zst" + _PART)
 _PART_OF_ESCAPE = re.compile(r"%.?$")
+# Where the directory is a disk of its own.
+_OF_THE_FILESYSTEM = "lost+found"
 # What dockcfgd notes beside a backup while it uses it; no part of the backup.
 _NOTES = frozenset({MANIFEST, "restored.json", "restoring.json", "staged.json", "disposable"})
 
@@ -309,7 +311,8 @@ def list_backups(directory: str) -> tuple[Backup, ...]:
     One may be under way: its files get their names, and go, meanwhile.
     """
     with _translated("list", directory):
-        folders = [path for path in Path(directory).glob("*") if path.is_dir()]
+        paths = (path for path in Path(directory).glob("*") if path.name != _OF_THE_FILESYSTEM)
+        folders = [path for path in paths if path.is_dir()]
         found = [_backup(path) for path in folders]
     return tuple(sorted(found, key=_age))
 

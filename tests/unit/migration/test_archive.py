@@ -141,6 +141,15 @@ def test_one_under_way_is_listed_while_its_files_come_and_go(
     assert [(one.id, one.bytes) for one in archive.list_backups(str(tmp_path))] == [("half", 3)]
 
 
+def test_the_filesystems_own_folder_is_no_backup(tmp_path: Path) -> None:
+    """As in a directory of backups that is a disk of its own."""
+    backup(tmp_path, "one")
+    (tmp_path / "lost+found").mkdir()
+    assert [one.id for one in archive.list_backups(str(tmp_path))] == ["one"]
+    archive.remove(str(tmp_path), {"lost+found"})
+    assert (tmp_path / "lost+found").exists()
+
+
 def test_no_directory_is_no_backup(tmp_path: Path) -> None:
     assert archive.list_backups(str(tmp_path / "none")) == ()
 
