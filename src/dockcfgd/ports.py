@@ -362,10 +362,11 @@ class FolderArchives(Protocol):
         by now.
         """
 
-    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> tuple[str, ...]:
         """Put an archive's content in the place of an empty folder, when all of it has come.
 
-        An error of `archive` passes. FileFailure where the folder is not empty any more.
+        Gives what attributes its filesystem did not take, a line each, of many the last ones. An
+        error of `archive` passes. FileFailure where the folder is not empty any more.
         """
 
 

@@ -27,11 +27,13 @@ class FakeFolders:
     """ports.FolderArchives. What a folder has is seen in the simulated files too.
 
     `writers` are called while a folder is read; where one is true, something wrote to it meanwhile.
+    `not_taken` is what no folder takes of what is put into it.
     """
 
     def __init__(self, dockerd: Dockerd, files: FakeFiles, cuts: Cuts) -> None:
         self._dockerd, self._files, self._cuts = dockerd, files, cuts
         self.writers: list[Callable[[str], bool]] = []
+        self.not_taken: list[str] = []
 
     def size(self, folder: str) -> int:
         return sum(len(content) for content in self._volume(folder, "measure").content.values())
@@ -80,7 +82,7 @@ class FakeFolders:
                 return root.containers[identity]
         raise FileFailure(what="read", path=identity, errno=0, why="there is no such folder")
 
-    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> tuple[str, ...]:
         content = b"".join(archive)
         self._cuts.at(f"before: fill {folder}")
         volume = self._volume(folder, "fill")
@@ -90,6 +92,7 @@ class FakeFolders:
             )
         self.fill(volume.name, _files(content))
         self._cuts.at(f"after: fill {folder}")
+        return tuple(self.not_taken)
 
     # What others do
 

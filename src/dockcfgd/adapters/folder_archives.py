@@ -45,6 +45,8 @@ _NEW = ".dockcfgd-new"
 _LINES = 20
 _WILD, _QUOTED = re.compile(r"([\\*?\[])"), r"\\\1"
 _GONE = (FileNotFoundError, NotADirectoryError)
+# What it says of attributes; those of btrfs (compression) belong to that filesystem.
+_NOT_SET, _OF_ONE_FILESYSTEM = "Cannot set ", "'btrfs."
 # What tar says after it has said what is wrong.
 _PARTING = ("exiting now", "due to previous errors")
 
@@ -144,7 +146,7 @@ class UnitFolderArchives:
             for copy in copies:
                 copy.unlink(missing_ok=True)
 
-    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> tuple[str, ...]:
         """Put an archive's content in the place of an empty folder, when all of it has come."""
         new = f"{folder}{_NEW}"
         try:
@@ -157,6 +159,7 @@ class UnitFolderArchives:
                         _release(running, pipe)
                         raise
                     running.judge("fill", folder)
+                    lost = tuple(running.not_set())
             with self._begun(["/bin/sh", "-c", _TAKE_PLACE, "sh", folder, new], folder) as running:
                 running.judge("fill", folder)
         except BaseException:
@@ -166,6 +169,7 @@ class UnitFolderArchives:
             ):
                 pass
             raise
+        return lost
 
     @contextlib.contextmanager
     def _pipe(self) -> Iterator[Path]:
@@ -211,6 +215,13 @@ class _Running:
         line = telling[-1] if telling else ""
         how = end.result if end.status is None else f"exit status {end.status}"
         raise FileFailure(what=what, path=folder, errno=0, why=line or how)
+
+    def not_set(self) -> Iterator[str]:
+        """Give what tar said that it could not set, which it takes for no failure."""
+        for line in self._runs.lines(self._unit, since=self._begun, most=_LINES):
+            _, what, of = line.text.partition(_NOT_SET)
+            if what and not of.startswith(_OF_ONE_FILESYSTEM):
+                yield what + of
 
 
 class _Packed:

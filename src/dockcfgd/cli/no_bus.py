@@ -110,7 +110,7 @@ class NoBus:
         """Fail."""
         self._refuse(f"read what container {container} has written")
 
-    def unpack(self, folder: str, archive: Iterable[bytes]) -> None:  # noqa: ARG002 -- the port's
+    def unpack(self, folder: str, archive: Iterable[bytes]) -> NoReturn:  # noqa: ARG002 -- the port's
         """Fail."""
         self._refuse(f"fill {folder}")
 

@@ -302,7 +302,8 @@ class _Work:
                 total=saved.bytes,
                 progress=self._reports.progress,
             )
-            self._archives.unpack(places[saved.name], chunks)
+            lost = self._archives.unpack(places[saved.name], chunks)
+            self._remarks += [f"volume {saved.name} is not whole: {line}" for line in lost]
         return frozenset(bare)
 
     def _differing(

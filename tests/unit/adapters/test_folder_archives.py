@@ -263,6 +263,21 @@ def test_what_is_there_is_not_overwritten(archives: UnitFolderArchives, tmp_path
     assert not (tmp_path / "target.dockcfgd-new").exists()
 
 
+def test_what_a_filesystem_does_not_take_is_told(
+    archives: UnitFolderArchives, tmp_path: Path
+) -> None:
+    output, target = io.BytesIO(), tmp_path / "target"
+    target.mkdir()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("btrfs.compression", "user.large"):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = {f"SCHILY.xattr.{name}": "x" * 70_000}
+            archive.addfile(member)
+    (line,) = archives.unpack(str(target), iter([output.getvalue()]))
+    assert line.startswith("Cannot set 'user.large' extended attribute for file 'user.large': ")
+    assert len(list(target.iterdir())) == 2
+
+
 def test_one_that_was_cut_off_when_it_took_its_place_can_be_done_again(
     archives: UnitFolderArchives, tmp_path: Path
 ) -> None:

@@ -404,6 +404,14 @@ def test_an_empty_volume_that_nobody_uses_is_filled(bench: Bench) -> None:
     assert other.volume("data")["one"] == b"1"
 
 
+def test_what_a_volume_does_not_take_is_told(bench: Bench) -> None:
+    bench.make()
+    other = FakeHost()
+    other.folders.not_taken.append("Cannot set 'user.large' extended attribute for file './one'")
+    (remark,) = bench.restore("one", "web", host=other).remarks
+    assert remark.startswith("volume data is not whole: Cannot set 'user.large' extended attribute")
+
+
 @pytest.mark.parametrize(
     "body", [{"Driver": "nfs"}, {"DriverOpts": {"type": "nfs", "device": ":/srv", "o": "addr=a"}}]
 )
