@@ -36,7 +36,7 @@ from dockcfgd.migration.volume_content import Saved, obstacle, saved_in, volume_
 from dockcfgd.model.errors import BackupRefused, FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dockcfgd.migration.access import Access, Facts
     from dockcfgd.migration.live_backup import Reports
@@ -164,11 +164,7 @@ class _Work:
 
     def _named(self) -> dict[str, str]:
         """Give the IDs of the containers that are there, by name."""
-        listed = (
-            self._access.containers.inspect(text(one, "Id"))
-            for one in self._access.containers.list()
-        )
-        return {container_name(one): text(one, "Id") for one in listed}
+        return {container_name(one): text(one, "Id") for one in self._present()}
 
     def _begun(self, present: Mapping[str, str]) -> dict[str, str]:
         """Give what a restore that was cut off has made, and begun (without an ID)."""
@@ -220,11 +216,13 @@ class _Work:
         return found
 
     def _used_volumes(self) -> frozenset[str]:
-        documents = (
-            self._access.containers.inspect(text(one, "Id"))
-            for one in self._access.containers.list()
-        )
-        return frozenset(name for document in documents for name in mounted_volumes(document))
+        return frozenset(name for one in self._present() for name in mounted_volumes(one))
+
+    def _present(self) -> Iterator[Document]:
+        """Give what containers are there; one with --rm may go between two questions."""
+        containers = self._access.containers
+        found = (find_container(containers, text(one, "Id")) for one in containers.list())
+        return filter(None, found)
 
     def _fillable(self, volume: Document) -> bool:
         """Whether it is empty, and what is put there is what containers see."""

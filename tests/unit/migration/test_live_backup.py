@@ -459,6 +459,20 @@ def test_a_network_whose_name_another_ones_id_begins_with(bench: Bench) -> None:
     assert list(other.container("named").endpoints) == [net[:2]]
 
 
+def test_who_ends_and_goes_when_it_is_looked_at_is_in_nobodys_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.make()
+    other = FakeHost()
+    listed = other.containers.list
+
+    def with_one_that_goes() -> list[dict[str, Json]]:
+        return [*listed(), {"Id": "f" * 64}]
+
+    monkeypatch.setattr(other.containers, "list", with_one_that_goes)
+    assert bench.restore("one", "db", host=other) == Restored((), ())
+
+
 def test_what_it_needs_must_be_there(bench: Bench) -> None:
     web = bench.host.container("web").id
     bench.host.run("guest", host_config={"NetworkMode": f"container:{web}"})
