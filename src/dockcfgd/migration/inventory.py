@@ -22,6 +22,7 @@ __all__ = [
     "Image",
     "Inventory",
     "container_name",
+    "images_now",
     "inspected",
     "note",
     "take_inventory",
@@ -199,6 +200,15 @@ def _images(images: Images, *, used: set[str]) -> tuple[Image, ...]:
         if not temporary or identity in used:
             found += _inspected_image(images, identity)
     return tuple(replace(image, config=configs.get(image.id, "")) for image in found)
+
+
+def images_now(images: Images, known: Iterable[Image]) -> tuple[Image, ...]:
+    """Give images with the names that they have now; those that are gone are left out."""
+    return tuple(
+        replace(one, config=image.config)
+        for image in known
+        for one in _inspected_image(images, image.id)
+    )
 
 
 def _inspected_image(images: Images, identity: str) -> list[Image]:

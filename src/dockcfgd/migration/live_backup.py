@@ -20,6 +20,7 @@ from dockcfgd.migration.inventory import (
     KEPT,
     Inventory,
     container_name,
+    images_now,
     inspected,
     take_inventory,
 )
@@ -40,12 +41,14 @@ if TYPE_CHECKING:
 
     from dockcfgd.migration.access import Access, Facts
     from dockcfgd.migration.archive import Entry
+    from dockcfgd.migration.inventory import Image
     from dockcfgd.model.desired import Json
     from dockcfgd.ports import FolderArchives, Progressing
 
 __all__ = ["Reports", "Wish", "clear_away", "make_backup"]
 
 _PURPOSE = "backup"
+_ROUNDS = 5
 _GOING = frozenset({"dead", "removing"})
 
 
@@ -122,7 +125,7 @@ class _Work:
 
     def make(self, chosen: Choice, inventory: Inventory) -> None:
         """Make it."""
-        chosen = self._with_images(chosen, inventory)
+        chosen = self._with_images(chosen)
         volumes = [
             one for one in inventory.volumes if chosen.all or text(one, "Name") in chosen.volumes
         ]
@@ -131,7 +134,8 @@ class _Work:
         self._reports.note(())
         archive.open_folder(self._folder)
         self._reports.step("save the images")
-        self._save_images(chosen)
+        chosen = self._still_there(chosen)
+        self._save_images(chosen.images)
         self._reports.step("save the containers")
         self._save_containers(chosen, content)
         networks = [
@@ -152,12 +156,12 @@ class _Work:
             self._folder, manifest, known=[*read_images(self._folder)[1], *self._entries]
         )
 
-    def _with_images(self, chosen: Choice, inventory: Inventory) -> Choice:
+    def _with_images(self, chosen: Choice) -> Choice:
         """Leave out the containers that the engine has no image for.
 
         It runs them and can neither commit nor create them.
         """
-        there = {image.id for image in inventory.images}
+        there = {image.id for image in chosen.images}
         lost = [one for one in chosen.containers if text(one, "Image") not in there]
         self.remarks += [
             f"container {container_name(one)} is not in it: its image was removed by force; "
@@ -166,6 +170,20 @@ class _Work:
         ]
         left = tuple(one for one in chosen.containers if one not in lost)
         return replace(chosen, containers=left)
+
+    def _still_there(self, chosen: Choice) -> Choice:
+        """Give the images as they are called now, and leave out those that went.
+
+        To measure containers and volumes may have taken its time.
+        """
+        now = images_now(self._access.images, chosen.images)
+        there = {image.id for image in now}
+        self.remarks += [
+            f"image {image.tags[0] if image.tags else image.id} went while the backup was made"
+            for image in chosen.images
+            if image.id not in there
+        ]
+        return self._with_images(replace(chosen, images=now))
 
     def _about(self) -> Document:
         about = dict(self._wish.about)
@@ -203,15 +221,27 @@ class _Work:
         if why:
             raise FileFailure(what="back up to", path=self._folder, errno=errno.ENOSPC, why=why)
 
-    def _save_images(self, chosen: Choice) -> None:
-        sizes = sizes_of_layers(self._access, Inventory(images=chosen.images))
-        save_images(
-            self._access,
-            chosen.images,
-            folder=self._folder,
-            total=content_size(chosen.images, sizes),
-            progress=self._reports.progress,
-        )
+    def _save_images(self, images: Sequence[Image]) -> None:
+        """Save them, and once more those that lost a name meanwhile.
+
+        The engine saves by names, and what is built or pulled anew takes the name of another.
+        """
+        for _ in range(_ROUNDS):
+            sizes = sizes_of_layers(self._access, Inventory(images=tuple(images)))
+            save_images(
+                self._access,
+                images,
+                folder=self._folder,
+                total=content_size(images, sizes),
+                progress=self._reports.progress,
+            )
+            now = {image.id: image for image in images_now(self._access.images, images)}
+            # One that is gone by now was saved.
+            saved, images = images, [now.get(image.id, image) for image in images]
+            if list(saved) == images:
+                return
+        why = "their names go to other images all the time"
+        raise EngineFailure(what="save the images", status=0, why=why)
 
     def _save_containers(self, chosen: Choice, content: dict[str, Document]) -> None:
         done = 0

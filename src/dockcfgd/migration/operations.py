@@ -76,6 +76,7 @@ __all__ = [
 
 
 _ROUNDS = 5
+_NOT_FOUND = 404
 
 
 def back_up_images(
@@ -416,10 +417,15 @@ def _write_down_all(access: Access, inventory: Inventory, *, folder: str, root: 
 
 
 def sizes_of_layers(access: Access, inventory: Inventory) -> dict[str, tuple[int, ...]]:
-    """Give the sizes of the layers of each image, by its ID."""
-    return {
-        image.id: layer_sizes(image, access.images.history(image.id)) for image in inventory.images
-    }
+    """Give the sizes of the layers of each image, by its ID; not of one that went meanwhile."""
+    found = {}
+    for image in inventory.images:
+        try:
+            found[image.id] = layer_sizes(image, access.images.history(image.id))
+        except EngineFailure as error:
+            if error.status != _NOT_FOUND:
+                raise
+    return found
 
 
 def _refuse(inventory: Inventory, facts: Facts, *, target_driver: str, way: Way) -> None:

@@ -77,11 +77,13 @@ class Bench:
         self.host.folders.writers.append(look)
         return during
 
-    def meanwhile(self, happens: Callable[[], object]) -> None:
-        """Let something happen when the images are saved, which may have taken hours."""
+    def meanwhile(
+        self, happens: Callable[[], object], *, before: str = "save the containers"
+    ) -> None:
+        """Let something happen before a step: what comes before that may have taken hours."""
 
         def step(name: str) -> None:
-            if name == "save the containers":
+            if name == before:
                 happens()
 
         self.reports = replace(self.reports, step=step)
@@ -238,6 +240,64 @@ def test_who_goes_when_its_layer_is_read_is_left_out(bench: Bench, effect: str) 
     assert archive.verify(str(bench.folder / "one")) == ()
     assert bench.held[-1] == []
     clear_away(bench.host.effects.access)
+
+
+def test_an_image_that_goes_meanwhile_is_left_out(bench: Bench) -> None:
+    """As one that is pruned while it is looked how much room all of it takes."""
+    images = bench.host.dockerd.images
+    app = images.find("app:1")
+
+    def goes() -> None:
+        for name in ("spare:2", "app:1"):
+            del images.images[images.find(name).id]
+
+    bench.meanwhile(goes, before="save the images")
+    assert bench.make() == (
+        "image app:1 went while the backup was made",
+        "image spare:2 went while the backup was made",
+        "container db is not in it: its image was removed by force; docker export gives its files",
+    )
+    other = FakeHost()
+    assert bench.restore("one", host=other) == Restored((), ())
+    assert other.names() == ["ended", "passing", "reader", "web"]
+    images.images[app.id] = app
+
+
+def test_an_image_that_goes_before_it_is_measured_is_left_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, history = bench.host.dockerd.images, bench.host.images.history
+    spare = images.find("spare:2").id
+
+    def goes(image: str) -> list[dict[str, Json]]:
+        images.images.pop(spare, None)
+        return history(image)
+
+    monkeypatch.setattr(bench.host.images, "history", goes)
+    assert bench.make() == ("image spare:2 went while the backup was made",)
+
+
+def test_an_image_whose_name_goes_to_another_one_is_in_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it is built or pulled anew; the engine saves by names."""
+    save = bench.host.images.save
+    moves = [b"newer", b"newest"]
+    first = bench.host.container("db").image
+
+    def saved(references: Sequence[str]) -> Any:
+        if moves:
+            bench.host.image("app:1", {"/app": moves.pop(0)})
+        return save(references)
+
+    monkeypatch.setattr(bench.host.images, "save", saved)
+    bench.meanwhile(lambda: bench.host.image("app:1", {"/app": b"new"}), before="save the images")
+    assert bench.make() == ()
+    assert not moves
+    other = FakeHost()
+    assert bench.restore("one", "db", host=other) == Restored((), ())
+    assert other.content("db") == bench.host.content("db")
+    assert text(other.images.inspect(first), "Id") == first
 
 
 def test_a_volume_that_goes_meanwhile_is_left_out(bench: Bench) -> None:
