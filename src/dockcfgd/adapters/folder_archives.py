@@ -339,20 +339,28 @@ def _without_mounts(folder: str) -> Iterator[str]:
     folder can make them.
     """
     above = f"{os.path.realpath(folder)}/"
-    for point, _ in mount_points():
-        if point.startswith(above):
-            yield f"--exclude=./{_WILD.sub(_QUOTED, point[len(above) :])}/*"
+    for point in _mounted_below(above):
+        yield f"--exclude=./{_WILD.sub(_QUOTED, point[len(above) :])}/*"
+
+
+def _mounted_below(above: str) -> list[str]:
+    """Give what is mounted below a real path that ends in a slash."""
+    return [point for point, _ in mount_points() if point.startswith(above)]
 
 
 def _sizes(folder: str) -> Iterator[int]:
-    """Give the bytes that each thing in a folder takes on disk.
+    """Give the bytes that each thing in a folder takes on disk; what is mounted there is left out.
 
     OSError where folders are nested deeper than a path can say: tar could not put them back.
     """
-    waiting = [folder]
+    top = os.path.realpath(folder)
+    mounted = frozenset(_mounted_below(f"{top}/"))
+    waiting = [top]
     while waiting:
         with contextlib.suppress(*_GONE), os.scandir(waiting.pop()) as entries:
             for entry in entries:
+                if entry.path in mounted:
+                    continue
                 with contextlib.suppress(FileNotFoundError):
                     yield _share(entry.stat(follow_symlinks=False))
                 if entry.is_dir(follow_symlinks=False):

@@ -159,6 +159,8 @@ def test_subvolumes_come_along_and_mounts_do_not(
         try:
             for place in (mounted, beside, folder / "inner"):
                 (place / "file").touch()
+            (mounted / "large").write_bytes(bytes(4 << 20))
+            assert archives.size(str(folder)) < 1 << 20
             with archives.pack(str(folder)) as packed:
                 archives.unpack(str(target), packed.chunks())
         finally:
