@@ -184,6 +184,30 @@ def test_cut_off_anywhere_it_leaves_nothing(tmp_path: Path, consistency: str) ->
         assert lives.ended[-1] == ("b2", "applied"), places[place]
 
 
+@pytest.mark.parametrize(("consistency", "after"), [("pause", "exited"), ("stop", "running")])
+def test_the_machine_goes_down_while_containers_are_held(
+    tmp_path: Path, consistency: str, after: str
+) -> None:
+    """What was stopped for the backup runs again; what was paused ended with the machine."""
+    lives = prepared(tmp_path, backup=f'volumes = true\nconsistency = "{consistency}"')
+    lives.look()
+    dead: list[str] = []
+
+    def at(label: str) -> None:
+        if label.startswith("while reading /var") or dead:
+            dead.append(label)
+            raise Crash(label)
+
+    lives.host.cuts.watch(at)
+    assert lives.live(CreateBackup("b1")) is None
+    lives.host.cuts.unwatch()
+    lives.host.crash()
+    lives.host.boot()
+    lives.look()
+    assert lives.host.container("web").state == after
+    assert lives.host.container("db").state == "running"
+
+
 def _end_at(host: FakeHost, place: int) -> list[str]:
     """Let dockcfgd end at a place, and do nothing more until what is given is emptied."""
     dead: list[str] = []

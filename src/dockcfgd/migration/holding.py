@@ -26,16 +26,19 @@ if TYPE_CHECKING:
     from dockcfgd.migration.access import Access
     from dockcfgd.model.desired import Json
 
-__all__ = ["Holding", "groups", "held", "let_go"]
+__all__ = ["Holding", "as_paused", "groups", "held", "let_go"]
 
-_RUNNING = "running"
+_RUNNING, _PAUSED = "running", "paused"
+# What a document of one that is held has more than the engine's: how it is held.
+_HELD = "Held"
 _SHARED = "container:"
+_END = frozenset({"exited", "dead", "removing"})
 
 
 class Holding:
     """Who is held at the moment, on several grounds at a time; `note` gets all whenever it changes.
 
-    `note` keeps what `let_go` needs after a crash.
+    `note` keeps what `let_go` needs after a crash: Id, Name and Held of each.
     """
 
     def __init__(self, note: Callable[[Sequence[Json]], None]) -> None:
@@ -90,26 +93,41 @@ def held(
     if consistency is Consistency.NONE or not running:
         yield
         return
-    holding.add(running)
-    ended: list[Document] = []
+    stopping = _to_stop(running, known) if consistency is Consistency.STOP else []
+    pausing = [as_paused(one) for one in running if one not in stopping]
+    holding.add([*pausing, *stopping])
     try:
-        ended += _hold(access, running, known, consistency)
+        for wave in stop_waves(pausing):
+            for document in wave:
+                froze(access.containers, text(document, "Id"))
+        if stopping:
+            stop_active(access, stopping, _untold)
         yield
     finally:
-        let_go(access, [one for one in running if one not in ended])
-        holding.drop(running)
+        let_go(access, [*pausing, *stopping])
+        holding.drop([*pausing, *stopping])
+
+
+def as_paused(document: Document) -> Document:
+    """Give the document of a container that is held by pausing it."""
+    return document | {_HELD: _PAUSED}
 
 
 def let_go(access: Access, documents: Sequence[Document]) -> None:
     """Have containers run that were held; EngineFailure names those that do not.
 
-    `documents` are their inspect documents from before. One that is gone is fine.
+    `documents` are what `Holding` noted of them. One that is gone is fine, and one that was paused
+    and has ended since, by itself, by somebody's hand or with the machine, stays so.
     """
     refused = []
     for document in in_order(documents):
         identity = text(document, "Id")
         try:
-            if find_container(access.containers, identity) is not None:
+            found = find_container(access.containers, identity)
+            ended = (
+                text(document, _HELD) == _PAUSED and text(found or {}, "State", "Status") in _END
+            )
+            if found is not None and not ended:
                 start_as_before(access.containers, identity, _RUNNING)
         except EngineFailure as error:
             if error.status == 0:
@@ -120,27 +138,13 @@ def let_go(access: Access, documents: Sequence[Document]) -> None:
         raise EngineFailure(what="let all containers go on", status=0, why=why)
 
 
-def _hold(
-    access: Access,
-    running: Sequence[Document],
-    known: Sequence[Document],
-    consistency: Consistency,
-) -> list[Document]:
-    """Hold them; give those that have ended by themselves meanwhile."""
+def _to_stop(running: Sequence[Document], known: Sequence[Document]) -> list[Document]:
     lent = _lent(known)
-    stopping = [
+    return [
         one
         for one in running
-        if consistency is Consistency.STOP
-        and not flag(one, "HostConfig", "AutoRemove")
-        and text(one, "Id") not in lent
+        if not flag(one, "HostConfig", "AutoRemove") and text(one, "Id") not in lent
     ]
-    pausing = [one for one in running if one not in stopping]
-    in_turn = [document for wave in stop_waves(pausing) for document in wave]
-    ended = [one for one in in_turn if not froze(access.containers, text(one, "Id"))]
-    if stopping:
-        stop_active(access, stopping, _untold)
-    return ended
 
 
 def _lent(documents: Sequence[Document]) -> set[str | None]:

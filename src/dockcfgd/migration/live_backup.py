@@ -15,7 +15,7 @@ from dockcfgd.migration import archive
 from dockcfgd.migration.capture import asked_macs, save_layer
 from dockcfgd.migration.choice import Choice, choose, mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
-from dockcfgd.migration.holding import Holding, groups, held
+from dockcfgd.migration.holding import Holding, as_paused, groups, held
 from dockcfgd.migration.inventory import (
     KEPT,
     Inventory,
@@ -301,7 +301,7 @@ class _Work:
         root = self._facts.root
         macs = asked_macs(self._access.files, text(document, "Id"), root=root)
         record = Record(inspect=document, image=text(document, "Image"), macs=macs)
-        frozen = [document] if text(present, "State", "Status") == "running" else []
+        frozen = [as_paused(document)] if text(present, "State", "Status") == "running" else []
         self._holding.add(frozen)
         try:
             image = keep_changes(self._access, present, purpose=_PURPOSE)

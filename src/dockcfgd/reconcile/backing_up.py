@@ -212,9 +212,9 @@ class BackingUp:
         )
 
     def _note(self, identity: str, held: Sequence[Json]) -> None:
-        """Note what would be left if this were cut off: of those held, who they are."""
+        """Note what would be left if this were cut off: who is held, and how."""
         stubs: list[Json] = [
-            {"Id": text(one, "Id"), "Name": text(one, "Name")}
+            {key: text(one, key) for key in ("Id", "Name", "Held")}
             for one in tables({"held": list(held)}, "held")
         ]
         noted: Document = {"id": identity, "directory": self.directory, "held": stubs}

@@ -322,6 +322,18 @@ def test_a_container_whose_image_was_removed_by_force_is_told(bench: Bench) -> N
     assert other.names() == ["db", "ended", "passing", "reader", "web"]
 
 
+def test_who_is_ended_while_it_is_paused_is_not_started(bench: Bench) -> None:
+    def look(volume: str) -> bool:
+        if volume == "data":
+            bench.host.container("web").end(exit_code=137, moment="")
+        return False
+
+    bench.host.folders.writers.append(look)
+    bench.make()
+    assert bench.host.container("web").state == "exited"
+    assert bench.host.container("reader").state == "running"
+
+
 def test_who_is_held_stays_noted_while_another_is_frozen(bench: Bench) -> None:
     bench.host.networks.create_volume({"Name": "far", "Driver": "nfs"})
     bench.host.run("holder", layer={"/x": b"4"}, host_config={"Binds": ["data:/d", "far:/far"]})
