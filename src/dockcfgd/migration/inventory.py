@@ -22,6 +22,7 @@ __all__ = [
     "Image",
     "Inventory",
     "container_name",
+    "given_tags",
     "images_now",
     "inspected",
     "note",
@@ -221,12 +222,25 @@ def _inspected_image(images: Images, identity: str) -> list[Image]:
 
 
 def _image(document: Document) -> Image:
-    tags = texts(document, "RepoTags")
+    names = texts(document, "RepoTags")
     return Image(
         id=text(document, "Id"),
-        tags=tuple(tag for tag in tags if tag != "<none>:<none>" and not tag.startswith(KEPT)),
+        tags=given_tags(names),
         digests=tuple(texts(document, "RepoDigests")),
         size=number(document, "Size"),
         layers=tuple(texts(document, "RootFS", "Layers")),
-        kept=tuple(tag for tag in tags if tag.startswith(KEPT)),
+        kept=tuple(name for name in names if name.startswith(KEPT)),
+    )
+
+
+def given_tags(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the tags that somebody gave an image, of the names in RepoTags.
+
+    Containerd's image store has there what was pulled by digest, too (collectRepoTagsAndDigests,
+    daemon/containerd/image_inspect.go), which no archive has as a name.
+    """
+    return tuple(
+        name
+        for name in names
+        if name != "<none>:<none>" and "@" not in name and not name.startswith(KEPT)
     )

@@ -11,7 +11,7 @@ from dockcfgd.layers.errors import UnknownFormat
 from dockcfgd.layers.place import SNAPSHOTTERS, place_of
 from dockcfgd.migration.changed_settings import settings_changed
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
-from dockcfgd.migration.inventory import KEPT, container_name, inspected
+from dockcfgd.migration.inventory import container_name, given_tags, inspected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,8 +117,7 @@ def _images(access: Access, then: Then, *, by_name: bool) -> tuple[str, ...]:
     known = {name for names in then.images.values() for name in names}
     for image in access.images.list():
         identity = text(image, "Id")
-        tags = [tag for tag in texts(image, "RepoTags") if tag != "<none>:<none>"]
-        tags = [tag for tag in tags if not tag.startswith(KEPT)]
+        tags = given_tags(texts(image, "RepoTags"))
         before = then.images.get(identity)
         if by_name:
             found += [tag for tag in tags if tag not in known]

@@ -313,6 +313,14 @@ def test_a_container_that_does_not_start_is_named(story: Story) -> None:
     assert story.resume(running) == ["db"]
 
 
+def test_a_name_by_digest_is_no_tag(story: Story) -> None:
+    """As containerd's image store lists it; an archive has no such name."""
+    image = next(iter(story.host.dockerd.images.images.values()))
+    image.tags[:] = [f"localhost:5000/app@sha256:{'5' * 64}"]
+    (found,) = [one for one in take_inventory(story.access).images if one.id == image.id]
+    assert (found.tags, found.references) == ((), (image.id,))
+
+
 def test_one_that_is_refused_among_many_is_started_once_more(story: Story) -> None:
     running = operations.note_running(story.access)
     story.engine(JobVerb.RESTART)
