@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,9 @@ _EVERY = 1 if os.environ.get("CRASH_ALL") == "1" else 9
 class Moved:
     """A host whose containers went to another driver, and what was done there since."""
 
-    def __init__(self, folder: Path, *, wanted: str = _VFS) -> None:
+    def __init__(
+        self, folder: Path, *, wanted: str = _VFS, own: dict[str, Any] | None = None
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.root = folder / "docker"
         self.host = FakeHost(
@@ -39,7 +42,8 @@ class Moved:
         host = self.host
         host.run("web", layer={"/data": b"1"}, restart="always")
         host.run("job", layer={"/data": b"2"})
-        host.run("gone", layer={"/data": b"3"})
+        host.networks.create({"Name": "front"})
+        host.run("gone", layer={"/data": b"3"}, host_config=own)
         host.run("ended", layer={"/data": b"4"})
         host.containers.stop("ended")
         host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
@@ -140,6 +144,24 @@ def test_there_is_none_of_a_change_that_was_taken_back(tmp_path: Path) -> None:
     lives.want(_VFS)
     assert lives.look().condition is Condition.REJECTED
     assert lives.kept is None
+
+
+def test_what_a_prune_would_take_from_those_of_then_is_warned_of(tmp_path: Path) -> None:
+    moved = Moved(tmp_path / "moved", own={"Binds": ["store:/data"], "NetworkMode": "front"})
+    assert not _warned(moved)
+    moved.host.containers.stop("gone")
+    moved.host.containers.remove("gone")
+    told = _warned(moved)
+    for kind, name in (("volume", "store"), ("network", "front")):
+        would = f"docker {kind} prune would remove what only overlay2 has a use for: {name}"
+        assert f"beware: {would}" in told
+    moved.host.remove_volume("store")
+    assert "beware: volumes that containers of then need are gone: store" in _warned(moved)
+
+
+def _warned(moved: Moved) -> list[str]:
+    document = storage_document(moved.lives.kept, (), moved.host.effects, HostVitals())
+    return [line for line in storage_text(document).splitlines() if line.startswith("beware: ")]
 
 
 def test_back_as_they_were_then(moved: Moved) -> None:

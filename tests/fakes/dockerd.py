@@ -284,6 +284,8 @@ class Dockerd:
             "Driver": container.driver,
             "Image": container.image,
             "Name": f"/{container.name}",
+            "MountPoints": {mount["Destination"]: mount for mount in container.mounts},
+            "NetworkSettings": {"Networks": container.endpoints},
         }
         folder.joinpath("config.v2.json").write_text(json.dumps(state))
         folder.joinpath("hostconfig.json").write_text("{}")
