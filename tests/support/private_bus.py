@@ -147,6 +147,11 @@ class FakeSystemd:
         calls: list[list[Any]] = self._tell("calls", None)
         return [call for call in calls if not methods or call[0] in methods]
 
+    def given(self, name: str) -> dict[str, Any]:
+        """Give the properties that a transient unit of this name was last started with."""
+        given: dict[str, Any] = self._tell("given", name)
+        return given
+
     def leave(self) -> None:
         """Go off the bus; jobs go on, but nobody hears of them."""
         self._tell("leave", None)

@@ -38,6 +38,7 @@ class Commands:
             "set-unit": self._set_unit,
             "unit": lambda name: systemd.find(name).properties,
             "calls": lambda _: systemd.calls,
+            "given": systemd.given.get,
             "leave": lambda _: systemd.leave(),
             "come-back": lambda _: systemd.come_back(),
         }

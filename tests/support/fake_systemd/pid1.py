@@ -30,6 +30,7 @@ class Systemd:
         self.rules = Rules()
         self.units = {unit.name: unit for unit in engine_units()}
         self.calls: list[list[Any]] = []
+        self.given: dict[str, dict[str, Any]] = {}
         self.subscribers: set[str] = set()
         self._job = 100
         self._pid = 1000
@@ -104,9 +105,14 @@ class Systemd:
     def run_transient(
         self, name: str, properties: dict[str, Any], reply: Callable[[str], None]
     ) -> None:
-        """Start a oneshot service that is made of these properties, and run its program."""
-        if name in self.units:
+        """Start a service that is made of these properties, and run its program.
+
+        One that tells when it is ready is as good as ready, and nothing is run.
+        """
+        if self.find(name).properties["LoadState"] != "not-found":
             raise Refusal("org.freedesktop.systemd1.UnitExists", f"Unit {name} was already loaded.")
+        self._forget(name)
+        self.given[name] = properties
         unit = self.units[name] = Unit(name, ActiveState="activating", Transient=True)
         self.show(unit)
         self._job += 1
@@ -119,6 +125,10 @@ class Systemd:
             word = "done" if changes["Result"] == "success" else "failed"
             self._tell(number, name, self.rules.word("StartTransientUnit") or word)
 
+        if properties["Type"] == "notify":
+            self._pid += 1
+            ended(unit.started(self._pid))
+            return
         programs.run(properties, ended)
 
     def release(self, name: str) -> None:
@@ -127,8 +137,7 @@ class Systemd:
         if unit is None or not unit.properties.get("Transient"):
             raise Refusal("org.freedesktop.systemd1.NotReferenced", f"{name} is not referenced.")
         if unit.properties["ActiveState"] in {"inactive", "failed"}:
-            del self.units[name]
-            self._shown.pop(name).remove_from_connection()
+            self._forget(name)
 
     def cancel(self, number: int) -> None:
         """Cancel a job."""
@@ -166,6 +175,10 @@ class Systemd:
             return
         self.manager.Reloading(False)  # noqa: FBT003 -- the signal's own argument
         reply()
+
+    def _forget(self, name: str) -> None:
+        del self.units[name]
+        self._shown.pop(name).remove_from_connection()
 
     def _accept(self, verb: str, name: str) -> Unit:
         unit = self.find(name)
