@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
@@ -196,6 +197,24 @@ def test_apply_shows_the_plan_then_each_step_then_the_verdict(file: str) -> None
         "done       1.0 s  prove the engine\n"
         "applied, generation 3 is in force\n"
     )
+
+
+def test_apply_shows_on_a_terminal_how_far_a_long_step_is() -> None:
+    def half(_daemon: Daemon) -> Event:
+        return Told("Progress", ("back up images", "web", 1_000_000, 2_000_000, "bytes"))
+
+    def end(daemon: Daemon) -> Event:
+        daemon.status = with_last(IN_SYNC)
+        return finished("applied")
+
+    console = Console(terminal=True)
+    assert do_apply(console, Daemon(living(IN_SYNC), script=[half, end])) == 0
+    _, bar, *_ = console.err.split("\r\033[K")
+    assert re.fullmatch(r"back up images  \[#+-+\]   50 %  .*web", bar), bar
+    assert console.err.endswith("\r\033[K")  # wiped
+    piped = Console()
+    assert do_apply(piped, Daemon(living(IN_SYNC), script=[half, end])) == 0
+    assert "back up images" not in piped.out + piped.err
 
 
 def test_apply_tells_why_it_was_rolled_back() -> None:
