@@ -1,8 +1,8 @@
 """A small dockerd: the fakes' engine as a process of its own, behind HTTP on a Unix socket.
 
-It has no image, and ENGINE_CONTAINERS (none) containers that run; it reads the daemon.json that
-ENGINE_CONFIG names, takes SIGHUP for a reload, and knows `--validate`. ENGINE_SOCKET is where it
-listens.
+It has one image, which can be saved, and ENGINE_CONTAINERS (none) containers that run; it reads the
+daemon.json that ENGINE_CONFIG names, takes SIGHUP for a reload, and knows `--validate`.
+ENGINE_SOCKET is where it listens.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration import Refused, load, parse_command
@@ -68,8 +70,17 @@ class Engine:
             "/networks": self._networks.list,
             "/volumes": lambda: {"Volumes": self._networks.volumes()},
         }
+        of_images = re.fullmatch(r"/images/(.+)/(json|history)", path)
+        if of_images:
+            name, what = unquote(of_images[1]), of_images[2]
+            return self._images.inspect(name) if what == "json" else self._images.history(name)
         answer = answers.get(path)
         return None if answer is None else answer()
+
+    def saved(self, references: list[str]) -> bytes:
+        """Give the archive of images."""
+        with self._images.save(references) as chunks:
+            return b"".join(chunks)
 
     def _read(self) -> None:
         path = Path(os.environ["ENGINE_CONFIG"])
@@ -88,12 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         path = "/" + path.split("/", 2)[2] if path.startswith("/v1.") else path
         if path == "/_ping":
             self._send(b"OK", "text/plain")
         elif path == "/events":
             self._stream()
+        elif path == "/images/get":
+            archive = self.server.engine.saved(parse_qs(query)["names"])
+            self._send(archive, "application/x-tar")
         else:
             document = self.server.engine.answer(path)
             found = document is not None

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,10 @@ _PATIENCE = 15.0
 
 
 class House:
-    """Everything in `folder`; the engine and `containers` run, dockcfgd does not until `start`."""
+    """Everything in `folder`; the engine and `containers` run, dockcfgd does not until `start`.
+
+    `heard` are the lines that daemons have told their supervisor.
+    """
 
     def __init__(self, folder: Path, *, containers: int = 0) -> None:
         self.folder = folder
@@ -62,6 +66,7 @@ class House:
         self.daemon_json = folder / "etc/docker/daemon.json"
         self._cleanup = contextlib.ExitStack()
         self._daemons: list[subprocess.Popen[str]] = []
+        self.heard: list[str] = []
 
     def __enter__(self) -> Self:
         for name in ("etc/dockcfgd/conf.d", "etc/docker", "etc/systemd", "run", "bin"):
@@ -108,23 +113,39 @@ class House:
 
         Without, nobody supervises it.
         """
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-            heard.bind(str(self.folder / f"run/notify-{len(self._daemons)}"))
-            heard.settimeout(_PATIENCE)
-            log = self._cleanup.enter_context((self.folder / "dockcfgd.log").open("a"))
-            daemon = subprocess.Popen(
-                [sys.executable, "-m", "dockcfgd.daemon"],
-                env=self.environment | ({"NOTIFY_SOCKET": heard.getsockname()} if ready else {}),
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
-            self._daemons.append(daemon)
-            if ready:
-                while b"READY=1" not in heard.recv(4096):
-                    pass
-                self.until(lambda status: status["phase"] == "idle")
+        supervisor = str(self.folder / f"run/notify-{len(self._daemons)}")
+        said = self._supervise(supervisor) if ready else None
+        log = self._cleanup.enter_context((self.folder / "dockcfgd.log").open("a"))
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "dockcfgd.daemon"],
+            env=self.environment | ({"NOTIFY_SOCKET": supervisor} if ready else {}),
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        self._daemons.append(daemon)
+        if said is not None:
+            assert said.wait(_PATIENCE), self.log()
+            self.until(lambda status: status["phase"] == "idle")
         return daemon
+
+    def _supervise(self, path: str) -> threading.Event:
+        """Hear what is told at a socket; the event is that of READY=1."""
+        said = threading.Event()
+        heard = self._cleanup.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        heard.bind(path)
+
+        def hear() -> None:
+            while message := heard.recv(4096):
+                self.heard += message.decode().splitlines()
+                if message.startswith(b"READY=1"):
+                    said.set()
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        self._cleanup.callback(thread.join)
+        self._cleanup.callback(heard.shutdown, socket.SHUT_RD)
+        return said
 
     def drop(self, name: str, text: str) -> Path:
         """Put a file into conf.d, as an editor does: complete at once."""

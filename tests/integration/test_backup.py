@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.integration.house import House
 
@@ -38,3 +39,15 @@ def test_made_listed_checked_and_removed(house: House) -> None:
     removed = house.ctl("backup", "prune", "--keep", "0")
     assert removed.stdout == f"removed: {backup['id']}\n"
     assert list(backups.iterdir()) == []
+
+
+def test_systemd_is_told_how_far_it_is(house: House) -> None:
+    house.drop("10-backup.toml", f'[backup]\ndirectory = "{house.folder}/backups"')
+    house.start()
+    assert house.ctl("backup", "create").returncode == 0
+    told = [line for line in house.heard if "under way" in line or "save the images" in line]
+    assert told[0] == "STATUS=in-sync: a backup is under way"
+    assert any(
+        re.fullmatch(r"STATUS=in-sync: save the images: .* kB \(100 %\), images\.tar.*", line)
+        for line in told
+    ), told
