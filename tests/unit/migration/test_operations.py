@@ -531,7 +531,7 @@ class _Fits(Exception):
     """Nothing was refused."""
 
 
-def _stage(story: Story) -> None:
+def _stage(story: Story, target: str = "vfs", root: str = "") -> None:
     def begin() -> AbstractContextManager[operations.Access]:
         raise _Fits
 
@@ -539,8 +539,8 @@ def _stage(story: Story) -> None:
         story.access,
         begin,
         folder=story.backup,
-        target_driver="vfs",
-        target_root=story.root,
+        target_driver=target,
+        target_root=root or story.root,
         progress=story.told,
     )
 
@@ -565,6 +565,27 @@ def test_copies_that_share_blocks_need_no_room_but_the_backup_does(story: Story)
         story.host.files.free = free
         with pytest.raises(_Fits if fits else FileFailure):
             _stage(story)
+
+
+def test_too_little_room_in_containerds_store_is_told_before_anything_is_stopped(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, free = str(tmp_path / "containerd"), 0
+    elsewhere = story.host.files.free_bytes
+    monkeypatch.setattr(operations, "same_filesystem", lambda *paths: len(set(paths)) == 1)
+    monkeypatch.setattr(
+        story.host.files,
+        "free_bytes",
+        lambda path: free if path == store else elsewhere(path),
+    )
+    states = story.states()
+    with pytest.raises(FileFailure, match=rf"{store} has 0.* free, .* in containerd's store"):
+        _stage(story, "overlayfs", store)
+    assert story.states() == states
+    assert not Path(story.backup).exists()
+    free = 1024 * _MIB
+    with pytest.raises(_Fits):
+        _stage(story, "overlayfs", store)
 
 
 def test_each_container_is_asked_once_how_much_it_has_written(
