@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +102,7 @@ def told(top: Path) -> dict[str, tuple[object, ...]]:
             whole and status.st_blocks * 512 < status.st_size,
             path.readlink() if path.is_symlink() else None,
             path.read_bytes() if whole else b"",
+            _xattrs(path),
             first.setdefault(status.st_ino, name),
         )
     return found
@@ -110,11 +113,56 @@ def _all(top: Path) -> Iterator[Path]:
     yield from (path for path in top.rglob("*") if path.relative_to(top).parts[0] != FOLDER)
 
 
+def _xattrs(path: Path) -> dict[str, bytes]:
+    names = os.listxattr(path, follow_symlinks=False)
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+
+def _acl(user: int) -> bytes:
+    """Give an ACL with one more user, as the kernel has it: version, then tag, rights and ID."""
+    entries = [(1, 6, -1), (2, 4, user), (4, 4, -1), (0x10, 4, -1), (0x20, 0, -1)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+
+
+def _give(path: Path, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip(f"this filesystem has no {name}")
+
+
 def test_the_copy_is_the_same(source: Path, target: Path) -> None:
     tally = Passes(source, target).last()
     assert told(target) == told(source)
     # Two names of one file are one file.
     assert tally.files == 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives capabilities")
+def test_attributes_acls_and_capabilities_come_along(source: Path, target: Path) -> None:
+    given = {
+        "a": ("system.posix_acl_default", _acl(1000)),
+        "a/file": ("user.mine", b"\0value"),
+        "a/b": ("trusted.whose", b"the host's"),
+        "a/b/deep": ("security.capability", struct.pack("<5I", 0x0200_0001, 1 << 10, 0, 0, 0)),
+        "sparse": ("system.posix_acl_access", _acl(1001)),
+    }
+    for path, (name, value) in given.items():
+        _give(source / path, name, value)
+    passes = Passes(source, target)
+    passes.live()
+    assert {path: _xattrs(target / path) for path in given} == {
+        path: dict([one]) for path, one in given.items()
+    }
+    assert told(target) == told(source)
+    # Between passes, and nothing else of the files.
+    os.removexattr(source / "a/b/deep", "security.capability")
+    _give(source / "sparse", "system.posix_acl_access", _acl(1002))
+    _give(source / "fifo", "trusted.new", b"1")
+    passes.last()
+    assert told(target) == told(source)
 
 
 def test_a_second_pass_copies_nothing(source: Path, target: Path) -> None:
