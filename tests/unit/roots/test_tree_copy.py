@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -17,6 +18,7 @@ from dockcfgd.layers.folder import Spot
 from dockcfgd.roots.index import Index
 from dockcfgd.roots.marks import FOLDER
 from dockcfgd.roots.tree_copy import Tally, TreeCopy
+from tests.support.layer_store import btrfs_folder
 
 FAR_FUTURE = 1 << 62
 AT_FDCWD = -100
@@ -163,6 +165,34 @@ def test_attributes_acls_and_capabilities_come_along(source: Path, target: Path)
     _give(source / "fifo", "trusted.new", b"1")
     passes.last()
     assert told(target) == told(source)
+
+
+_FIEMAP, _SYNC = 0xC020660B, 1
+_EXTENTS = 64
+
+
+def _extents(path: Path) -> list[tuple[int, int]]:
+    """Give where a file's blocks are on the disk, and how many bytes from there."""
+    asked = bytearray(struct.pack("QQIIII", 0, FAR_FUTURE, _SYNC, 0, _EXTENTS, 0))
+    asked += bytes(56 * _EXTENTS)
+    with path.open("rb") as file:
+        fcntl.ioctl(file, _FIEMAP, asked)
+    count = struct.unpack_from("I", asked, 20)[0]
+    each = (struct.unpack_from("QQQ", asked, 32 + 56 * number) for number in range(count))
+    return [(physical, length) for _, physical, length in each]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_blocks_are_shared_where_the_filesystem_can(tmp_path: Path) -> None:
+    with btrfs_folder(tmp_path) as folder:
+        source, target = folder / "source", folder / "target"
+        source.mkdir()
+        target.mkdir()
+        (source / "large").write_bytes(os.urandom((4 << 20) + 5))
+        Passes(source, target).last()
+        assert (target / "large").read_bytes() == (source / "large").read_bytes()
+        assert _extents(source / "large")
+        assert _extents(target / "large") == _extents(source / "large")
 
 
 def test_a_second_pass_copies_nothing(source: Path, target: Path) -> None:
