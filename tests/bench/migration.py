@@ -8,9 +8,10 @@ same running containers, it measures for each amount of images
     the throughput of the backup's archive, beside `docker save | zstd -T0`
     the peak memory of dockcfgd and of the programs that it starts
 
-and ends with 1 where a limit is not kept. Each migration is compared with the restarts right before
-and after it, one on either driver, and the archives take turns in who is first: what else the
-machine does then hits both alike. Layers are of random bytes: nothing compresses.
+and ends with 1 where a limit is not kept, or nothing could be measured. Each migration is compared
+with the restarts right before and after it, one on either driver, and the archives take turns in
+who is first: what else the machine does then hits both alike. Layers are of random bytes: nothing
+compresses.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Figures:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Measure, print the figures beside their limits; 1 where one is not kept."""
+    """Measure, print the figures beside their limits; 1 where one is not kept, or not known."""
     sizes = [float(one) for one in arguments] or list(SIZES)
     try:
         with Machine("trixie") as machine:
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 kept.append(_kept(figures[-1]))
     except MachineUnavailable as why:
         print(f"migration: not measured: {why}")
-        return 0
+        return 1
     return 0 if all([*kept, _flat(figures)]) else 1
 
 
