@@ -347,6 +347,27 @@ def test_pruned(moved: Moved) -> None:
     assert moved.lives.look().condition is Condition.IN_SYNC
 
 
+@pytest.mark.parametrize(
+    ("driver", "stays"),
+    [("zfs", "datasets that zfs made"), ("devicemapper", "dm.thinpooldev"), ("aufs", "")],
+)
+def test_what_a_driver_has_outside_of_data_root_is_told_to_stay(
+    moved: Moved, driver: str, stays: str
+) -> None:
+    kept = moved.lives.kept
+    assert kept is not None
+    moved.lives.keep(replace(kept, driver=driver))
+    status = moved.lives.storage_prune()
+    assert status is not None
+    assert status.task is not None
+    assert status.task.verdict is Verdict.APPLIED
+    freed, _, more = str(status.task.reason).partition("; ")
+    assert freed.endswith("freed")
+    assert stays in more
+    assert bool(stays) == bool(more)
+    assert moved.lives.kept is None
+
+
 def test_a_data_root_with_something_kept_is_left_when_that_is_freed(moved: Moved) -> None:
     moved.go_on()
     goal = moved.root.with_name("elsewhere")

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["FreeingStorage"]
 
 _KIND = "storage prune"
+# What drivers have that lies in no folder of data-root.
+_OUTSIDE = {
+    "devicemapper": "what devicemapper has in a pool that dm.thinpooldev named stays: dmsetup ls",
+    "zfs": "the datasets that zfs made of layers stay: zfs list, and zfs destroy",
+}
 
 
 class FreeingStorage:
@@ -136,6 +141,8 @@ class FreeingStorage:
             if freed.left:
                 return f"not all of it could be deleted: {'; '.join(freed.left)}", False
             done += [_told(freed)] if of_drivers else []
+            drivers = set[str]() if kept is None else _drivers_of(kept)
+            done += [_OUTSIDE[one] for one in sorted(_OUTSIDE.keys() & drivers)]
         if places:
             places.remove(work, used=self._in_use()[0])
         if places.failed:
