@@ -12,6 +12,8 @@ import pytest
 
 from images import make_busybox
 from machine import Machine, wait_for
+from test_containerd_store import OUT, change, into
+from zoo_layers import SNAPSHOTTER
 from zoo_sight import change_to
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -59,6 +61,11 @@ def test_a_project_goes_on(machine: Machine, build_deb: Callable[[str], Path], s
     for driver in ("vfs", "overlay2"):
         change_to(machine, driver)
         assert settled(machine) == before
+    # The labels have the image's ID of then, wherever the image has another one.
+    change(machine, into(), SNAPSHOTTER)
+    assert settled(machine) == before
+    change(machine, OUT, "overlay2")
+    assert settled(machine) == before
     said = compose(machine, "up", "--detach", "--pull=never")
     assert "Recreate" not in said
     assert settled(machine) == before
@@ -85,7 +92,8 @@ def shown(machine: Machine) -> dict[str, dict[str, Any]]:
     for line in compose(machine, "ps", "--all", "--format=json").splitlines():
         one = json.loads(line)
         kept = {key: one.get(key) for key in _TELLING}
-        kept["Labels"] = sorted(kept["Labels"].split(","))
-        kept["Networks"] = sorted(kept["Networks"].split(","))
+        # The engine lists these in any order.
+        for key in ("Labels", "Mounts", "Networks"):
+            kept[key] = sorted(kept[key].split(","))
         found[str(one["Name"])] = kept
     return found
