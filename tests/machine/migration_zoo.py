@@ -174,6 +174,8 @@ def _make_by_other_clients(machine: Machine) -> None:
                 "NetworkMode": "bridge", "RestartPolicy": {"Name": ""}, "ShmSize": 0,
             },
         },
+        # Of `no-entry` the engine writes null.
+        "empty-entry": {"Image": "app:full", "Cmd": command, "Entrypoint": []},
     }  # fmt: skip
     for name, body in bodies.items():
         made = tell(machine, f"/containers/create?name={name}", body)
