@@ -12,7 +12,14 @@ from engine_socket import ask_bytes, tell
 from images import make_busybox, make_image
 from machine import Machine
 
-__all__ = ["ANONYMOUS_DATA", "Content", "content_of", "make_disposable", "make_zoo"]
+__all__ = [
+    "ANONYMOUS_DATA",
+    "BY_HAND_ALWAYS",
+    "Content",
+    "content_of",
+    "make_disposable",
+    "make_zoo",
+]
 
 _TRAP = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
 _TELLS = """\
@@ -20,6 +27,8 @@ if [ ! -e /told ]; then
 i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i of what there is to tell; done; touch /told
 fi
 """
+# It runs again whenever an engine that has it starts.
+BY_HAND_ALWAYS = "by-hand-always"
 ANONYMOUS_DATA = "kept although nobody named the volume"
 
 _WRITES = """\
@@ -142,7 +151,8 @@ def _make_more(machine: Machine) -> None:
         "busybox", "sh", "-c", _TRAP,
     )  # fmt: skip
     docker(*run, "--name=by-hand", "--restart=unless-stopped", "busybox", "sh", "-c", _TRAP)
-    docker("stop", "by-hand")
+    docker(*run, f"--name={BY_HAND_ALWAYS}", "--restart=always", "busybox", "sh", "-c", _TRAP)
+    docker("stop", "by-hand", BY_HAND_ALWAYS)
     docker(*run, "--name=paused-always", "--restart=always", "busybox", "sh", "-c", _TRAP)
     docker("pause", "paused-always")
     docker("run", "--name=failed", "--restart=on-failure:2", "busybox", "sh", "-c",

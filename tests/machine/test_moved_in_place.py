@@ -12,7 +12,7 @@ from conftest import NewMachine
 from images import make_busybox
 from loopback_registry import expect_digests, make_pulled, serve_registry
 from machine import Machine
-from migration_zoo import make_zoo
+from migration_zoo import BY_HAND_ALWAYS, make_zoo
 from zoo_layers import KINDS_DISPOSABLE, layer_digests, make_kinds
 from zoo_sight import ROOT, Seen, change_to, expect_same, expect_tidy, look, trace_of
 
@@ -21,7 +21,7 @@ ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
 IN_FULL = pytest.mark.skipif(not PROOF, reason="in make proof")
 
 # What an engine that is restarted starts again by itself.
-BY_POLICY = {"always", "unless", "paused-always", "settings"}
+BY_POLICY = {"always", "unless", "paused-always", "settings", BY_HAND_ALWAYS}
 
 
 def package_of(suite: str) -> str:
