@@ -116,7 +116,10 @@ def make_zoo(machine: Machine) -> None:
     _make_more(machine)
     _make_by_other_clients(machine)
     docker("create", "--name=be", "busybox", "sh", "-c", _TRAP)  # the beginning of some ID, perhaps
-    docker("tag", "busybox", "app:moved")  # the image of `unnamed-image` has no name any more
+    # Now these have no name any more: the image of `unnamed-image`, that of `of-parent`, which the
+    # engine does not list as app:child is made of it, and one that nothing is of.
+    for name in ("moved", "parent", "gone"):
+        docker("tag", "busybox", f"app:{name}")
 
 
 def _make_more(machine: Machine) -> None:
@@ -217,8 +220,12 @@ def _make_images(machine: Machine) -> None:
     machine.docker("commit", *(f"--change={change}" for change in changes), "made", "app:full")
     machine.docker("rm", "made")
     make_image(machine, "app:moved", layers_mb=[0.25])
-    machine.docker("run", "--detach", "--stop-timeout=3", "--name=unnamed-image", "app:moved",
-                   "sh", "-c", _TRAP)  # fmt: skip
+    make_image(machine, "app:parent", layers_mb=[0.125])
+    make_image(machine, "app:gone", layers_mb=[0.125])
+    for name, image in (("unnamed-image", "app:moved"), ("of-parent", "app:parent")):
+        machine.docker("run", "--detach", "--stop-timeout=3", f"--name={name}", image,
+                       "sh", "-c", _TRAP)  # fmt: skip
+    machine.docker("commit", "of-parent", "app:child")
 
 
 Content = dict[str, tuple[object, ...]]

@@ -76,7 +76,8 @@ def of_any_store(seen: Seen) -> Seen:
         for name, one in seen.documents.items()
     }
     images = sorted(line.split()[0] for line in seen.images)
-    return replace(seen, documents=documents, images=images, digests=[])
+    nameless = [str(number) for number in range(len(seen.nameless))]
+    return replace(seen, documents=documents, images=images, nameless=nameless, digests=[])
 
 
 def machine_for(new_machine: NewMachine, suite: str, snapshotter: str) -> Machine:

@@ -45,6 +45,7 @@ class Seen:
     logs: dict[str, str]
     changes: dict[str, list[str]]
     images: list[str]
+    nameless: list[str]
     digests: list[str]
     volumes: list[str]
     networks: dict[str, Document]
@@ -56,11 +57,7 @@ def look(machine: Machine) -> Seen:
     every = [ask(machine, f"/containers/{one}/json") for one in listed]
     found = {name: one for one in every if not (name := name_of(one)).startswith("disposable")}
     images = ask(machine, "/images/json")
-    # Engines of 20.10 say so where newer ones give no name.
-    nameless = "<none>:<none>"
-    tags = [
-        f"{tag} {one['Id']}" for one in images for tag in one["RepoTags"] or [] if tag != nameless
-    ]
+    tags = [f"{tag} {one['Id']}" for one in images for tag in _tags(one)]
     return Seen(
         documents={name: comparable(one) for name, one in found.items()},
         states={name: one["State"]["Status"] for name, one in found.items()},
@@ -68,6 +65,7 @@ def look(machine: Machine) -> Seen:
         logs={name: ask_bytes(machine, f"/containers/{name}/{_LOGS}").hex() for name in found},
         changes={name: _changes(machine, name) for name in found},
         images=sorted(tag for tag in tags if "dockcfgd-kept" not in tag),
+        nameless=_nameless(machine, images, found),
         digests=sorted(f"{digest} {one['Id']}" for one in images for digest in _digests(one)),
         volumes=sorted(one["Name"] for one in ask(machine, "/volumes")["Volumes"]),
         networks={one["Name"]: network(one) for one in ask(machine, "/networks")},
@@ -88,6 +86,18 @@ def network(document: Document) -> Document:
     ranges = document["IPAM"].get("Config") or []
     kept["IPAM"] = [one.get("Subnet") for one in ranges]
     return kept
+
+
+def _tags(image: Document) -> list[str]:
+    # Engines of 20.10 say so where newer ones give no name.
+    return [one for one in image["RepoTags"] or [] if one != "<none>:<none>"]
+
+
+def _nameless(machine: Machine, listed: list[Document], found: dict[str, Document]) -> list[str]:
+    """Give the IDs of images without a name: those that are listed, and those of containers."""
+    counting = {one["Id"] for one in listed} | {one["Image"] for one in found.values()}
+    every = ask(machine, "/images/json?all=1")
+    return sorted(one["Id"] for one in every if one["Id"] in counting and not _tags(one))
 
 
 def _digests(image: Document) -> list[str]:
@@ -132,6 +142,8 @@ def expect_same(before: Seen, after: Seen) -> None:
     assert after.contents == before.contents
     assert after.logs == before.logs
     assert after.images == before.images
+    # Containers with --rm bring others.
+    assert set(before.nameless) <= set(after.nameless)
     assert after.digests == before.digests
     assert after.volumes == before.volumes
     assert after.networks == before.networks
