@@ -18,6 +18,7 @@ from images import make_busybox, make_image
 from loopback_registry import make_pulled, serve_registry
 from machine import Machine
 from migration_zoo import make_zoo
+from test_made_anew import expect_disposable
 from zoo_layers import KINDS_DISPOSABLE, SNAPSHOTTER, layer_digests, make_kinds, seen_by
 from zoo_sight import ROOT, Seen, expect_same, expect_tidy, look
 
@@ -108,7 +109,9 @@ def test_zoo_into_the_store_and_out(
     machine.install_deb(build_deb("trixie"))
     before, digests = look(machine), layer_digests(machine)
     change(machine, into(snapshotter), snapshotter)
-    expect_same(of_any_store(before), of_any_store(look(machine)))
+    there = look(machine)
+    expect_same(of_any_store(before), of_any_store(there))
+    expect_disposable(before, there)
     if snapshotter != "native":
         assert layer_digests(machine) == digests
     passing = machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file")
@@ -120,6 +123,7 @@ def test_zoo_into_the_store_and_out(
     after = look(machine)
     # Names by digest come back with the next pull.
     expect_same(replace(before, digests=[]), replace(after, digests=[]))
+    expect_disposable(before, after)
     assert after.changes == before.changes
     assert layer_digests(machine) == digests
     expect_tidy(machine)

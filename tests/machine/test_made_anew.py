@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,26 @@ def expect_alike(before: Seen, after: Seen) -> None:
     assert after.documents.keys() == before.documents.keys()
     for name, document in before.documents.items():
         assert after.documents[name]["Id"] != document["Id"]
-    first, second = alike(before), alike(after)
-    assert [line for name in first for line in differing(name, first[name], second[name])] == []
+    assert losses(before, after, of=before.documents) == []
+    expect_disposable(before, after)
     assert states(after) == states(before)
     assert after.contents == before.contents
     assert after.logs == before.logs
     assert after.images == before.images
     assert after.volumes == before.volumes
     assert after.networks == before.networks
+
+
+def expect_disposable(before: Seen, after: Seen) -> None:
+    """Expect that those with --rm, made anew by each change, differ in nothing but what may."""
+    assert after.disposable.keys() == before.disposable.keys()
+    assert losses(before, after, of=before.disposable) == []
+
+
+def losses(before: Seen, after: Seen, *, of: Iterable[str]) -> list[str]:
+    """Give a line for each thing that some containers do not have any more."""
+    first, second = alike(before), alike(after)
+    return [line for name in of for line in differing(name, first[name], second[name])]
 
 
 def differing(where: str, before: Any, after: Any) -> list[str]:
@@ -116,8 +128,9 @@ def states(seen: Seen) -> dict[str, str]:
 
 def alike(seen: Seen) -> dict[str, Document]:
     """Give the documents without what may differ."""
-    names = {one["Id"]: name for name, one in seen.documents.items()}
-    return {name: _alike(one, names) for name, one in seen.documents.items()}
+    every = seen.documents | seen.disposable
+    names = {one["Id"]: name for name, one in (every | seen.networks).items() if "Id" in one}
+    return {name: _alike(one, names) for name, one in every.items()}
 
 
 def _alike(document: Document, names: Mapping[str, str]) -> Document:
@@ -137,8 +150,12 @@ def _alike(document: Document, names: Mapping[str, str]) -> Document:
     host["OomKillDisable"] = host["OomKillDisable"] or False
     for key in ("NetworkMode", "IpcMode", "PidMode"):
         kind, colon, other = host[key].partition(":")
-        host[key] = f"{kind}{colon}{names.get(other, other)}"
-    host["VolumesFrom"] = [_called(one, names) for one in host["VolumesFrom"] or []]
+        host[key] = f"{names.get(kind, kind)}{colon}{names.get(other, other)}"
+    sources = [_called(one, names) for one in host["VolumesFrom"] or []]
+    if host["AutoRemove"]:
+        # From the one that held its unnamed volumes while it was gone.
+        sources = [one for one in sources if not one.startswith("dockcfgd-hold-")]
+    host["VolumesFrom"] = sources
     kept["HostConfig"] = host
     kept["Networks"] = {
         name: {**one, "Aliases": _own(one)} for name, one in document["Networks"].items()

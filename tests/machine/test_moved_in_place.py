@@ -13,6 +13,7 @@ from images import make_busybox
 from loopback_registry import expect_digests, make_pulled, serve_registry
 from machine import Machine
 from migration_zoo import BY_HAND_ALWAYS, make_zoo
+from test_made_anew import expect_disposable
 from zoo_layers import KINDS_DISPOSABLE, layer_digests, make_kinds
 from zoo_sight import ROOT, Seen, change_to, expect_same, expect_tidy, look, trace_of
 
@@ -78,6 +79,7 @@ def expect_all(machine: Machine, before: Seen, digests: Mapping[str, str]) -> Se
     """Expect that all containers are what they were; give what was seen of them."""
     after = look(machine)
     expect_same(before, after)
+    expect_disposable(before, after)
     seen = layer_digests(machine)
     assert digests.keys() - seen.keys() <= {KINDS_DISPOSABLE}
     assert seen == {name: digests[name] for name in seen}

@@ -15,6 +15,7 @@ import tree_of
 from images import make_busybox, make_image
 from machine import Machine, wait_for
 from migration_zoo import make_zoo
+from test_made_anew import expect_disposable
 from zoo_sight import Seen, expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -70,10 +71,11 @@ def change_to(machine: Machine, root: str, more: str = "") -> dict[str, Any]:
 
 def moved(seen: Seen, before: str, after: str) -> Seen:
     """Give what was seen with the data-root's other path."""
-    text = json.dumps(seen.documents)
+    text = json.dumps([seen.documents, seen.disposable])
     for end in ("/", '"', ":"):
         text = text.replace(f"{before}{end}", f"{after}{end}")
-    return replace(seen, documents=json.loads(text))
+    documents, disposable = json.loads(text)
+    return replace(seen, documents=documents, disposable=disposable)
 
 
 def tree(machine: Machine, root: str) -> dict[str, list[Any]]:
@@ -186,6 +188,7 @@ def test_containers_of_every_kind(
         change_to(machine, new)
         after = look(machine)
         expect_same(moved(before, USUAL, new), after)
+        expect_disposable(moved(before, USUAL, new), after)
         assert after.changes == before.changes
         assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
             "disposable\nmine"

@@ -49,13 +49,18 @@ class Seen:
     digests: list[str]
     volumes: list[str]
     networks: dict[str, Document]
+    # Those with --rm, which are made anew by each change: their documents alone.
+    disposable: dict[str, Document]
 
 
 def look(machine: Machine) -> Seen:
-    """See all that there is, but the containers with --rm."""
+    """See all that there is."""
     listed = [one["Id"] for one in ask(machine, "/containers/json?all=1")]
-    every = [ask(machine, f"/containers/{one}/json") for one in listed]
-    found = {name: one for one in every if not (name := name_of(one)).startswith("disposable")}
+    every = {
+        name_of(one): one for one in (ask(machine, f"/containers/{one}/json") for one in listed)
+    }
+    found = {name: one for name, one in every.items() if not name.startswith("disposable")}
+    passing = {name: one for name, one in every.items() if name not in found}
     images = ask(machine, "/images/json")
     tags = [f"{tag} {one['Id']}" for one in images for tag in _tags(one)]
     return Seen(
@@ -69,6 +74,10 @@ def look(machine: Machine) -> Seen:
         digests=sorted(f"{digest} {one['Id']}" for one in images for digest in _digests(one)),
         volumes=sorted(one["Name"] for one in ask(machine, "/volumes")["Volumes"]),
         networks={one["Name"]: network(one) for one in ask(machine, "/networks")},
+        disposable={
+            name: comparable(one) | {"Status": one["State"]["Status"]}
+            for name, one in passing.items()
+        },
     )
 
 
