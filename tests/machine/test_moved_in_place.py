@@ -61,6 +61,7 @@ def there_and_back(machine: Machine, package: Path, driver: str) -> None:
     make_pulled(machine)
     machine.install_deb(package)
     before, digests = look(machine), layer_digests(machine)
+    expect_sparse(machine)
     change_to(machine, driver)
     expect_all(machine, before, digests)
     machine.docker("exec", "always", "sh", "-c", "echo on it > /on-it")
@@ -80,6 +81,7 @@ def expect_all(machine: Machine, before: Seen, digests: Mapping[str, str]) -> Se
     after = look(machine)
     expect_same(before, after)
     expect_disposable(before, after)
+    expect_sparse(machine)
     seen = layer_digests(machine)
     assert digests.keys() - seen.keys() <= {KINDS_DISPOSABLE}
     assert seen == {name: digests[name] for name in seen}
@@ -88,6 +90,14 @@ def expect_all(machine: Machine, before: Seen, digests: Mapping[str, str]) -> Se
         "disposable\nmine"
     )
     return after
+
+
+def expect_sparse(machine: Machine) -> None:
+    """Expect that a file of a megabyte that is a hole but for its end takes no room for that."""
+    said = machine.docker("exec", "writer", "stat", "-c", "%s %b", "/data/sparse")
+    size, blocks = map(int, said.split())
+    assert size == 1_000_001
+    assert blocks * 512 < size // 2
 
 
 @pytest.mark.timeout(1500)
