@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from machine import Machine
 from migration_zoo import make_zoo
-from test_moved_root import USUAL, expect_one_copy, moved, some_containers, status_of
+from test_made_anew import expect_disposable
+from test_moved_root import (
+    USUAL,
+    expect_one_copy,
+    moved,
+    some_containers,
+    status_of,
+    tree,
+)
+from zoo_layers import fill_with_kinds, layer_digests, make_kinds
 from zoo_sight import expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
-REMAPPED = f"{USUAL}/100000.100000"
+FIRST = 100_000
+REMAPPED = f"{USUAL}/{FIRST}.{FIRST}"
+# What a range of 65536 users has no place for.
+NO_PLACE = {"great owner"}
+# A volume that is another folder.
+OF_THE_HOST = "volumes/with-options/_data"
+# What an ACL says of one user, and of one group.
+_NAMED = (0x02, 0x08)
+Tree = dict[str, list[Any]]
 _MAKE = (
     "useradd --system --user-group --no-create-home --shell /bin/false dockremap &&"
     " usermod --add-subuids 100000-165535 --add-subgids 100000-165535 dockremap"
@@ -43,6 +62,53 @@ def refused(machine: Machine, users: str) -> str:
     return "; ".join(one["message"] for one in status_of(machine)["desired"]["errors"])
 
 
+def files_of(machine: Machine, root: str) -> Tree:
+    """Give layers and volumes, but those of containers with --rm, which get others."""
+    passing = machine.docker("ps", "--all", "--quiet", "--filter=name=disposable").split()
+    places = "{{.GraphDriver.Data.UpperDir}} {{range .Mounts}}{{.Source}} {{end}}"
+    left = [
+        place.removeprefix(f"{root}/").removesuffix("/diff")
+        for place in machine.docker("inspect", f"--format={places}", *passing).split()
+    ]
+    return {
+        path: entry
+        for path, entry in tree(machine, root).items()
+        if path.startswith(("overlay2/", "volumes/")) and not path.startswith(("overlay2/l", *left))
+    }
+
+
+def shifted(files: Tree) -> Tree:
+    """Give files as they are where users are others; those of the host stay its users'."""
+    return {
+        path: entry if path.startswith(OF_THE_HOST) else _of_others(entry)
+        for path, entry in files.items()
+    }
+
+
+def _of_others(entry: list[Any]) -> list[Any]:
+    mode, user, group, *rest = entry
+    attributes = {
+        name: _of_other(one) if name.startswith("system.posix_acl_") else one
+        for name, one in rest[5].items()
+    }
+    return [mode, user + FIRST, group + FIRST, *rest[:5], attributes, *rest[6:]]
+
+
+def _of_other(acl: str) -> str:
+    head, entries = acl[:8], struct.iter_unpack("<HHI", bytes.fromhex(acl[8:]))
+    told = (
+        struct.pack("<HHI", kind, may, who + FIRST if kind in _NAMED else who)
+        for kind, may, who in entries
+    )
+    return head + b"".join(told).hex()
+
+
+def expect_files(before: Tree, after: Tree) -> None:
+    """Expect all that there was; beside it there are the layers of containers with --rm."""
+    found = {path: (one, after.get(path)) for path, one in before.items()}
+    assert [f"{path}: {a} -> {b}" for path, (a, b) in found.items() if a != b] == []
+
+
 @pytest.mark.suite(*ALL)
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not PROOF, reason="in make proof")
@@ -62,9 +128,14 @@ def test_containers_of_every_kind_there_and_back(
                    "--cap-drop=MKNOD", "--sysctl=net.ipv4.ip_forward=1", "--read-only", "--init",
                    "--tmpfs=/scratch:size=1m", "--device=/dev/null", "--oom-score-adj=100",
                    "--stop-timeout=3", "busybox", "sleep", "1000000")  # fmt: skip
-    before = look(machine)
+    fill_with_kinds(machine, "named", but=NO_PLACE)
+    make_kinds(machine, but=NO_PLACE)
+    before, digests, files = look(machine), layer_digests(machine), files_of(machine, USUAL)
     change_to(machine, "default")
-    expect_same(moved(before, USUAL, REMAPPED), look(machine))
+    there = look(machine)
+    expect_same(moved(before, USUAL, REMAPPED), there)
+    expect_disposable(moved(before, USUAL, REMAPPED), there)
+    expect_files(shifted(files), files_of(machine, REMAPPED))
     process = json.loads(machine.docker("inspect", "always"))[0]["State"]["Pid"]
     assert machine.run(["stat", "-c", "%u", f"/proc/{process}"]).stdout.strip() == "100000"
     assert machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file") == (
@@ -73,6 +144,9 @@ def test_containers_of_every_kind_there_and_back(
     change_to(machine, "")
     after = look(machine)
     expect_same(before, after)
+    expect_disposable(before, after)
+    assert layer_digests(machine) == digests
+    expect_files(files, files_of(machine, USUAL))
     print(f"{suite}: {len(before.documents)} containers to other users and back")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from dockcfgd.model.drivers import BTRFS_SNAPSHOTTER, SNAPSHOTTERS, engine_name
@@ -15,6 +16,7 @@ __all__ = [
     "KINDS_DISPOSABLE",
     "NOT_IN_ARCHIVES",
     "SNAPSHOTTER",
+    "fill_with_kinds",
     "layer_digests",
     "make_kinds",
     "seen_by",
@@ -69,7 +71,7 @@ done
 """
 
 
-def make_kinds(machine: Machine) -> None:
+def make_kinds(machine: Machine, *, but: Collection[str] = ()) -> None:
     """Make an image with files of each kind, and running containers that changed them.
 
     One has --rm, and is made anew by each change: of what an archive can hold. One has removed its
@@ -88,11 +90,20 @@ def make_kinds(machine: Machine) -> None:
         machine.docker("run", "--detach", "--init", *options, f"--name={container}", "kinds:1",
                        "sleep", "1000000")  # fmt: skip
         root = seen_by(machine, container)
-        for name in [one for one in CHANGES if one not in left]:
+        for name in [one for one in CHANGES if one not in left and one not in but]:
             CHANGES[name](_folder(root, name))
     # The engine makes the image's working directory in each container that it creates.
     machine.docker("run", "--name=no-workdir", "--entrypoint=/bin/sh", "app:full", "-c",
                    "cd / && rmdir /work")  # fmt: skip
+
+
+def fill_with_kinds(machine: Machine, volume: str, *, but: Collection[str] = ()) -> None:
+    """Make files of each kind in a volume, and change them."""
+    place = machine.docker("volume", "inspect", "--format={{.Mountpoint}}", volume)
+    root = Path(f"/proc/{machine.pid}/root{place}")
+    for name in [one for one in CHANGES if one not in but and one not in _NOT_FOR_THE_CLIENT]:
+        make_folder(_folder(root, name))
+        CHANGES[name](_folder(root, name))
 
 
 def seen_by(machine: Machine, container: str) -> Path:
