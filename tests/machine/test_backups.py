@@ -14,6 +14,8 @@ from conftest import NewMachine
 from images import make_busybox, make_image
 from machine import Machine, wait_for
 from migration_zoo import content_of, make_zoo
+from test_made_anew import losses, states
+from zoo_sight import look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
 ALL = ("bookworm", "trixie", "forky") if PROOF else ("trixie",)
@@ -37,6 +39,16 @@ DIGEST = (
     "cd {place} && tar --create --sort=name --format=posix --numeric-owner --acls --xattrs"
     " '--xattrs-include=*' --pax-option='delete=atime,delete=ctime,exthdr.name=%f'"
     " --exclude=./changes --exclude=./changes.new $(ls -A | grep -v changes) | sha256sum"
+)
+# What one release calls otherwise than another, or leaves out where it is nothing.
+OF_RELEASES = (
+    ".NetworkMode: default -> bridge",
+    ".RestartPolicy.Name:  -> no",
+    *(
+        f".{name}: {change}"
+        for name in ("KernelMemory", "KernelMemoryTCP", "GwPriority")
+        for change in ("0 -> None", "None -> 0")
+    ),
 )
 
 
@@ -245,8 +257,8 @@ def test_all_of_it_on_another_machine(
     make_zoo(first)
     first.install_deb(build_deb(package_of(source)))
     names = first.docker("ps", "--all", "--format={{.Names}}").split()
+    before, named = look(first), digest(first, "named")
     written = {name: content_of(first, name) for name in names}
-    named = digest(first, "named")
     document = control(first, "create", "--volumes")
     assert document["verdict"] == "applied", document
     folder = f"{BACKUPS}/{document['backup']}"
@@ -266,6 +278,12 @@ def test_all_of_it_on_another_machine(
     assert sorted(second.docker("ps", "--all", "--format={{.Names}}").split()) == sorted(names)
     assert {name: content_of(second, name) for name in names} == written
     assert digest(second, "named") == named
+    after = look(second)
+    found = losses(before, after, of=[*before.documents, *before.disposable])
+    usual = OF_RELEASES if source != target else ()
+    assert [line for line in found if not line.endswith(usual)] == []
+    assert states(after) == states(before)
+    assert after.volumes == before.volumes
 
 
 @pytest.mark.suite("trixie")
