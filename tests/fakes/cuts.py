@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 __all__ = ["Crash", "Cuts"]
@@ -23,6 +24,7 @@ class Cuts:
         self.passed: list[str] = []
         self.crash_at = crash_at
         self._watchers: list[Callable[[str], None]] = []
+        self._counting = threading.Lock()
 
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Call `watcher` with the label of each place that is passed from now on."""
@@ -39,8 +41,9 @@ class Cuts:
 
     def at(self, label: str) -> None:
         """Pass a place; Crash where it is the chosen one."""
-        number = len(self.passed)
-        self.passed.append(label)
+        with self._counting:
+            number = len(self.passed)
+            self.passed.append(label)
         for watcher in tuple(self._watchers):
             watcher(label)
         if number == self.crash_at:

@@ -51,7 +51,13 @@ _TERMINATED = 143
 
 
 class _Served:
-    """What needs a serving engine."""
+    """What needs a serving engine.
+
+    Containers are made, started and stopped many at a time; the simulated engine does one after
+    the other.
+    """
+
+    _one_at_a_time = threading.RLock()
 
     def __init__(self, dockerd: Dockerd, cuts: Cuts) -> None:
         self._dockerd = dockerd
@@ -138,8 +144,6 @@ class FakeReloadEvents:
 class FakeContainers(_Served):
     """ports.Containers."""
 
-    _one_at_a_time = threading.RLock()
-
     def list(self) -> Documents:
         with self._one_at_a_time:
             return self._summaries()
@@ -157,12 +161,11 @@ class FakeContainers(_Served):
 
     def create(self, name: str, body: Mapping[str, Json]) -> str:
         name = name.removeprefix("/")
-        with self._effect(f"create container {name}") as process:
+        with self._one_at_a_time, self._effect(f"create container {name}") as process:
             return self._create(process, name, dict(body))
 
     def start(self, container: str) -> None:
         what = f"start container {container}"
-        # As with stops.
         with self._one_at_a_time, self._effect(what) as process:
             found = self._find(container, "start")
             if found.alive:
@@ -177,7 +180,6 @@ class FakeContainers(_Served):
             self._dockerd.launch(found)
 
     def stop(self, container: str) -> None:
-        # Containers are stopped many at a time; the simulated engine does one after the other.
         with self._one_at_a_time, self._effect(f"stop container {container}"):
             found = self._find(container, "stop")
             if found.alive:
@@ -201,7 +203,7 @@ class FakeContainers(_Served):
                 found.state = "running"
 
     def remove(self, container: str) -> None:
-        with self._effect(f"remove container {container}"):
+        with self._one_at_a_time, self._effect(f"remove container {container}"):
             try:
                 found = self._find(container, "remove")
             except EngineFailure:
@@ -209,7 +211,7 @@ class FakeContainers(_Served):
             self._dockerd.remove(found)
 
     def commit(self, container: str, *, repository: str, tag: str) -> str:
-        with self._effect(f"commit container {container}"):
+        with self._one_at_a_time, self._effect(f"commit container {container}"):
             found = self._find(container, "commit")
             store = self._dockerd.images
             base = store.find(found.image)
@@ -233,7 +235,8 @@ class FakeContainers(_Served):
 
     def _find(self, reference: str, verb: str) -> Container:
         name = reference.removeprefix("/")
-        known = self._dockerd.containers()
+        with self._one_at_a_time:
+            known = self._dockerd.containers()
         for container in known:
             if name in {container.id, container.name}:
                 return container
@@ -365,12 +368,14 @@ class FakeImages(_Served):
     def list(self) -> Documents:
         self._process("list images")
         store = self._dockerd.images
-        return [self._summary(store, image) for image in store.images.values()]
+        with self._one_at_a_time:
+            return [self._summary(store, image) for image in store.images.values()]
 
     def inspect(self, image: str) -> dict[str, Json]:
         process = self._process(f"inspect image {image}")
         store = self._dockerd.images
-        found = store.find(image)
+        with self._one_at_a_time:
+            found = store.find(image)
         return {
             "Id": found.id,
             "RepoTags": list(found.tags),
@@ -395,20 +400,23 @@ class FakeImages(_Served):
     def configs(self) -> dict[str, str]:
         self._process("list images")
         store = self._dockerd.images
-        return store.configs() if isinstance(store, ContainerdStore) else {}
+        with self._one_at_a_time:
+            return store.configs() if isinstance(store, ContainerdStore) else {}
 
     @contextlib.contextmanager
     def save(self, references: Sequence[str]) -> Iterator[Iterator[bytes]]:
         self._process("save images")
         oci = self._dockerd.release.major >= _NEW_LAYOUT
-        archive = self._dockerd.images.save(references, oci=oci)
+        with self._one_at_a_time:
+            archive = self._dockerd.images.save(references, oci=oci)
         yield self._chunks(archive)
 
     def load(self, archive: Iterable[bytes]) -> None:
         with self._effect("load images"):
             content = b"".join(archive)
             self._process("load images")
-            self._dockerd.images.load(content)
+            with self._one_at_a_time:
+                self._dockerd.images.load(content)
 
     def tag(self, image: str, *, repository: str, tag: str) -> None:
         with self._effect(f"tag image {image} as {repository}:{tag}"):
@@ -483,7 +491,7 @@ class FakeNetworks(_Served):
 
     def connect(self, network: str, body: Mapping[str, Json]) -> None:
         what = f"connect container {body.get('Container')} to network {network}"
-        with self._effect(what) as process:
+        with self._one_at_a_time, self._effect(what) as process:
             found = find_network(process.root.networks.values(), network)
             wanted = str(body.get("Container"))
             for container in self._dockerd.containers():

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from dockcfgd.migration.at_once import THREADS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -28,13 +30,13 @@ _CALLS = ("fsync", "rename", "replace", "unlink", "mkdir")
 
 @contextmanager
 def real_disk(cuts: Cuts) -> Iterator[None]:
-    """Let these calls of dockcfgd's in this thread pass `cuts`.
+    """Let these calls of dockcfgd's in this thread, and in those of `at_once`, pass `cuts`.
 
     Other threads work for nobody who waits, and what the simulated engine does is the engine's.
     """
-    thread = threading.get_ident()
+    thread = threading.current_thread().name
     patches = [
-        mock.patch.object(os, name, _watched(getattr(os, name), name, cuts, thread))
+        mock.patch.object(os, name, _watched(getattr(os, name), name, cuts, (thread, THREADS)))
         for name in _CALLS
     ]
     for patch in patches:
@@ -46,9 +48,11 @@ def real_disk(cuts: Cuts) -> Iterator[None]:
             patch.stop()
 
 
-def _watched(call: Callable[..., Any], name: str, cuts: Cuts, thread: int) -> Callable[..., Any]:
+def _watched(
+    call: Callable[..., Any], name: str, cuts: Cuts, threads: tuple[str, ...]
+) -> Callable[..., Any]:
     def watched(place: Any, *rest: Any, **named: Any) -> Any:
-        if threading.get_ident() != thread or not _by_dockcfgd():
+        if not threading.current_thread().name.startswith(threads) or not _by_dockcfgd():
             return call(place, *rest, **named)
         what = f"{name} {_named(place)}"
         cuts.at(f"{REAL}{what}")

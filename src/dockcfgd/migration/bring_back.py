@@ -7,6 +7,7 @@ made by a crash, and is made anew.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ from dockcfgd.migration.archive import (
     read_manifest,
     write_document,
 )
-from dockcfgd.migration.dependency import in_order, start_waves
+from dockcfgd.migration.at_once import at_once
+from dockcfgd.migration.dependency import create_waves, in_order, start_waves
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.image_filter import contents_of
 from dockcfgd.migration.inventory import Image
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 _RECORD = "restored.json"
+_AT_A_TIME = 8
+_LAYERS_AT_A_TIME = 2
 
 
 def restore_all(access: Access, *, folder: str, api: str, progress: Progressing) -> dict[str, str]:
@@ -104,17 +108,24 @@ def create_all(
 
     `images` has present image IDs by the old ones. Gives present container IDs by the old ones.
     """
-    ordered = _ordered(records)
+    by_id = {record.id: record for record in records}
     maker = _Maker(access, known, folder=folder, images=images, setting=setting)
-    for number, record in enumerate(ordered):
-        progress(item=record.name, done=number, total=len(ordered), unit="containers")
-        maker.make(record)
-    _start(access, ordered, maker.present, progress)
+    count = itertools.count(1)
+
+    def made(record: Record, now: str) -> None:
+        maker.note(record, now)
+        progress(item=record.name, done=next(count), total=len(records), unit="containers")
+
+    progress(item="", done=0, total=len(records), unit="containers")
+    for wave in create_waves([record.inspect for record in records]):
+        making = [by_id[text(document, "Id")] for document in wave]
+        at_once(maker.make, making, most=_AT_A_TIME, done=made)
+    _start(access, _ordered(records), maker.present, progress)
     return maker.present
 
 
 class _Maker:
-    """Makes containers one after the other, each able to refer to those before it."""
+    """Makes containers, each able to refer to those noted before it."""
 
     def __init__(
         self,
@@ -135,16 +146,21 @@ class _Maker:
         self._root = access.facts().root
         self._networks = {text(network, "Name") for network in access.networks.list()}
 
-    def make(self, record: Record) -> None:
-        """Create the container, unless it is there."""
+    def make(self, record: Record) -> str:
+        """Create the container, unless it is there; give its ID."""
         if record.id in self.present:
-            return
+            return self.present[record.id]
         found = find_container(self._access.containers, record.name)
         if found is not None and text(found, "Id") != record.id:
             self._remove_half_made(found, record)
             found = None
-        self.present[record.id] = text(found, "Id") if found is not None else self._create(record)
-        write_document(self._folder, self._known.note, self._known.entries(self.present))
+        return text(found, "Id") if found is not None else self._create(record)
+
+    def note(self, record: Record, now: str) -> None:
+        """Note that the container is whole."""
+        if record.id not in self.present:
+            self.present[record.id] = now
+            write_document(self._folder, self._known.note, self._known.entries(self.present))
 
     def _create(self, record: Record) -> str:
         plan = self._plan(record)
@@ -219,20 +235,25 @@ def load_layers(
     """Load the writable layers of containers; give the present IDs of their images."""
     entries: dict[str, Entry] = {entry.path: entry for entry in manifest.files}
     images: dict[str, str] = {}
-    for record in records:
-        if record.layer:
-            image = Image(id=record.image)
-            try:
-                images |= present_ids(access.images, [image])
-            except EngineFailure as error:
-                if error.status != 0:
-                    raise
-                entry = entries[record.layer]
-                access.images.load(read_archive(folder, entry))
-                # One from containerd's store has an ID there that it has nowhere else.
-                (config,) = contents_of(read_archive(folder, entry)).identities
-                images |= present_ids(access.images, [replace(image, config=config)])
+    archives = {record.image: entries[record.layer] for record in records if record.layer}
+
+    def load(image: str) -> dict[str, str]:
+        return _load_layer(access, Image(id=image), archives[image], folder=folder)
+
+    at_once(load, archives, most=_LAYERS_AT_A_TIME, done=lambda _, now: images.update(now))
     return images
+
+
+def _load_layer(access: Access, image: Image, archive: Entry, *, folder: str) -> dict[str, str]:
+    try:
+        return present_ids(access.images, [image])
+    except EngineFailure as error:
+        if error.status != 0:
+            raise
+    access.images.load(read_archive(folder, archive))
+    # One from containerd's store has an ID there that it has nowhere else.
+    (config,) = contents_of(read_archive(folder, archive)).identities
+    return present_ids(access.images, [replace(image, config=config)])
 
 
 def make_networks(access: Access, networks: Sequence[Document]) -> dict[str, str]:

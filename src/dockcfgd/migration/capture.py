@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration import disposable
 from dockcfgd.migration.archive import Entry, remove_document, write_layer
+from dockcfgd.migration.at_once import at_once
 from dockcfgd.migration.dependency import stop_waves
 from dockcfgd.migration.documents import Document, table, text, texts
 from dockcfgd.migration.inventory import ACTIVE, container_name, inspected
@@ -36,6 +38,8 @@ DISPOSABLE = "disposable"
 
 _ROUNDS = 5
 _AT_A_TIME = 32
+# Each of them takes about 20 MB of memory, and processors enough to compress it.
+_LAYERS_AT_A_TIME = 2
 _PURPOSE = "stopped"
 
 
@@ -63,19 +67,27 @@ def stop_all(access: Access, *, folder: str, root: str, progress: Progressing) -
 
 
 def save_layers(access: Access, *, folder: str, progress: Progressing) -> list[Entry]:
-    """Save the writable layer of every container that changed; give the archives."""
+    """Save the writable layer of every container that changed; give the archives, in any order."""
     kept = {
         text(document, "Id"): image for document, image in disposable.kept(f"{folder}/{DISPOSABLE}")
     }
-    records, entries = read_records(folder), []
-    for number, record in enumerate(records):
-        progress(item=record.name, done=number, total=len(records), unit="containers")
+    records, entries, count = read_records(folder), list[Entry](), itertools.count(1)
+
+    def save(record: Record) -> tuple[Record, Entry | None]:
         image = kept.get(record.id) or _commit(access, record)
-        if image != text(record.inspect, "Image"):
-            entries.append(save_layer(access, record, image=image, folder=folder))
-            record = record.with_layer(image, entries[-1].path)  # noqa: PLW2901 -- the record itself changes
+        if image == text(record.inspect, "Image"):
+            return record, None
+        entry = save_layer(access, record, image=image, folder=folder)
+        return record.with_layer(image, entry.path), entry
+
+    def saved(_: Record, came: tuple[Record, Entry | None]) -> None:
+        record, entry = came
+        entries.extend([entry] if entry is not None else [])
         write_record(folder, record)
-    progress(item="", done=len(records), total=len(records), unit="containers")
+        progress(item=record.name, done=next(count), total=len(records), unit="containers")
+
+    progress(item="", done=0, total=len(records), unit="containers")
+    at_once(save, records, most=_LAYERS_AT_A_TIME, done=saved)
     return entries
 
 

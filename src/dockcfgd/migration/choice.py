@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.dependency import needed_by
-from dockcfgd.migration.documents import Document, table, tables, text
+from dockcfgd.migration.dependency import mounted_volumes, needed_by
+from dockcfgd.migration.documents import Document, table, text
 from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.others import Others
 from dockcfgd.model.errors import BackupRefused
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.migration.inventory import Image
 
-__all__ = ["Choice", "choose", "mounted_volumes", "outside_needs"]
+__all__ = ["Choice", "choose", "outside_needs"]
 
 _SHORT = 12
 
@@ -76,14 +76,6 @@ def choose(
         tuple(image for image in images if image.id in wanted),
         all=False,
     )
-
-
-def mounted_volumes(document: Document) -> frozenset[str]:
-    """Give the names of the volumes that a container has."""
-    mounts = tables(document, "Mounts")
-    return frozenset(text(mount, "Name") for mount in mounts if text(mount, "Type") == "volume") - {
-        ""
-    }
 
 
 def outside_needs(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.migration.documents import Document, table, text, texts
+from dockcfgd.migration.documents import Document, table, tables, text, texts
+from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.others import Others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["in_order", "needed_by", "start_waves", "stop_waves"]
+__all__ = ["create_waves", "in_order", "mounted_volumes", "needed_by", "start_waves", "stop_waves"]
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -30,6 +31,34 @@ def in_order(documents: Sequence[Document]) -> list[Document]:
     for key in by_id:
         _place(key, needs, by_id, placed)
     return list(placed.values())
+
+
+def create_waves(documents: Sequence[Document]) -> list[list[Document]]:
+    """Sort inspect documents into waves that may be created together, each after what it needs.
+
+    Those that have a volume in common come one after the other, as the engine fills one that is
+    empty for whoever is first, and so do those of one name. In all this the order is `in_order`'s.
+    """
+    others = Others(documents, {})
+    wave: dict[str, int] = {}
+    next_with: dict[tuple[str, str], int] = {}
+    waves: list[list[Document]] = []
+    for document in in_order(documents):
+        claims = {("name", container_name(document))}
+        claims |= {("volume", name) for name in mounted_volumes(document)}
+        needed = needed_by(document, documents, others)
+        number = max(
+            (
+                *(wave[identity] + 1 for identity in needed if identity in wave),
+                *(next_with.get(claim, 0) for claim in claims),
+            )
+        )
+        wave[text(document, "Id")] = number
+        next_with |= dict.fromkeys(claims, number + 1)
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(document)
+    return waves
 
 
 def stop_waves(documents: Sequence[Document]) -> list[list[Document]]:
@@ -61,6 +90,14 @@ def start_waves(documents: Sequence[Document]) -> list[list[Document]]:
             parts[0 if _has_addresses(document) else 1].append(document)
         waves += [part for part in parts if part]
     return waves
+
+
+def mounted_volumes(document: Document) -> frozenset[str]:
+    """Give the names of the volumes that a container has."""
+    mounts = tables(document, "Mounts")
+    return frozenset(text(mount, "Name") for mount in mounts if text(mount, "Type") == "volume") - {
+        ""
+    }
 
 
 def needed_by(document: Document, documents: Sequence[Document], others: Others) -> Iterator[str]:

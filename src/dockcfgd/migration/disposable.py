@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.access import empty_volumes
 from dockcfgd.migration.archive import make_folder, read_document, write_document
-from dockcfgd.migration.dependency import in_order, start_waves
+from dockcfgd.migration.at_once import at_once
+from dockcfgd.migration.dependency import create_waves, in_order, start_waves
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import ACTIVE, HOLD_LABEL, container_name, inspected
 from dockcfgd.migration.kept_images import drop_kept_names, keep_changes, short
@@ -57,6 +59,7 @@ _RECORD, _RECORD_BACK = "restored.json", "restored-back.json"
 _RENAMED = "renamed.json"
 _NOT_FOUND = 404
 _AGAIN = "again"
+_AT_A_TIME = 8
 _PURPOSE, _ONCE_MORE = "running", "running-again"
 
 
@@ -181,16 +184,19 @@ def bring_back(
     made: dict[str, str] = {}
     # One that a crash left half made was kept as that too, beside what it had been before.
     ran: dict[str, str] = {}
-    for document in left:
-        identity = text(document, "Id")
-        image = _image_here(access, images[identity], folder=folder)
+
+    def make(known: dict[str, str], document: Document) -> str:
+        image = _image_here(access, images[text(document, "Id")], folder=folder)
         setting = Setting(image, api, api, empty_volumes=empty)
-        known = done | made
-        made[identity] = _present(access, document, known) or _create(
-            access, document, setting, known
-        )
-        if ran.get(made[identity]) not in ACTIVE:
-            ran[made[identity]] = text(document, "State", "Status")
+        return _present(access, document, known) or _create(access, document, setting, known)
+
+    def note(document: Document, now: str) -> None:
+        made[text(document, "Id")] = now
+        if ran.get(now) not in ACTIVE:
+            ran[now] = text(document, "State", "Status")
+
+    for wave in create_waves(left):
+        at_once(partial(make, done | made), wave, most=_AT_A_TIME, done=note)
     for wave in start_waves(left):
         now = {text(one, "Id"): made[text(one, "Id")] for one in wave}
         refused = start_wave(access.containers, {one: ran[one] for one in now.values()})

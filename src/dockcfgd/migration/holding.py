@@ -11,8 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from dockcfgd.migration.capture import stop_active
-from dockcfgd.migration.choice import mounted_volumes
-from dockcfgd.migration.dependency import in_order, stop_waves
+from dockcfgd.migration.dependency import in_order, mounted_volumes, stop_waves
 from dockcfgd.migration.documents import Document, flag, text
 from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.others import Others

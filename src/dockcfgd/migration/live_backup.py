@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from dockcfgd.migration import archive
 from dockcfgd.migration.capture import asked_macs, save_layer
-from dockcfgd.migration.choice import Choice, choose, mounted_volumes
+from dockcfgd.migration.choice import Choice, choose
+from dockcfgd.migration.dependency import mounted_volumes
 from dockcfgd.migration.documents import Document, text, texts
 from dockcfgd.migration.holding import Holding, as_paused, groups, held
 from dockcfgd.migration.inventory import (

@@ -21,9 +21,10 @@ from dockcfgd.migration.bring_back import (
     make_networks,
     read_ids,
 )
-from dockcfgd.migration.choice import Choice, choose, mounted_volumes, outside_needs
+from dockcfgd.migration.choice import Choice, choose, outside_needs
 from dockcfgd.migration.chosen_images import Standing, load_chosen, standing
 from dockcfgd.migration.compare import differences, differences_of_releases
+from dockcfgd.migration.dependency import mounted_volumes
 from dockcfgd.migration.documents import Document, flag, table, text
 from dockcfgd.migration.inventory import container_name
 from dockcfgd.migration.presence import find_container

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from dockcfgd.migration.dependency import in_order, start_waves
+from dockcfgd.migration.dependency import create_waves, in_order, start_waves
 from dockcfgd.migration.documents import Document
 from dockcfgd.migration.inventory import container_name
-from tests.unit.migration.documents_of import container, identity
+from tests.unit.migration.documents_of import container, identity, volume
 
 
 def ordered(*documents: Document) -> list[str]:
@@ -83,3 +83,29 @@ def test_an_address_of_its_own_is_taken_before_others_get_any(address: dict[str,
     free = container("free", networks={"net": {"IPAMConfig": None}})
     waves = start_waves([free, fixed])
     assert [list(map(container_name, wave)) for wave in waves] == [["fixed"], ["free"]]
+
+
+def made(*documents: Document) -> list[list[str]]:
+    return [[container_name(one) for one in wave] for wave in create_waves(documents)]
+
+
+def test_what_depends_on_nothing_is_created_together() -> None:
+    web = container("web", host={"NetworkMode": f"container:{identity('db')}"})
+    top = container("top", host={"VolumesFrom": ["web"]})
+    assert made(top, web, container("db"), container("lone")) == [["db", "lone"], ["web"], ["top"]]
+    assert made() == []
+
+
+def test_those_that_share_a_volume_or_a_name_are_created_one_after_the_other() -> None:
+    """The engine copies the image's files into a volume that is empty."""
+    first, second = (container(name, mounts=[volume("v", "/v")]) for name in ("one", "two"))
+    again = container("one") | {"Id": identity("again")}
+    assert made(first, second, again, container("lone")) == [["one", "lone"], ["two", "one"]]
+    bind = {"Type": "bind", "Source": "/srv", "Name": ""}
+    assert len(made(*(container(name, mounts=[bind]) for name in ("one", "two")))) == 1
+
+
+def test_a_circle_is_created_in_the_order_that_it_has() -> None:
+    one = container("one", networks={"net": {"Links": ["two:x"]}})
+    two = container("two", networks={"net": {"Links": ["one:x"]}})
+    assert [name for wave in made(one, two) for name in wave] == ordered(one, two)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,9 +19,12 @@ from dockcfgd.migration.folders import put_back, set_aside
 from dockcfgd.migration.inventory import container_name, take_inventory
 from dockcfgd.migration.kept_images import drop_kept_names
 from dockcfgd.migration.records import read_records
+from dockcfgd.migration.saved_images import load_images
 from dockcfgd.model.errors import EngineFailure, FileFailure
 from dockcfgd.model.systemd import DOCKER_SERVICE, JobVerb
 from tests.fakes.cuts import Crash
+from tests.fakes.engine import FakeContainers, FakeImages
+from tests.fakes.folders import FakeFolders
 from tests.fakes.host import FakeHost
 
 VERSIONS = ("20.10.24", "26.1.5", "28.5.2")
@@ -251,6 +256,82 @@ def test_passing_containers_are_made_first_and_then_started_side_by_side(story: 
     story.host.dockerd.container_refusals.clear()
     assert story.resume(running) == []
     assert story.states()["job1"] == "running"
+
+
+def let_two_meet(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    """Let the first two calls of a method go on only once both have come."""
+    both, numbers, call = threading.Barrier(2), itertools.count(), getattr(owner, name)
+
+    def met(*given: Any, **named: Any) -> Any:
+        if next(numbers) < 2:
+            both.wait(20)
+        return call(*given, **named)
+
+    monkeypatch.setattr(owner, name, met)
+
+
+def test_writable_layers_are_saved_two_at_a_time(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The one with --rm is kept by itself, while it runs.
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    let_two_meet(monkeypatch, FakeFolders, "pack_layer")
+    story.back_up()
+    assert archive.verify(story.backup) == ()
+    layers = [record.layer for record in read_records(story.backup) if record.layer]
+    assert len(layers) == len(set(layers)) == 4
+    progress = [call for call in story.told.calls if call[3] == "containers"]
+    total = len(read_records(story.backup))
+    assert [done for _, done, _, _ in progress[-total - 1 :]] == list(range(total + 1))
+
+
+def test_writable_layers_are_loaded_two_at_a_time(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = story.all_files()
+    story.back_up()
+    story.switch()
+    load_images(story.access.images, folder=story.backup, progress=story.told)
+    let_two_meet(monkeypatch, FakeImages, "load")
+    story.restore()
+    assert story.all_files() == files
+
+
+def test_containers_that_need_no_other_are_made_anew_together(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.back_up()
+    story.switch()
+    let_two_meet(monkeypatch, FakeContainers, "create")
+    before = len(story.told.calls)
+    now = story.restore()
+    assert operations.what_differs(story.access, folder=story.backup, now=now) == []
+    made = [call for call in story.told.calls[before:] if call[3] == "containers"][: len(now) + 1]
+    assert [done for _, done, _, _ in made] == list(range(len(now) + 1))
+
+
+def test_one_that_needs_another_is_made_after_it(story: Story) -> None:
+    story.host.run("second", host_config={"PidMode": f"container:{story.id('shares')}"})
+    story.back_up()
+    story.switch()
+    now = story.restore()
+    passed = [label for label in story.host.cuts.passed if label.startswith("after: create")]
+    order = [label.split()[-1] for label in passed]
+    assert order.index("web") < order.index("shares") < order.index("second")
+    assert story.host.container("second").host["PidMode"] == f"container:{story.id('shares')}"
+    assert len(now) == len(story.host.names())
+
+
+def test_passing_containers_are_made_together(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.host.run("job", host_config={"AutoRemove": True})
+    running = operations.note_running(story.access)
+    operations.keep_disposable(story.access, folder=f"{story.backup}/disposable")
+    story.engine(JobVerb.RESTART)
+    let_two_meet(monkeypatch, FakeContainers, "create")
+    assert story.resume(running) == []
+    assert story.states()["job"] == story.states()["passing"] == "running"
 
 
 def kept_image(story: Story, folder: str) -> dict[str, bytes]:
