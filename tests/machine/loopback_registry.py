@@ -5,7 +5,7 @@ from __future__ import annotations
 from images import make_image
 from machine import Machine, wait_for
 
-__all__ = ["BY_DIGEST", "expect_digests", "make_pulled", "serve_registry"]
+__all__ = ["BY_DIGEST", "expect_digests", "make_pulled", "run_by_digest", "serve_registry"]
 
 BY_DIGEST = "by-digest"
 _PLACE = "localhost:5000"
@@ -30,15 +30,24 @@ def serve_registry(machine: Machine) -> None:
 
 def make_pulled(machine: Machine) -> None:
     """Push images; have one by tag and digest, one by digest alone, and a container of that."""
-    docker = machine.docker
-    for name, size in (("tagged", 0.5), ("untagged", 0.25)):
-        make_image(machine, f"{_PLACE}/{name}:1", layers_mb=[size])
-        docker("push", "--quiet", f"{_PLACE}/{name}:1")
-    digest = _digest(machine, f"{_PLACE}/untagged:1")
-    docker("rmi", f"{_PLACE}/untagged:1")
+    _push(machine, f"{_PLACE}/tagged:1", megabytes=0.5)
+    run_by_digest(machine, "untagged", container=BY_DIGEST)
+
+
+def run_by_digest(machine: Machine, name: str, *, container: str) -> None:
+    """Push an image, have it by its digest alone, and a container of that."""
+    docker, image = machine.docker, f"{_PLACE}/{name}:1"
+    _push(machine, image, megabytes=0.25)
+    digest = _digest(machine, image)
+    docker("rmi", image)
     docker("pull", "--quiet", digest)
-    docker("run", "--detach", "--init", "--stop-timeout=3", f"--name={BY_DIGEST}", digest,
+    docker("run", "--detach", "--init", "--stop-timeout=3", f"--name={container}", digest,
            "sleep", "1000000")  # fmt: skip
+
+
+def _push(machine: Machine, image: str, *, megabytes: float) -> None:
+    make_image(machine, image, layers_mb=[megabytes])
+    machine.docker("push", "--quiet", image)
 
 
 def expect_digests(machine: Machine) -> None:

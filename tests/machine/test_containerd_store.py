@@ -15,7 +15,7 @@ from conftest import NewMachine
 from dockcfgd.model.drivers import of_containerd
 from engine_socket import ask
 from images import make_busybox, make_image
-from loopback_registry import make_pulled, serve_registry
+from loopback_registry import make_pulled, run_by_digest, serve_registry
 from machine import Machine
 from migration_zoo import make_zoo
 from test_made_anew import expect_disposable
@@ -117,7 +117,12 @@ def test_zoo_into_the_store_and_out(
     passing = machine.docker("exec", "disposable", "cat", "/written", "/anonymous/file")
     assert passing == "disposable\nmine"
     machine.docker("exec", "always", "sh", "-c", "echo on it > /on-it")
+    run_by_digest(machine, "stored", container="stored")
     change(machine, OUT, "overlay2")
+    assert machine.docker("exec", "stored", "echo", "here") == "here"
+    stored = machine.docker("inspect", "--format={{.Image}}", "stored")
+    machine.docker("rm", "--force", "stored")
+    machine.docker("rmi", stored)
     assert machine.docker("exec", "always", "cat", "/on-it") == "on it"
     machine.docker("exec", "always", "rm", "/on-it")
     after = look(machine)
