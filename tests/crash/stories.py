@@ -30,6 +30,7 @@ __all__ = [
 
 # One file more or less is written where a container that is being removed is still seen.
 _SHORTER = 8
+_SAID = "what it has said before"
 ENDED = frozenset({Verdict.APPLIED, Verdict.ROLLED_BACK})
 
 
@@ -48,7 +49,7 @@ class Told:
         if story.defaults:
             host.files.put("/etc/default/docker", story.defaults)
             host.boot()
-        self.folder = folder
+        self.folder, self.logged = folder, f"passing starts\n{_SAID}\n"
         self.story, self.host, self.lives = story, host, Lives(folder, host)
         if story.containers != "none":
             self._make_containers()
@@ -83,6 +84,7 @@ class Told:
         host.containers.stop("ended")
         if story.disposable:
             host.run("passing", layer={"/data": b"5"}, host_config={"AutoRemove": True})
+            host.dockerd.write_log(host.container("passing"), _SAID)
 
     def contents(self) -> dict[str, dict[str, bytes]]:
         return {name: self.host.content(name) for name in self.host.names()}
@@ -107,11 +109,19 @@ class Told:
         return found or {"docker"}
 
     def keeps_needlessly(self) -> list[str]:
-        """Give the folders with kept containers that nothing leads back to."""
+        """Give the folders with kept containers, or their logs, that nothing leads back to."""
         kept = self.lives.kept
-        needed = "" if kept is None else kept.disposable
-        found = map(str, Path(self.lives.settings.state_dir).glob("kept/*"))
-        return [folder for folder in found if folder != needed]
+        needed = set() if kept is None else {kept.disposable, f"{kept.folder}/logs"}
+        found = [*Path(self.lives.settings.state_dir).glob("kept/*")]
+        found += self.folder.rglob("dockcfgd/*/logs")
+        return [folder for folder in map(str, found) if folder not in needed]
+
+    def has_log(self) -> bool:
+        """Tell whether the container with --rm has its log of before, if it was to come back."""
+        if not (self.story.on_disk and "passing" in self.content and self.story.disposable):
+            return True
+        log = self.host.dockerd.log_of(self.host.container("passing")).read_text()
+        return log.startswith(self.logged)
 
     @property
     def needs_daemon_reload(self) -> bool:
@@ -140,6 +150,7 @@ def places(folder: Path, story: Story) -> tuple[list[str], Files]:
     assert status.condition in told.goal, status.reason
     assert told.contents() == told.content
     assert told.runs() == told.running
+    assert told.has_log()
     assert told.identities == told.present()
     return list(told.host.cuts.passed), told.lives.files
 
@@ -162,6 +173,7 @@ def check(
         runs = [name for name in runs if name in told.running]
     assert contents == told.content
     assert runs == told.running
+    assert told.has_log(), "the log of the container with --rm is gone"
     assert told.identities.items() <= told.present().items()
     assert not told.lives.open_transaction
     assert told.keeps_needlessly() == [], "descriptions of containers are left"

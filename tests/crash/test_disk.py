@@ -53,6 +53,8 @@ def test_every_write_fails(folder: Path, story: Story, *, lasting: bool) -> None
         with real_disk(told.host.cuts):
             told.lives.live()
         assert trouble.hits, "no write failed"
+        if number == errno.EROFS:
+            told.logged = ""  # so it looks where dockcfgd may not write to the data-root
         try:
             _meanwhile(told, lasting=lasting)
             trouble.end()

@@ -328,6 +328,17 @@ class Dockerd:
         """Start a container's process."""
         container.state, container.pid = "running", self._next()
         container.started, container.stopped_by_hand = self.moment(), False
+        self.write_log(container, f"{container.name} starts")
+
+    def write_log(self, container: Container, line: str) -> None:
+        """Have a container say something, where its folder is a real one."""
+        if self.on_disk:
+            with self.log_of(container).open("a") as log:
+                log.write(f"{line}\n")
+
+    def log_of(self, container: Container) -> Path:
+        """Give the file that has what a container says."""
+        return self._folder(container) / f"{container.id}-json.log"
 
     def identity(self) -> str:
         """Give a new ID of 64 digits."""

@@ -25,7 +25,7 @@ __all__ = ["REAL", "real_disk"]
 
 REAL = "before: real "
 _LIBRARY = {"contextlib", "os", "pathlib", "shutil"}
-_CALLS = ("fsync", "rename", "replace", "unlink", "mkdir")
+_CALLS = ("fsync", "rename", "replace", "unlink", "mkdir", "link")
 
 
 @contextmanager

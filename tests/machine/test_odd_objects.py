@@ -56,6 +56,57 @@ def test_odd_objects_come_along(
         expect_all(machine, ids)
 
 
+@pytest.mark.suite(*RELEASES)
+@pytest.mark.timeout(1200)
+def test_what_passing_containers_have_said_comes_along(
+    machine: Machine, suite: str, build_deb: Callable[[str], Path]
+) -> None:
+    """Of each life all that it has said up to its end."""
+    make_busybox(machine)
+    for driver in ("json-file", "local"):
+        machine.docker(
+            "run", "--detach", "--rm", f"--name={driver}", f"--log-driver={driver}", "busybox",
+            "sh", "-c", "trap 'echo ends; exit' TERM; echo begins; while :; do sleep 0.1; done",
+        )  # fmt: skip
+    witness = machine.docker("run", "-d", "--init", "--name=witness", "busybox", "sleep", "1000000")
+    machine.install_deb(build_deb("bookworm" if suite == "bookworm" else "trixie"))
+    text = '[engine]\nlog-level = "warn"\n[policy]\nrestart = "plain"\n'
+    machine.write("/etc/dockcfgd/conf.toml", f'schema = 1\n{text}[verify]\nsettle = "1s"\n')
+    machine.run(["dockcfgctl", "wait", "--timeout", "5m"], timeout=310)
+    expect_said(machine, lives=2)
+    assert kept_logs(machine) == []
+    change(machine, "vfs")
+    expect_said(machine, lives=3)
+    machine.run(["dockcfgctl", "storage", "rollback", "--yes", "--no-backup"], timeout=600)
+    assert machine.docker("info", "--format={{.Driver}}") != "vfs"
+    # The one that ran last was made of the one of then, and its log goes on.
+    expect_said(machine, lives=4)
+
+    machine.run(["dockcfgctl", "storage", "prune", "--yes"], timeout=600)
+    assert kept_logs(machine) == []
+    expect_said(machine, lives=4)
+    # A file that no known release has there: then all are made anew.
+    driver = machine.docker("info", "--format={{.Driver}}")
+    mounts = f"/var/lib/docker/image/{driver}/layerdb/mounts/{witness}"
+    if machine.run(["test", "-d", mounts], check=False).returncode == 0:
+        machine.run(["touch", f"{mounts}/unknown"])
+        machine.run(["dockcfgctl", "apply", "--yes"], check=False, timeout=600)
+        assert machine.docker("info", "--format={{.Driver}}") == "vfs"
+        assert machine.docker("inspect", "--format={{.Id}}", "witness") != witness
+        expect_said(machine, lives=5)
+
+
+def expect_said(machine: Machine, *, lives: int) -> None:
+    said = ["begins", *["ends", "begins"] * (lives - 1)]
+    for driver in ("json-file", "local"):
+        assert machine.docker("logs", driver).split() == said, driver
+
+
+def kept_logs(machine: Machine) -> list[str]:
+    found = machine.run("find /var/lib/docker/dockcfgd -name logs", check=False)
+    return found.stdout.split()
+
+
 def make_layerless(machine: Machine) -> str:
     """Build an image that has labels and no layer; give its ID."""
     machine.write("/build/Dockerfile", 'FROM scratch\nLABEL purpose="holds a volume"\n')

@@ -23,10 +23,12 @@ from dockcfgd.migration.archive import (
     write_document,
 )
 from dockcfgd.migration.at_once import at_once
+from dockcfgd.migration.capture import DISPOSABLE
 from dockcfgd.migration.dependency import create_waves, in_order, start_waves
 from dockcfgd.migration.documents import Document, text
 from dockcfgd.migration.image_filter import contents_of
 from dockcfgd.migration.inventory import Image
+from dockcfgd.migration.kept_logs import put_logs
 from dockcfgd.migration.logs import carry_logs
 from dockcfgd.migration.network_body import network_body, network_order
 from dockcfgd.migration.others import Others
@@ -170,6 +172,8 @@ class _Maker:
             if connect.network in self._networks:
                 self._access.networks.connect(connect.network, connect.body(created))
         carry_logs(self._root, before=record.id, now=created)
+        kept = f"{self._folder}/{DISPOSABLE}"
+        put_logs(kept, self._root, before=record.id, now=created)
         return created
 
     def _plan(self, record: Record) -> Recreation:

@@ -5,7 +5,7 @@ started takes its volumes too, so that they are in use. After it, each is create
 under its name; it takes the volumes from that container, which leaves unnamed ones unnamed: they
 still go when it ends. FOLDER holds ID12.json for each, and restored.json, the present IDs by the
 old ones, so that none is brought back twice. FOLDER/again is the folder of a further stop, the one
-on the way back: what is in it is brought back with the rest.
+on the way back: what is in it is brought back with the rest. Their logs are kept too (kept_logs).
 
     inspect    what the container is
     image      what has its writable layer; empty while it is being kept
@@ -14,6 +14,7 @@ on the way back: what is in it is brought back with the rest.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,10 +28,11 @@ from dockcfgd.migration.dependency import create_waves, in_order, start_waves
 from dockcfgd.migration.documents import Document, flag, table, tables, text, texts
 from dockcfgd.migration.inventory import ACTIVE, HOLD_LABEL, container_name, inspected
 from dockcfgd.migration.kept_images import drop_kept_names, keep_changes, short
+from dockcfgd.migration.kept_logs import NOTE, forget_logs, keep_logs, look_in_too, put_logs
 from dockcfgd.migration.others import Others
 from dockcfgd.migration.presence import find_container, start_wave
 from dockcfgd.migration.recreate import Recreation, Setting, recreation
-from dockcfgd.model.errors import EngineFailure
+from dockcfgd.model.errors import EngineFailure, FileFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,17 +93,18 @@ class _Kept:
 
 
 def keep(access: Access, *, folder: str) -> None:
-    """Keep every `--rm` container that `folder` does not have yet.
+    """Keep every `--rm` container that `folder` does not have yet, and the logs of all anew.
 
     Also one that has not run so far: an engine that starts removes those that do not run.
     """
     make_folder(folder)
     begun = {one.id: one for one in _contents(folder)}
-    for document in inspected(access):
-        if flag(document, "HostConfig", "AutoRemove"):
-            one = begun.get(text(document, "Id"), _Kept(document))
-            if not one.image:
-                _keep(access, one, folder=folder)
+    found = [one for one in inspected(access) if flag(one, "HostConfig", "AutoRemove")]
+    for document in found:
+        one = begun.get(text(document, "Id"), _Kept(document))
+        if not one.image:
+            _keep(access, one, folder=folder)
+    _keep_logs(access, found, folder=folder)
 
 
 def _keep(access: Access, one: _Kept, *, folder: str) -> None:
@@ -132,6 +135,12 @@ def keep_again(access: Access, *, folder: str, progress: Progressing) -> None:
                 if find_container(access.containers, one.id) is not None:
                     raise
                 one.write(folder)  # it ended meanwhile, and removed itself
+    _keep_logs(access, (one.inspect for one in found), folder=folder)
+
+
+def _keep_logs(access: Access, documents: Iterable[Document], *, folder: str) -> None:
+    # Last of all: what the engine has rotated away since has no second name.
+    keep_logs(folder, access.facts().root, (text(document, "Id") for document in documents))
 
 
 def describe(documents: Iterable[Document], *, folder: str) -> None:
@@ -157,7 +166,7 @@ def kept(folder: str, *, again: bool = True) -> list[tuple[Document, str]]:
 
 def _contents(folder: str, *, again: bool = True) -> list[_Kept]:
     paths = [*Path(folder).glob("*.json"), *(Path(folder, _AGAIN).glob("*.json") if again else ())]
-    records = {_RECORD, _RECORD_BACK, _RENAMED}
+    records = {_RECORD, _RECORD_BACK, _RENAMED, NOTE}
     names = [path.relative_to(folder) for path in sorted(paths) if path.name not in records]
     return [_Kept.from_json(read_document(folder, str(name))) for name in names]
 
@@ -181,6 +190,8 @@ def bring_back(
     done = _restored(folder, record)
     empty = empty_volumes(access) if contents else frozenset()
     left = [one for one in in_order([one for one, _ in contents]) if text(one, "Id") not in done]
+    root = access.facts().root
+    look_in_too(folder, root)
     made: dict[str, str] = {}
     # One that a crash left half made was kept as that too, beside what it had been before.
     ran: dict[str, str] = {}
@@ -188,7 +199,11 @@ def bring_back(
     def make(known: dict[str, str], document: Document) -> str:
         image = _image_here(access, images[text(document, "Id")], folder=folder)
         setting = Setting(image, api, api, empty_volumes=empty)
-        return _present(access, document, known) or _create(access, document, setting, known)
+        present = _present(access, document, known)
+        if present is None:
+            present = _create(access, document, setting, known)
+            put_logs(folder, root, before=text(document, "Id"), now=present)
+        return present
 
     def note(document: Document, now: str) -> None:
         made[text(document, "Id")] = now
@@ -240,7 +255,12 @@ def renamed(folder: str) -> dict[str, str]:
 
 
 def forget(folder: str) -> None:
-    """Remove a folder of `keep`, which has what containers' environments hold; it may be gone."""
+    """Remove a folder of `keep`, which has what containers' environments hold, and the logs.
+
+    It may be gone.
+    """
+    with contextlib.suppress(FileFailure):
+        forget_logs(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -134,9 +134,9 @@ class NoteProbes:
 
 @dataclass(frozen=True, slots=True)
 class KeepDisposable:
-    """Commit each running `--rm` container and pin its anonymous volumes.
+    """Commit each `--rm` container, pin its anonymous volumes and keep its log.
 
-    Both die with the engine's stop.
+    All of it goes with the engine's stop.
     """
 
     folder: str

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["irreversible"]
 
 _DIFFER = "a new ID, creation time, exit code, health log and restart count"
+_LOGS = "their logs come along where the log driver keeps them in files (json-file, local)"
 _IMAGE = "another image (where they have written something)"
 _REST = (
     "and another hostname (where it is the host's or another container's); what said nothing is"
@@ -22,10 +23,7 @@ _REST = (
     " had removed is there again"
 )
 _MIGRATED = (
-    (
-        f"containers made anew get {_DIFFER}; their logs come along where the log driver keeps them"
-        " in files (json-file, local), but not those of --rm containers"
-    ),
+    f"containers made anew get {_DIFFER}; {_LOGS}",
     f"their settings may have {_IMAGE}, unnamed volumes by name (rm -v leaves them), {_REST}",
     (
         "a stopped container may read created instead of exited; with the restart policy always it"
@@ -79,7 +77,7 @@ def _sentences(
     yield from _of_storage(steps, kinds)
     if disturbed.recreated and do.KeepDisposable in kinds:
         names = ", ".join(disturbed.recreated)
-        yield f"--rm containers get {_DIFFER}, and lose their logs: {names}"
+        yield f"--rm containers get {_DIFFER}; {_LOGS}: {names}"
         yield f"their settings may have {_IMAGE}, who kept their unnamed volumes, {_REST}"
     starts = kinds & {do.RestartEngine, do.StartEngine}
     for drift in drifts if starts else ():

@@ -12,7 +12,9 @@ from dockcfgd.history import Unread
 from dockcfgd.log import get_logger
 from dockcfgd.migration import disposable, left_behind
 from dockcfgd.migration.archive import remove_incomplete
+from dockcfgd.migration.capture import DISPOSABLE
 from dockcfgd.migration.folders import forget_older
+from dockcfgd.migration.kept_logs import forget_logs
 from dockcfgd.model import steps as do
 from dockcfgd.model.deadline import Deadline
 from dockcfgd.model.errors import (
@@ -486,6 +488,8 @@ class Transactions:
         if verdict is Verdict.DEGRADED:
             self._state.remember(DEGRADED, reason or "degraded")
         else:
+            if verdict is not Verdict.APPLIED:
+                _forget_logs(transaction)
             _forget_half_a_backup(transaction)
         self._history.note_start(self._journal.slowest_start(transaction.id))
         now = self._effects.clock.now()
@@ -609,6 +613,17 @@ def _forget_older_data(transaction: OpenTransaction) -> None:
         if isinstance(step, do.SetAside | do.ReturnStorage):
             # It may be much, and nobody waits for it.
             Thread(target=forget_older, args=(step.folder,), daemon=True).start()
+
+
+def _forget_logs(transaction: OpenTransaction) -> None:
+    """Remove the logs of `--rm` containers that a change which was taken back had made anew.
+
+    Where it is not taken back they are freed with what is kept of the storage.
+    """
+    for step in transaction.steps:
+        if isinstance(step, do.BackUpContainers):
+            with contextlib.suppress(FileFailure):
+                forget_logs(f"{step.directory}/{step.backup}/{DISPOSABLE}")
 
 
 def _forget_half_a_backup(transaction: OpenTransaction) -> None:

@@ -334,6 +334,37 @@ def test_passing_containers_are_made_together(
     assert story.states()["job"] == story.states()["passing"] == "running"
 
 
+def said(story: Story, name: str) -> list[str]:
+    return story.host.dockerd.log_of(story.host.container(name)).read_text().splitlines()
+
+
+def test_passing_containers_keep_their_log(story: Story) -> None:
+    story.host.dockerd.write_log(story.host.container("passing"), "a word")
+    running = operations.note_running(story.access)
+    folder = f"{story.backup}/disposable"
+    operations.keep_disposable(story.access, folder=folder)
+    story.host.dockerd.write_log(story.host.container("passing"), "the last word")
+    story.engine(JobVerb.RESTART)
+    assert story.resume(running) == []
+    before = ["passing starts", "a word", "the last word", "passing starts"]
+    assert said(story, "passing") == before
+    # A further stop, as on a way back.
+    operations.keep_disposable(story.access, folder=f"{folder}/again")
+    story.engine(JobVerb.RESTART)
+    assert story.resume(running) == []
+    assert said(story, "passing") == [*before, "passing starts"]
+    disposable.forget(folder)
+    assert not list(Path(story.root, "dockcfgd").iterdir())
+
+
+def test_passing_containers_keep_their_log_on_the_other_driver(story: Story) -> None:
+    story.host.dockerd.write_log(story.host.container("passing"), "a word")
+    story.back_up()
+    story.switch()
+    story.restore()
+    assert said(story, "passing") == ["passing starts", "a word", "passing starts"]
+
+
 def kept_image(story: Story, folder: str) -> dict[str, bytes]:
     ((_, image),) = disposable.kept(folder)
     images = story.host.dockerd.images
