@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-import tree_of
 from images import make_busybox, make_image
 from machine import Machine, wait_for
 from migration_zoo import make_zoo
 from test_made_anew import expect_disposable
+from zoo_layers import tree_on
 from zoo_sight import Seen, expect_same, look
 
 PROOF = os.environ.get("DOCKCFGD_PROOF") == "1"
@@ -80,12 +80,9 @@ def moved(seen: Seen, before: str, after: str) -> Seen:
 
 def tree(machine: Machine, root: str) -> dict[str, list[Any]]:
     """Give what the layers and volumes of a data-root are, and whose nothing changes by running."""
-    program = Path(tree_of.__file__).read_text()
     found = machine.run(["sh", "-c", f"ls -d {root}/overlay2/*/diff {root}/volumes/*/_data"])
     tops = [*found.stdout.split(), f"{root}/image", f"{root}/overlay2/l"]
-    said = machine.run(["python3", "-", root, *tops], input=program, timeout=120).stdout
-    seen: dict[str, list[Any]] = json.loads(said)
-    return seen
+    return tree_on(machine, root, *tops)
 
 
 def layers_of(paths: Iterable[str]) -> set[str]:

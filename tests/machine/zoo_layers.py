@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
+import tree_of
 from dockcfgd.model.drivers import BTRFS_SNAPSHOTTER, SNAPSHOTTERS, engine_name
 from dockcfgd.model.host import driver_of
 from engine_socket import ask
@@ -17,9 +20,11 @@ __all__ = [
     "NOT_IN_ARCHIVES",
     "SNAPSHOTTER",
     "fill_with_kinds",
+    "kinds_of_files",
     "layer_digests",
     "make_kinds",
     "seen_by",
+    "tree_on",
 ]
 
 KINDS = "kinds"
@@ -54,6 +59,7 @@ while read -r name id upper lower; do
     case $driver in
     vfs) tree=$root/vfs/dir/$(cat "$root/image/vfs/layerdb/mounts/$id/mount-id") ;;
     btrfs) tree=$root/btrfs/subvolumes/$(cat "$root/image/btrfs/layerdb/mounts/$id/mount-id") ;;
+    native) tree=$upper ;;
     containerd-btrfs) mount -t btrfs -o "ro,subvolid=$upper" "$lower" /run/layer; tree=/run/layer ;;
     fuse-overlayfs) fuse-overlayfs -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
     *) mount -t overlay layer -o "ro,lowerdir=$upper:$lower" /run/layer; tree=/run/layer ;;
@@ -142,8 +148,25 @@ def layer_digests(machine: Machine) -> dict[str, str]:
     return digests
 
 
+def kinds_of_files(machine: Machine) -> dict[str, list[Any]]:
+    """Give all that files are in the container with every kind of change, but times of folders."""
+    root = f"/proc/{machine.docker('inspect', KINDS, '--format={{.State.Pid}}')}/root"
+    return tree_on(machine, root, f"{root}/kinds")
+
+
+def tree_on(machine: Machine, root: str, *tops: str) -> dict[str, list[Any]]:
+    """Give what `tree_of` does, of a machine's files."""
+    program = Path(tree_of.__file__).read_text()
+    said = machine.run(["python3", "-", root, *tops], input=program, timeout=120).stdout
+    seen: dict[str, list[Any]] = json.loads(said)
+    return seen
+
+
 def _in_containerd(machine: Machine, container: str, driver: str) -> str:
-    """Give the folders of a container's layers, on btrfs the subvolume's ID and the device."""
+    """Give the folders of a container's layers, on btrfs the subvolume's ID and the device.
+
+    With `native` there is one folder.
+    """
     command = ["ctr", "--namespace=moby", "snapshots", f"--snapshotter={engine_name(driver)}"]
     said = machine.run([*command, "mounts", "/run/layer", container]).stdout
     # mount -t KIND SOURCE /run/layer -o OPTIONS
@@ -151,6 +174,8 @@ def _in_containerd(machine: Machine, container: str, driver: str) -> str:
     found = dict(option.partition("=")[::2] for option in options.split(","))
     if driver == BTRFS_SNAPSHOTTER:
         return f"{found['subvolid']} {words.split()[-1]}"
+    if driver == "native":
+        return words.split()[-1]
     return f"{found['upperdir']} {found['lowerdir']}"
 
 
