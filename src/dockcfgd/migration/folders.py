@@ -233,14 +233,19 @@ def discard(folder: str) -> None:
 def forget_older(folder: str) -> None:
     """Delete what earlier calls of `set_aside` moved to the neighbours of `folder`.
 
-    May take long; ending in the middle does no harm.
+    May take long; ending in the middle does no harm. Nobody waits for it to be told what it could
+    not look at or delete, which stays.
     """
-    for neighbour in sorted(Path(folder).parent.glob("*")):
+    neighbours: list[Path] = []
+    with contextlib.suppress(OSError):
+        neighbours = sorted(Path(folder).parent.glob("*"))
+    for neighbour in neighbours:
         if neighbour.name != Path(folder).name:
             # Without it nothing is ever put back from there.
             with contextlib.suppress(OSError):
                 (neighbour / _RECORD).unlink(missing_ok=True)
-            _delete(neighbour)
+            with contextlib.suppress(FileFailure):
+                _delete(neighbour)
 
 
 def _trash(aside: Path) -> Path:

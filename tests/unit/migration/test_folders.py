@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockcfgd.migration.folders import obstacle, put_back, set_aside
+from dockcfgd.migration.folders import forget_older, obstacle, put_back, set_aside
 from dockcfgd.model.errors import FileFailure
 
 Tree = dict[str, str]
@@ -167,3 +168,22 @@ def test_a_broken_record_is_no_licence_to_delete(root: Path) -> None:
     with pytest.raises(FileFailure, match="list of moves"):
         put_back(str(root), "overlay2", str(root / "aside"))
     assert tree(root) == before
+
+
+def test_older_states_go_whatever_one_of_them_is_about(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works in a thread of its own, where nobody would take its error."""
+    lstat, names = Path.lstat, [root / "dockcfgd" / name for name in ("T1", "T2", "T3")]
+    for folder in names:
+        (folder / "vfs").mkdir(parents=True)
+
+    def failing(path: Path) -> os.stat_result:
+        if path == names[0]:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", failing)
+    forget_older(str(names[2]))
+    monkeypatch.undo()
+    assert [folder.exists() for folder in names] == [True, False, True]
