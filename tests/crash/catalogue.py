@@ -144,6 +144,14 @@ STORIES = [
         disposable=True,
     ),
     Story(
+        "from-containerd-anew",
+        '[engine]\nstorage-driver = "overlay2"\n[engine.features]\ncontainerd-snapshotter = false',
+        daemon_json='{"features": {"containerd-snapshotter": true}}',
+        on_disk=True,
+        disposable=True,
+        unreadable="the files of container web are not what they are known to be",
+    ),
+    Story(
         "root-copied",
         f'[engine]\ndata-root = "{ELSEWHERE}"\nlog-driver = "local"',
         daemon_json=f'{{"data-root": "{HERE}"}}',

@@ -18,7 +18,7 @@ from images import make_busybox, make_image
 from loopback_registry import make_pulled, run_by_digest, serve_registry
 from machine import Machine
 from migration_zoo import make_zoo
-from test_made_anew import expect_disposable
+from test_made_anew import expect_alike, expect_disposable
 from test_remapped_users import expect_files
 from zoo_layers import (
     KINDS,
@@ -145,6 +145,36 @@ def test_zoo_into_the_store_and_out(
     assert layer_digests(machine) == digests
     expect_tidy(machine)
     print(f"{machine.suite}: {len(digests)} containers to {snapshotter} and back")
+
+
+# Where containers would run on while their files are moved, they are not moved in place.
+_LIVE_RESTORE_BY_FLAG = """\
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock --live-restore
+"""
+
+
+@pytest.mark.suite(*WITH_STORE)
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not PROOF, reason="in make proof")
+def test_out_of_the_store_made_anew(
+    machine: Machine, build_deb: Callable[[str], Path], suite: str
+) -> None:
+    machine.write("/etc/docker/daemon.json", '{"features": {"containerd-snapshotter": true}}')
+    machine.write("/etc/systemd/system/docker.service.d/live.conf", _LIVE_RESTORE_BY_FLAG)
+    machine.run("systemctl daemon-reload && systemctl restart docker")
+    make_zoo(machine)
+    machine.install_deb(build_deb("trixie"))
+    before = look(machine)
+    change(machine, OUT, "overlay2")
+    expect_alike(of_any_store(before), of_any_store(look(machine)))
+    machine.run(["dockcfgctl", "storage", "rollback", "--yes", "--no-backup"], timeout=600)
+    assert ask(machine, "/info")["Driver"] == "overlayfs"
+    expect_same(of_any_store(before), of_any_store(look(machine)))
+    machine.run(["dockcfgctl", "storage", "prune", "--yes"], timeout=600)
+    expect_same(of_any_store(before), of_any_store(look(machine)))
+    print(f"{suite}: {len(before.documents)} containers made anew out of the store, and back")
 
 
 def make_few(machine: Machine, package: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dockcfgd.model.plan import Disturbed, Drift
 
-__all__ = ["irreversible"]
+__all__ = ["OTHER_IDS", "irreversible"]
 
 _DIFFER = "a new ID, creation time, exit code, health log and restart count"
 _LOGS = "their logs come along where the log driver keeps them in files (json-file, local)"
@@ -33,11 +33,12 @@ _MIGRATED = (
 )
 
 
+OTHER_IDS = (
+    "images get other IDs, as the containerd image store has others; names stay, and docker"
+    " compose up may create a project's containers again, as it goes by the ID"
+)
 _OTHER_STORE = (
-    (
-        "images get other IDs, as the containerd image store has others; names stay, and docker"
-        " compose up may create a project's containers again, as it goes by the ID"
-    ),
+    OTHER_IDS,
     "names of images by digest are others, or gone until the next pull",
 )
 

@@ -29,7 +29,7 @@ from dockcfgd.planning.expect import (
 )
 from dockcfgd.planning.freeing import conflicting, effective, moves
 from dockcfgd.planning.in_place import moved, not_in_place
-from dockcfgd.planning.irreversible import irreversible
+from dockcfgd.planning.irreversible import OTHER_IDS, irreversible
 from dockcfgd.planning.launch import launch_with, running_flags
 from dockcfgd.planning.log_level import DISPOSABLE_SURVIVE, bears_restart, lost_on_the_way_back
 from dockcfgd.planning.moved_root import before_stop, notes_on, root_move, while_stopped
@@ -46,7 +46,7 @@ from dockcfgd.planning.revert import way_back
 from dockcfgd.planning.rules.moved_root import moved_root_findings
 from dockcfgd.planning.staging import chooses_containerd, fills_store
 from dockcfgd.planning.storage_back import back_to
-from dockcfgd.planning.storage_change import named_storage, storage_changes
+from dockcfgd.planning.storage_change import in_containerd, named_storage, storage_changes
 from dockcfgd.planning.target import Target, daemon_json, refuse_irregular
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def make_plan(target: Target, host: HostState, rules: Rules) -> Plan:
         and (flags_lost_by_reload(running_flags(host), host) or kept_from_starting(host))
     ):
         impact = Impact.RESTART
-    refusals = refusals_of(target, drifts, impact, host, rules.storage, kept=rules.kept)
+    refusals = refusals_of(
+        target, drifts, impact, host, rules.storage, kept=rules.kept, back_to=rules.back_to
+    )
     draft = _Draft(target=target, host=host, rules=rules, drifts=drifts)
     if refusals or not drifts:
         return Plan(impact=impact, drifts=drifts, refusals=refusals, notes=target.notes)
@@ -393,6 +395,8 @@ class _Draft:
                 f"containers are made anew on {driver}: {why}",
                 "they are down while all images are loaded: the more and larger those, the longer",
             ]
+            if in_containerd(engine):
+                self.notes.append(OTHER_IDS)
             self._make_anew(engine, driver)
         else:
             self._move(engine, driver)

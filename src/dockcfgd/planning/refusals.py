@@ -46,10 +46,12 @@ def refusals_of(
     storage: Storage,
     *,
     kept: KeptStorage | None = None,
+    back_to: KeptStorage | None = None,
 ) -> tuple[Finding, ...]:
     """Give every reason why this target must not be tried on this host.
 
-    `kept` is what an earlier change of the storage left.
+    `kept` is what an earlier change of the storage left; with `back_to` it is to be had again, and
+    nothing is moved.
     """
     if not drifts:
         return ()
@@ -64,7 +66,7 @@ def refusals_of(
             host,
             storage if impact is Impact.MIGRATE else None,
             containerd=chooses_containerd(target, host),
-            not_in_place=_not_in_place(target, host),
+            not_in_place="" if back_to is not None else _not_in_place(target, host),
             kept=kept,
         ),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockcfgd.engine_keys.version import EngineVersion
 from dockcfgd.model.desired import dotted
 from dockcfgd.model.drivers import engine_name
 from dockcfgd.model.errors import Finding
@@ -17,7 +16,6 @@ from dockcfgd.planning.storage_change import (
     DRIVER,
     FEATURE,
     SNAPSHOTTERS,
-    UNTRIED_FROM,
     in_containerd,
     named_storage,
     storage_changes,
@@ -180,24 +178,21 @@ def _store(
     *,
     containerd: bool,
 ) -> Iterable[Finding]:
-    """Give why containers cannot be moved to or from containerd's image store."""
+    """Give why containers cannot be moved to or from containerd's image store.
+
+    On the way out of it they can be made anew. Into it that could not be taken back: what the
+    engine has in it is removed by what the move has noted.
+    """
     engine, key = host.engine, dotted(("engine", *FEATURE))
     if not isinstance(engine, EngineState) or containerd is in_containerd(engine):
         return
     snapshotter = driver if containerd else engine.driver
-    version = EngineVersion.parse_or_none(engine.version)
     if snapshotter not in SNAPSHOTTERS:
         why = f"what the snapshotter {engine_name(snapshotter)} has cannot be moved by this release"
         hint = f"those that it can are {', '.join(sorted(map(engine_name, SNAPSHOTTERS)))}"
         yield Finding(key=key, message=why, hint=hint)
-    elif version is None or version >= UNTRIED_FROM:
-        why = (
-            f"what engine {engine.version} has in containerd's image store is not known,"
-            " and this release cannot move it"
-        )
-        yield Finding(key=key, message=why, hint="keep to the store in use")
-    elif not_in_place:
-        why = f"containers cannot be moved to or from containerd's store: {not_in_place}"
+    elif containerd and not_in_place:
+        why = f"containers cannot be moved to containerd's store: {not_in_place}"
         yield Finding(key=key, message=why, hint="keep to the store in use, or mend that")
     for name, usual in _USUAL.items():
         given = {document.get(name), *(one.value for one in running_flags(host) if one.key == name)}
