@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from dockcfgd.model.host import EngineState, HostState
     from dockcfgd.planning.target import Target
 
-__all__ = ["moved", "not_in_place"]
+__all__ = ["RUN_ON", "moved", "not_in_place", "run_on_by_flag"]
+
+RUN_ON = "live-restore is set by a flag, so that containers would run on"
 
 # What lies on disk is the same in all of them; tried on 20.10.24, 26.1.5, 28.5.2 and on the source
 # of 29.8 (moby b985e2313a86).
@@ -36,13 +38,18 @@ def not_in_place(target: Target, host: HostState, engine: EngineState, driver: s
             return f"the containers of {name} can only be made anew"
     if remaps_users(engine.info):
         return "userns-remap is in force"
-    by_flag = any(flag.key == "live-restore" for flag in running_flags(host))
-    if engine.live_restore and engine.running and by_flag:
-        return "live-restore is set by a flag, so that containers would run on"
+    if run_on_by_flag(host, engine):
+        return RUN_ON
     root = leaves.get(target.document or {}, ("data-root",))
     if isinstance(root, str) and root.rstrip("/") != engine.root.rstrip("/"):
         return "data-root is not the one in use"
     return engine.unmovable or ""
+
+
+def run_on_by_flag(host: HostState, engine: EngineState) -> bool:
+    """Tell whether containers outlive the engine because of a flag, which no reload takes back."""
+    by_flag = any(flag.key == "live-restore" for flag in running_flags(host))
+    return bool(engine.live_restore and engine.running and by_flag)
 
 
 def moved(

@@ -14,7 +14,7 @@ from dockcfgd.model.host import EngineState
 from dockcfgd.model.impact import Impact
 from dockcfgd.planning.flag_rules import flag_findings, planned_arguments
 from dockcfgd.planning.flags import parse_flags
-from dockcfgd.planning.in_place import not_in_place
+from dockcfgd.planning.in_place import RUN_ON, not_in_place, run_on_by_flag
 from dockcfgd.planning.launch import launch_of
 from dockcfgd.planning.rules import breaches_of
 from dockcfgd.planning.rules.breach import Weight
@@ -69,7 +69,14 @@ def refusals_of(
             not_in_place="" if back_to is not None else _not_in_place(target, host),
             kept=kept,
         ),
+        *(_return(host) if back_to is not None else ()),
     )
+
+
+def _return(host: HostState) -> Iterable[Finding]:
+    if isinstance(host.engine, EngineState) and run_on_by_flag(host, host.engine):
+        hint = "take --live-restore out of the unit, and restart the engine, first"
+        yield Finding(key="service.arguments", message=RUN_ON, hint=hint)
 
 
 def _not_in_place(target: Target, host: HostState) -> str:
