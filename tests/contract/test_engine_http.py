@@ -210,8 +210,11 @@ class TestTaskLeft:
         return DockerContainers(connections, end_left_shim=end), asked
 
     def test_its_shim_is_ended_and_the_container_starts(
-        self, server: Server, connections: EngineConnections
+        self, server: Server, connections: EngineConnections, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """Not before the engine has heard of the end, which it would take for the new one's."""
+        waits: list[float] = []
+        monkeypatch.setattr("dockcfgd.adapters.engine.time.sleep", waits.append)
         refusals = [500, 500]  # containerd takes a moment to forget the task
 
         def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -221,7 +224,7 @@ class TestTaskLeft:
         server.answers["POST containers/db/start"] = answer
         containers, asked = self._containers(connections, [True])
         containers.start("db")
-        assert asked == [self.ID]
+        assert (asked, waits) == ([self.ID], [2.0, 0.25])
 
     def test_where_there_is_none_the_engines_words_are_told(
         self, server: Server, connections: EngineConnections
