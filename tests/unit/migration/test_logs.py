@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def folder(root: Path, name: str) -> Path:
 
 def carry(root: Path) -> None:
     carry_logs(str(root), before=OLD, now=NEW)
+
+
+def refuse_links(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the filesystem refuse every second name."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.link", refuse)
 
 
 def test_the_files_of_both_drivers_come_along_with_those_that_were_rotated(root: Path) -> None:
@@ -152,10 +163,7 @@ def test_on_another_filesystem_it_is_copied(
     keep(root, kept)
     end_and_remove(root)
 
-    def apart(*_: object, **__: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr("os.link", apart)
+    refuse_links(monkeypatch, errno.EXDEV)
     put(root, kept)
     assert log(root, NEW).read_text() == "of before\nlast words\n"
     assert log(root, NEW).stat().st_nlink == 1
@@ -166,10 +174,7 @@ def test_where_there_are_no_second_names_it_is_not_kept(
 ) -> None:
     log(root, OLD).write_text("of before\n")
 
-    def apart(*_: object, **__: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr("os.link", apart)
+    refuse_links(monkeypatch, errno.EXDEV)
     keep(root, kept)
     put(root, kept)
     assert not log(root, NEW).exists()
@@ -181,10 +186,7 @@ def test_a_full_disk_is_told_before_anything_is_stopped(
 ) -> None:
     log(root, OLD).write_text("of before\n")
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.link", full)
+    refuse_links(monkeypatch, errno.ENOSPC)
     with pytest.raises(FileFailure, match=r"keep the log in .*json\.log: No space left"):
         keep(root, kept)
 

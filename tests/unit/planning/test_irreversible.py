@@ -12,50 +12,31 @@ _RESTORE = do.RestoreStorage("T1", "/backups")
 _KEEP = do.KeepDisposable("/kept")
 
 
-# What docs/storage-migration.md says of containers that are made anew.
-@pytest.mark.parametrize(
-    "word",
-    [
-        "ID",
-        "creation time",
-        "exit code",
-        "health log",
-        "restart count",
-        "logs",
-        "created instead of exited",
-        "restart policy always",
-        "working directory",
-        "kernel lacks",
-        "filled in",
-        "another image",
-        "unnamed volume",
-        "hostname",
-        "by digest",
-        "build cache",
-    ],
+# What docs/storage-migration.md says of containers that are made anew, and of those with --rm too.
+_OF_BOTH = (
+    "ID",
+    "creation time",
+    "exit code",
+    "health log",
+    "restart count",
+    "logs",
+    "working directory",
+    "kernel lacks",
+    "filled in",
+    "another image",
+    "unnamed volume",
+    "hostname",
 )
+_OF_ALL = ("created instead of exited", "restart policy always", "by digest", "build cache")
+
+
+@pytest.mark.parametrize("word", [*_OF_BOTH, *_OF_ALL])
 def test_all_that_differs_of_containers_made_anew_is_told(word: str) -> None:
     told = irreversible((_RESTORE,), (), Disturbed(recreated=("a", "b", "c")))
     assert word in "\n".join(told)
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "ID",
-        "creation time",
-        "exit code",
-        "health log",
-        "restart count",
-        "logs",
-        "working directory",
-        "kernel lacks",
-        "filled in",
-        "another image",
-        "unnamed volume",
-        "hostname",
-    ],
-)
+@pytest.mark.parametrize("word", _OF_BOTH)
 def test_all_that_differs_of_those_with_rm_is_told(word: str) -> None:
     told = irreversible((_KEEP,), (), Disturbed(recreated=("job", "task")))
     assert word in "\n".join(told)
