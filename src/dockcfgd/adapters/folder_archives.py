@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dockcfgd.file_failures import file_failures
 from dockcfgd.layers import pack as layer_program
 from dockcfgd.layers.place import SNAPSHOTTERS
 from dockcfgd.model.errors import FileFailure, SystemdFailure
@@ -86,7 +87,7 @@ class UnitFolderArchives:
 
     def size(self, folder: str) -> int:
         """Give the bytes that its files take on disk; what goes meanwhile counts nothing."""
-        with _translated("measure", folder):
+        with file_failures("measure", folder):
             return sum(_sizes(folder))
 
     @contextlib.contextmanager
@@ -139,7 +140,7 @@ class UnitFolderArchives:
         try:
             for copy, digest in copies.items():
                 content = self._containerd.content(digest)
-                with _translated("write", str(copy)):
+                with file_failures("write", str(copy)):
                     copy.write_bytes(content)
             yield list(copies)
         finally:
@@ -174,7 +175,7 @@ class UnitFolderArchives:
     @contextlib.contextmanager
     def _pipe(self) -> Iterator[Path]:
         pipe = self._folder / f"archive-{os.getpid()}-{next(self._numbers)}.pipe"
-        with _translated("make", str(pipe)):
+        with file_failures("make", str(pipe)):
             os.mkfifo(pipe, 0o600)
         try:
             yield pipe
@@ -230,7 +231,7 @@ class _Packed:
     def __init__(self, running: _Running, folder: str, pipe: Path) -> None:
         self._running = running
         self._folder = folder
-        with _translated("open", str(pipe)):
+        with file_failures("open", str(pipe)):
             self._descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._status = -1
 
@@ -262,7 +263,7 @@ class _Packed:
         os.close(self._descriptor)
 
     def _read(self) -> bytes | None:
-        with _translated("read", self._folder):
+        with file_failures("read", self._folder):
             try:
                 return os.read(self._descriptor, _CHUNK)
             except BlockingIOError:
@@ -279,12 +280,12 @@ class _PackedLayer(_Packed):
 
     def image(self) -> MadeImage:
         """Give the IDs of the image that the archive has."""
-        with _translated("read", str(self._name)):
+        with file_failures("read", str(self._name)):
             return MadeImage(*self._name.read_text().split("\n"))
 
     def left_out(self) -> tuple[str, ...]:
         """Give what the archive leaves out."""
-        with _translated("read", str(self._left)):
+        with file_failures("read", str(self._left)):
             return tuple(json.loads(self._left.read_text())) if self._left.exists() else ()
 
     def forget(self) -> None:
@@ -371,12 +372,3 @@ def _share(status: os.stat_result) -> int:
     """Give the bytes that count for one name: an archive has a file of many names once."""
     names = 1 if stat.S_ISDIR(status.st_mode) else max(1, status.st_nlink)
     return status.st_blocks * _BLOCK // names
-
-
-@contextlib.contextmanager
-def _translated(what: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileFailure(what=what, path=path, errno=error.errno or 0, why=why) from error

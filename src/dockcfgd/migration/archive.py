@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 import zstandard
 
+from dockcfgd.file_failures import file_failures
 from dockcfgd.migration.documents import Document, number, table, tables, text
 from dockcfgd.migration.hand_over import handed_over
 from dockcfgd.migration.layer_filter import keep_top_layer
@@ -158,7 +159,7 @@ def file_name(name: str) -> str:
 def open_folder(folder: str) -> None:
     """Make a backup's folder and those in it, and their parents; what is there is fine."""
     path = Path(folder)
-    with _translated("make", folder):
+    with file_failures("make", folder):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for made in (
             path,
@@ -178,14 +179,14 @@ def write_document(folder: str, path: str, document: Mapping[str, Json]) -> None
 
 def make_folder(folder: str) -> None:
     """Make a folder for documents, if it is not there."""
-    with _translated("make", folder):
+    with file_failures("make", folder):
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def read_document(folder: str, path: str) -> Document:
     """Read a JSON file of a backup; FileFailure where it is not there or no object."""
     where = str(Path(folder, path))
-    with _translated("read", where):
+    with file_failures("read", where):
         content = Path(where).read_bytes()
     try:
         document = json.loads(content)
@@ -198,7 +199,7 @@ def read_document(folder: str, path: str) -> Document:
 
 def read_documents(folder: str, kind: str) -> list[Document]:
     """Read all JSON files of one of the folders `containers`, `networks`, `volumes`."""
-    with _translated("list", str(Path(folder, kind))):
+    with file_failures("list", str(Path(folder, kind))):
         names = sorted(path.name for path in Path(folder, kind).glob("*.json"))
     return [read_document(folder, f"{kind}/{name}") for name in names]
 
@@ -206,7 +207,7 @@ def read_documents(folder: str, kind: str) -> list[Document]:
 def remove_document(folder: str, path: str) -> None:
     """Remove a JSON file that is no part of the backup; one that is gone is fine."""
     where = Path(folder, path)
-    with _translated("remove", str(where)):
+    with file_failures("remove", str(where)):
         where.unlink(missing_ok=True)
         _sync_folder(where.parent)
 
@@ -239,7 +240,7 @@ def read_archive(folder: str, entry: Entry) -> Iterator[bytes]:
     """Give a compressed archive's content; FileFailure at its end where the checksum is wrong."""
     where = str(Path(folder, entry.path))
     summing = hashlib.sha256()
-    with _translated("read", where), Path(where).open("rb") as file:
+    with file_failures("read", where), Path(where).open("rb") as file:
         source = cast("IO[bytes]", _Watched(file, summing))
         reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
         while chunk := _decompressed(reader, where):
@@ -250,14 +251,14 @@ def read_archive(folder: str, entry: Entry) -> Iterator[bytes]:
 
 def finish(folder: str, manifest: Manifest, *, known: Iterable[Entry]) -> Manifest:
     """Complete a backup: list its files with checksums (those of `known` are taken as given)."""
-    with _translated("remove", folder):
+    with file_failures("remove", folder):
         for part in Path(folder).rglob(f"*{_PART}"):
             part.unlink()
     sums = {entry.path: entry for entry in known}
     paths = _files(folder)
     files = tuple(sums.get(path) or _entry(folder, path) for path in paths)
     complete = replace(manifest, files=files)
-    with _translated("write", folder):
+    with file_failures("write", folder):
         for sub in sorted({str(Path(path).parent) for path in paths}):
             _sync_folder(Path(folder, sub))
     write_document(folder, MANIFEST, complete.to_json())
@@ -310,7 +311,7 @@ def list_backups(directory: str) -> tuple[Backup, ...]:
 
     One may be under way: its files get their names, and go, meanwhile.
     """
-    with _translated("list", directory):
+    with file_failures("list", directory):
         paths = (path for path in Path(directory).glob("*") if path.name != _OF_THE_FILESYSTEM)
         folders = [path for path in paths if path.is_dir()]
         found = [_backup(path) for path in folders]
@@ -424,7 +425,7 @@ def _age(backup: Backup) -> tuple[bool, float, str]:
 
 def _remove(directory: str, backups: Sequence[Backup]) -> tuple[str, ...]:
     for backup in backups:
-        with _translated("remove", backup.folder):
+        with file_failures("remove", backup.folder):
             # Without its manifest a half removed backup is none.
             Path(backup.folder, MANIFEST).unlink(missing_ok=True)
             _sync_folder(Path(backup.folder))
@@ -436,7 +437,7 @@ def _remove(directory: str, backups: Sequence[Backup]) -> tuple[str, ...]:
 
 def _files(folder: str) -> list[str]:
     top = Path(folder)
-    with _translated("list", folder):
+    with file_failures("list", folder):
         paths = [path.relative_to(top) for path in top.rglob("*") if path.is_file()]
     return sorted(
         str(path) for path in paths if path.parts[0] not in _NOTES and path.suffix != _PART
@@ -445,7 +446,7 @@ def _files(folder: str) -> list[str]:
 
 def _entry(folder: str, path: str) -> Entry:
     where = Path(folder, path)
-    with _translated("read", str(where)), where.open("rb") as file:
+    with file_failures("read", str(where)), where.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return Entry(path, file.tell(), digest.hexdigest())
 
@@ -455,7 +456,7 @@ def _new_file(folder: str, path: str) -> Iterator[IO[bytes]]:
     """Give a file that appears at `path`, whole and durable, when the block ends well."""
     target = Path(folder, path)
     part = target.with_name(target.name + _PART)
-    with _translated("write", str(target)):
+    with file_failures("write", str(target)):
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w+b") as file:  # noqa: PTH123 -- a descriptor with the right mode
             yield file
@@ -471,12 +472,3 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _translated(what: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileFailure(what=what, path=path, errno=error.errno or 0, why=why) from error

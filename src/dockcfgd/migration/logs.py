@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockcfgd.model.errors import FileFailure
+from dockcfgd.file_failures import file_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def _files(folder: Path, container: str) -> Iterator[Path]:
 def _link_anew(source: Path, target: Path) -> None:
     part = target.with_name(target.name + _PART)
     # The engine may have given it another name since it was seen.
-    with _translated("keep the log in", target), contextlib.suppress(FileNotFoundError):
+    with file_failures("keep the log in", target), contextlib.suppress(FileNotFoundError):
         if target.exists() and target.samefile(source):
             return
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _link_anew(source: Path, target: Path) -> None:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
-    with _translated("put the log to", target):
+    with file_failures("put the log to", target):
         target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             target.hardlink_to(source)
@@ -92,7 +92,7 @@ def _copy(source: Path, target: Path) -> None:
     part = target.with_name(target.name + _PART)
     if target.exists() or not source.is_file():
         return
-    with _translated("copy the log to", target):
+    with file_failures("copy the log to", target):
         try:
             status = source.stat()
             target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -115,12 +115,3 @@ def _fill(source: int, target: int, size: int) -> None:
         if done == 0:
             return
         left -= done
-
-
-@contextlib.contextmanager
-def _translated(what: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileFailure(what=what, path=str(path), errno=error.errno or 0, why=why) from error
